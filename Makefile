@@ -1,0 +1,62 @@
+# The commands of the project; what each does is in README.md. Settings come from the environment or from .env.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := PYTHONPATH=. $(BIN)/python
+
+.PHONY: run test test-full check format status digest lock clean-airflow help
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+run: $(VENV)/.installed ## Run the daily DAG for one session (ROTATION_SESSION) and print a summary
+	@$(RUN) -m cli.run
+
+status: $(VENV)/.installed ## Is the publication fresh and sound?
+	@$(RUN) -m cli.status
+
+digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole content
+	@$(RUN) -m cli.digest
+
+test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
+	@$(RUN) -m pytest -m "not full"
+
+test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment
+	@$(RUN) -m pytest -rs
+
+check: $(VENV)/.installed-dev ## Formatter, linters, types, SQL linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms
+
+format: $(VENV)/.installed-dev ## Format Python and SQL
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms
+
+# The lock is hash-pinned and good for Python 3.11 to 3.13 on every platform; it names no package index.
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
+lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
+	@$(LOCK) -o requirements.lock
+	@$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean-airflow: ## Remove the project's own Airflow (its metadata only, no data)
+	@rm -rf .airflow
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Set PYTHON=python3.12, for example.")'
+	@echo "installing into $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.5,<1' 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+	@touch $@
+
+# uv reads pip's own settings for the index, so that a mirror configured for pip serves here too.
+$(VENV)/.installed: requirements.lock | $(VENV)/.uv
+	@$(BIN)/uv pip install -q --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@

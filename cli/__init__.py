@@ -1,0 +1,1 @@
+"""What the make targets call: run, status and digest."""

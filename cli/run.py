@@ -1,0 +1,226 @@
+"""`make run`: prepare Airflow in the project's own folder, run the daily DAG for one session, print what came of it.
+
+In: the settings and, here alone, `ROTATION_SESSION`. Out: progress, a summary, exit code 0 when a publication was made. Airflow's own log of the
+run goes to a file whose path is printed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from market_calendar.sessions import NotASession, last_closed_session, require_session, session_close_utc
+from warehouse.settings import REPOSITORY, Settings, SettingsError, environment, parse_date
+
+AIRFLOW_HOME = REPOSITORY / ".airflow"
+DAG_ID = "rotation_daily"
+POOL = "rotation_warehouse"
+
+
+def main() -> int:
+    """Run one session; the exit code of the run."""
+    started = time.monotonic()
+    try:
+        settings = Settings.from_environment()
+        print_banner(settings)
+        session = chosen_session(settings)
+    except (SettingsError, NotASession, RunRefused) as error:
+        return refuse(str(error))
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / ".run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return refuse(f"Another run is at work in {settings.home}; wait for it to end.")
+        log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
+        log.parent.mkdir(exist_ok=True)
+        env = airflow_environment(settings)
+        code = prepare_airflow(env, log) or run_dag(env, session, log)
+    return print_summary(settings, session, code, log, time.monotonic() - started)
+
+
+class RunRefused(RuntimeError):
+    """The run cannot start; says why."""
+
+
+def refuse(message: str) -> int:
+    """One clear sentence on standard error, exit code 2."""
+    print(f"Not started: {message}", file=sys.stderr)
+    return 2
+
+
+def print_banner(settings: Settings) -> None:
+    """Which source, which home; loudly when the data is made up."""
+    if settings.kind == "simulated":
+        print("=" * 78)
+        print("SIMULATED MARKET: every number below is made up. Nothing here is market data.")
+        if settings.source_was_chosen_for_you:
+            print("No FRED_API_KEY was found, so ROTATION_SOURCE=simulated was chosen.")
+        print("=" * 78)
+    print(f"source {settings.source} · home {settings.home}")
+
+
+def chosen_session(settings: Settings) -> date:
+    """ROTATION_SESSION, else the last session for which the price source has SPY."""
+    from sources.protocol import SourceError
+    from sources.registry import open_source
+
+    source = open_source(settings, "prices")
+    text = environment().get("ROTATION_SESSION", "")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if text:
+        session = require_session(parse_date("ROTATION_SESSION", text))
+        if session_close_utc(session) > now:
+            raise RunRefused(
+                f"ROTATION_SESSION={session} has not closed yet; the last closed session is {last_closed_session(now)}."
+            )
+        return session
+    try:
+        last = source.last_session("SPY")
+    except SourceError as error:
+        raise RunRefused(f"the source has no SPY prices to find the last session from: {error}.") from None
+    if last is None:
+        raise RunRefused(f"the source {source.name} has no close of SPY; check its prices.")
+    return require_session(last)
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Airflow in the project's own folder, SQLite, nothing global; the tasks see the same settings as this process."""
+    return {
+        **environment(),
+        "AIRFLOW_HOME": str(AIRFLOW_HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(AIRFLOW_HOME / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "GX_ANALYTICS_ENABLED": "False",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",
+        "ROTATION_SOURCE": settings.source,
+        "ROTATION_HOME": str(settings.home),
+        "ROTATION_SESSION": "",
+    }
+
+
+def airflow_command() -> str:
+    """The airflow of this interpreter's environment."""
+    return str(Path(sys.executable).with_name("airflow"))
+
+
+def prepare_airflow(env: dict[str, str], log: Path) -> int:
+    """Migrate the metadata database and create the pool, once per Airflow version."""
+    from importlib.metadata import version
+
+    stamp = AIRFLOW_HOME / f"prepared-{version('apache-airflow')}"
+    if stamp.exists():
+        return 0
+    AIRFLOW_HOME.mkdir(exist_ok=True)
+    print("preparing Airflow (once) ...", flush=True)
+    commands = (["db", "migrate"], ["pools", "set", POOL, "1", "one writer at a time: DuckDB"])
+    with log.open("a", encoding="utf-8") as stream:
+        for command in commands:
+            code = subprocess.run(
+                [airflow_command(), *command], env=env, stdout=stream, stderr=subprocess.STDOUT, check=False
+            ).returncode
+            if code:
+                print(f"airflow {' '.join(command)} failed; see {log}", file=sys.stderr)
+                return code
+    stamp.touch()
+    return 0
+
+
+def run_dag(env: dict[str, str], session: date, log: Path) -> int:
+    """Run the DAG itself in one process; its progress lines are shown, everything goes to the log."""
+    command = [airflow_command(), "dags", "test", DAG_ID, "-c", json.dumps({"session": str(session)})]
+    with (
+        log.open("a", encoding="utf-8") as stream,
+        subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            stream.write(line)
+            if line.startswith("▸"):
+                print(f"  {line[2:].rstrip()}", flush=True)
+    return process.returncode
+
+
+def print_summary(settings: Settings, session: date, code: int, log: Path, seconds: float) -> int:
+    """What was loaded per source, what failed, the headlines, the paths."""
+    status = _read(settings.published / "status.json")
+    folder = settings.home / "runs" / str(status.get("run_id", "")).replace(":", "_").replace("+", "_")
+    if status.get("state") != "success" or code:
+        print(
+            f"\nFAILED at step {status.get('step', 'start')}: {status.get('message') or f'see {log}'}",
+            file=sys.stderr,
+        )
+        current = status.get("generation")
+        print(
+            f"The last publication (generation {current}) stays in place."
+            if current
+            else "Nothing was published.",
+            file=sys.stderr,
+        )
+        print(f"Log: {log}", file=sys.stderr)
+        return code or 1
+    loaded, audited = _read(folder / "loaded.json"), _read(folder / "audited.json")
+    print(f"\nSummary of {session} ({seconds:.0f} s)")
+    for dataset, entry in loaded.get("datasets", {}).items():
+        print(
+            f"  {dataset:<8} {entry['source']:<10} {entry['fetched']:>4} of {entry['inputs']} inputs, {entry['new_rows']:>9,} new rows,"
+            f" {entry['quarantined']} quarantined"
+        )
+        for rule, count in entry["quarantine_by_rule"].items():
+            print(
+                f"           quarantined: {rule}: {count}; for example {entry['quarantine_sample'][0][:160]}"
+            )
+    _print_list("Not served or unreadable (optional inputs)", loaded.get("missing", []))
+    _print_list(
+        "Failed checks",
+        [
+            f"[{r['severity']}] {r['table_name']}: {r['rule']}: {r['failed_rows']} rows: {r['sample']}"
+            for r in audited.get("failed", [])
+        ],
+    )
+    _print_list("Stale inputs", audited.get("stale", []))
+    simulated = " (SIMULATED)" if settings.kind == "simulated" else ""
+    print(f"\nHeadlines{simulated}")
+    for sentence in status.get("headlines", []):
+        print(f"  {sentence}")
+    generation = settings.published / "current"
+    print(
+        f"\nPublished: generation {status['generation']} for {status['session_date']}, {audited.get('rules', 0)} rules checked"
+    )
+    print(f"  warehouse  {generation / 'warehouse.duckdb'}")
+    print(f"  parquet    {generation / 'parquet'}")
+    print(f"  log        {log}")
+    return 0
+
+
+def _print_list(title: str, entries: list[str], shown: int = 5) -> None:
+    if entries:
+        print(f"  {title}: {len(entries)}")
+        for entry in entries[:shown]:
+            print(f"    {str(entry)[:220]}")
+        if len(entries) > shown:
+            print(f"    ... and {len(entries) - shown} more (ops.validation_results, ops.freshness)")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return document
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONPATH", str(REPOSITORY))
+    sys.exit(main())

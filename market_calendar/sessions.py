@@ -1,0 +1,204 @@
+"""NYSE sessions as pure functions of dates.
+
+In: `warehouse/reference/calendar.csv`, one row per day 1990-01-01 to 2028-12-31, read once on first use.
+Out: sessions as `datetime.date`, instants as naive UTC `datetime`.
+Source: exchange_calendars XNYS, see `market_calendar.refresh`.
+Caveat: closures announced after the file was generated (a national day of mourning, a storm) are not in it;
+run `python -m market_calendar.refresh` after updating exchange_calendars. Airflow imports this module where
+it parses a DAG, so only the standard library is imported.
+"""
+
+from __future__ import annotations
+
+import bisect
+import csv
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+CALENDAR_CSV = Path(__file__).resolve().parent.parent / "warehouse" / "reference" / "calendar.csv"
+NEW_YORK = ZoneInfo("America/New_York")
+CUTOFF_CLOCK_TIME = dt.time(23, 59)
+
+
+class NotASession(ValueError):
+    """The date is no NYSE session; the message is one sentence with the reason and the nearest sessions."""
+
+
+@dataclass(frozen=True)
+class _Calendar:
+    first_day: dt.date
+    last_day: dt.date
+    sessions: tuple[dt.date, ...]
+    closes_utc: dict[dt.date, dt.datetime]
+    early_closes: frozenset[dt.date]
+    settlement_days: tuple[dt.date, ...]
+    fed_business_days: tuple[dt.date, ...]
+
+
+@lru_cache(maxsize=4)
+def _calendar(path: Path = CALENDAR_CSV) -> _Calendar:
+    days: list[dt.date] = []
+    closes: dict[dt.date, dt.datetime] = {}
+    early: set[dt.date] = set()
+    settlement: list[dt.date] = []
+    fed: list[dt.date] = []
+    with path.open(newline="", encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            day = dt.date.fromisoformat(row["calendar_date"])
+            days.append(day)
+            if row["is_nyse_session"] == "1":
+                closes[day] = dt.datetime.fromisoformat(row["close_at_utc"])
+            if row["early_close"] == "1":
+                early.add(day)
+            if row["is_settlement_day"] == "1":
+                settlement.append(day)
+            if row["is_fed_business_day"] == "1":
+                fed.append(day)
+    return _Calendar(
+        first_day=days[0],
+        last_day=days[-1],
+        sessions=tuple(closes),
+        closes_utc=closes,
+        early_closes=frozenset(early),
+        settlement_days=tuple(settlement),
+        fed_business_days=tuple(fed),
+    )
+
+
+def _require_covered(day: dt.date) -> _Calendar:
+    calendar = _calendar()
+    if not calendar.first_day <= day <= calendar.last_day:
+        raise NotASession(
+            f"{day} lies outside the market calendar, which runs from {calendar.first_day} to "
+            f"{calendar.last_day} (sessions from {calendar.sessions[0]} to {calendar.sessions[-1]})."
+        )
+    return calendar
+
+
+def is_session(day: dt.date) -> bool:
+    """True on a day with NYSE trading; refuses a date outside the calendar rather than saying False."""
+    return day in _require_covered(day).closes_utc
+
+
+def require_session(day: dt.date) -> dt.date:
+    """Return `day` when it is an NYSE session, else raise `NotASession` with a message for the user."""
+    calendar = _require_covered(day)
+    if day in calendar.closes_utc:
+        return day
+    position = bisect.bisect_left(calendar.sessions, day)
+    before = calendar.sessions[position - 1] if position else None
+    after = calendar.sessions[position] if position < len(calendar.sessions) else None
+    nearest = " and ".join(
+        text
+        for text in (
+            f"the session before it is {before}" if before else "",
+            f"the next one is {after}" if after else "",
+        )
+        if text
+    )
+    weekday = day.strftime("%A")
+    why = (
+        f"is a {weekday}"
+        if day.weekday() >= 5
+        else f"is a {weekday} on which the NYSE was closed (a holiday or closure)"
+    )
+    raise NotASession(f"{day} {why}, not a session: {nearest}.")
+
+
+def session_close_utc(day: dt.date) -> dt.datetime:
+    """Close of trading, 16:00 New York or earlier on early-close days, as naive UTC."""
+    require_session(day)
+    return _calendar().closes_utc[day]
+
+
+def is_early_close(day: dt.date) -> bool:
+    """True when the session `day` ends before 16:00 New York."""
+    require_session(day)
+    return day in _calendar().early_closes
+
+
+def cutoff_utc(session: dt.date) -> dt.datetime:
+    """23:59:00 New York on the session's day as naive UTC: a run uses nothing that became available later."""
+    require_session(session)
+    local = dt.datetime.combine(session, CUTOFF_CLOCK_TIME, tzinfo=NEW_YORK)
+    return local.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def last_closed_session(now_utc: dt.datetime) -> dt.date:
+    """The latest session whose close is not after `now_utc` (naive means UTC; an aware time is converted)."""
+    if now_utc.tzinfo is not None:
+        now_utc = now_utc.astimezone(dt.UTC).replace(tzinfo=None)
+    calendar = _require_covered(now_utc.date())
+    position = bisect.bisect_right(calendar.sessions, now_utc.date())
+    for session in reversed(calendar.sessions[max(0, position - 2) : position]):
+        if calendar.closes_utc[session] <= now_utc:
+            return session
+    raise NotASession(
+        f"No session had closed by {now_utc} UTC: the calendar's first is {calendar.sessions[0]}."
+    )
+
+
+def sessions_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    """All sessions from `first` to `last`, both included; empty when `last` is before `first`."""
+    return _between(_require_covered(first).sessions, first, _covered(last))
+
+
+def settlement_days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    """All days from `first` to `last` on which fed funds futures settled, sessions or not."""
+    return _between(_require_covered(first).settlement_days, first, _covered(last))
+
+
+def fed_business_days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    """All Federal Reserve business days from `first` to `last`, both included."""
+    return _between(_require_covered(first).fed_business_days, first, _covered(last))
+
+
+def next_session(day: dt.date) -> dt.date:
+    """The first session strictly after `day`, which may be any day of the calendar."""
+    calendar = _require_covered(day)
+    position = bisect.bisect_right(calendar.sessions, day)
+    if position == len(calendar.sessions):
+        raise NotASession(
+            f"The market calendar ends on {calendar.last_day} and knows no session after {day}."
+        )
+    return calendar.sessions[position]
+
+
+def previous_session(day: dt.date) -> dt.date:
+    """The last session strictly before `day`, which may be any day of the calendar."""
+    calendar = _require_covered(day)
+    position = bisect.bisect_left(calendar.sessions, day)
+    if position == 0:
+        raise NotASession(
+            f"The market calendar starts on {calendar.first_day} and knows no session before {day}."
+        )
+    return calendar.sessions[position - 1]
+
+
+def _covered(day: dt.date) -> dt.date:
+    _require_covered(day)
+    return day
+
+
+def _between(days: tuple[dt.date, ...], first: dt.date, last: dt.date) -> list[dt.date]:
+    return list(days[bisect.bisect_left(days, first) : bisect.bisect_right(days, last)])
+
+
+def first_and_last_day() -> tuple[dt.date, dt.date]:
+    """The range of calendar days that the file covers."""
+    calendar = _calendar()
+    return calendar.first_day, calendar.last_day
+
+
+def calendar_days(kind: str) -> Iterable[dt.date]:
+    """Every day of one kind: `session`, `settlement` or `fed_business`."""
+    calendar = _calendar()
+    return {
+        "session": calendar.sessions,
+        "settlement": calendar.settlement_days,
+        "fed_business": calendar.fed_business_days,
+    }[kind]

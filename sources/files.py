@@ -1,0 +1,77 @@
+"""The source `files`: a folder of CSV, gzip or Parquet files, one per input.
+
+In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each also as `.csv.gz` or
+`.parquet`; columns as in `sources.tabular`. Out: the bytes of the file as it lies there, whatever range was asked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
+from sources.tabular import delivery_month, parse_tabular
+
+EXTENSIONS = ("csv", "csv.gz", "parquet")
+
+
+class FilesSource:
+    """Serves the files of one folder."""
+
+    name = "files"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def contracts(self, start: date, end: date) -> list[str]:
+        """Contracts that have a file; the range does not matter, a file is served whole."""
+        found: set[str] = set()
+        for path in (self.folder / "futures").glob("*"):
+            name, _, extension = path.name.partition(".")
+            if extension in EXTENSIONS:
+                try:
+                    delivery_month(name)
+                except ValueError:
+                    continue
+                found.add(name)
+        return sorted(found)
+
+    def last_session(self, symbol: str) -> date | None:
+        """Latest date with a close in the symbol's file; raises SourceError when the file cannot be read."""
+        today = datetime.now(UTC).date()
+        frame = self.parse(self.fetch(Request("prices", symbol, today, today))).frame
+        dates = frame.loc[frame["close"].notna(), "session_date"]
+        return None if dates.empty else dates.max().date()
+
+    def fetch(self, request: Request) -> Payload:
+        """Read the file of one input."""
+        path, extension = self._path(request)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Unreadable(
+                f"files: {request.dataset}/{path.name} cannot be read: {error.strerror}"
+            ) from None
+        return Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
+
+    def parse(self, payload: Payload) -> Parsed:
+        """Parse a file that was fetched."""
+        return parse_tabular(payload)
+
+    def _path(self, request: Request) -> tuple[Path, str]:
+        stem = request.input.replace("^", "_") if request.dataset == "prices" else request.input
+        if "/" in stem or "\\" in stem or stem.startswith("."):
+            raise SourceError(f"files: {request.input!r} cannot be the name of a file")
+        found = [
+            (self.folder / request.dataset / f"{stem}.{extension}", extension) for extension in EXTENSIONS
+        ]
+        found = [entry for entry in found if entry[0].exists()]
+        if not found:
+            raise NotServed(
+                f"files: {request.dataset}/{request.input} has no file; expected {request.dataset}/{stem}.csv (or .csv.gz, .parquet)"
+            )
+        if len(found) > 1:
+            raise SourceError(
+                f"files: {request.dataset}/{request.input} has more than one file: {', '.join(path.name for path, _ in found)}; keep one"
+            )
+        return found[0]

@@ -1,0 +1,102 @@
+"""Landing: payloads exactly as they were fetched, compressed, never deleted.
+
+In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file with source, request, time,
+SHA-256 and size. A payload equal to one that is there already is not stored twice. Caveat: the compressed file
+is written without its time stamp, so equal payloads give equal files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sources.protocol import Payload, Request, SourceError
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One landed payload; `path` is relative to the landing folder."""
+
+    dataset: str
+    input: str
+    source: str
+    start: date
+    end: date
+    path: str
+    extension: str
+    sha256: str
+    byte_count: int
+    fetched_at_utc: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the side file and for hand-over between tasks."""
+        return {
+            "dataset": self.dataset, "input": self.input, "source": self.source, "start": str(self.start), "end": str(self.end),
+            "path": self.path, "extension": self.extension, "sha256": self.sha256, "byte_count": self.byte_count,
+            "fetched_at_utc": self.fetched_at_utc.isoformat(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Landed:
+        """The reverse of `to_json`."""
+        return cls(
+            **{**entry, "start": date.fromisoformat(entry["start"]), "end": date.fromisoformat(entry["end"]),
+               "fetched_at_utc": datetime.fromisoformat(entry["fetched_at_utc"])}
+        )  # fmt: skip
+
+
+def land(folder: Path, payload: Payload) -> Landed:
+    """Keep a payload; equal bytes of the same input are kept once."""
+    digest = hashlib.sha256(payload.content).hexdigest()
+    request = payload.request
+    target = folder / request.dataset / safe_name(request.input)
+    stamp = payload.fetched_at_utc.strftime("%Y%m%dT%H%M%S%f")
+    path = target / f"{stamp}-{digest[:16]}.{payload.extension}.gz"
+    for known in sorted(target.glob(f"*-{digest[:16]}.*.json")):
+        entry = Landed.from_json(json.loads(known.read_text(encoding="utf-8")))
+        if (
+            entry.sha256 == digest
+            and entry.source == payload.source
+            and (entry.start, entry.end) == (request.start, request.end)
+        ):
+            return entry
+    landed = Landed(
+        request.dataset, request.input, payload.source, request.start, request.end, str(path.relative_to(folder)),
+        payload.extension, digest, len(payload.content), payload.fetched_at_utc,
+    )  # fmt: skip
+    target.mkdir(parents=True, exist_ok=True)
+    _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
+    _write(
+        path.with_name(path.name.removesuffix(".gz") + ".json"),
+        (json.dumps(landed.to_json(), indent=1) + "\n").encode(),
+    )
+    return landed
+
+
+def read_landed(folder: Path, landed: Landed) -> Payload:
+    """The payload again, checked against its hash."""
+    content = gzip.decompress((folder / landed.path).read_bytes())
+    if hashlib.sha256(content).hexdigest() != landed.sha256:
+        raise SourceError(
+            f"landing/{landed.path} does not have the hash that it was stored with; restore it or fetch again"
+        )
+    request = Request(landed.dataset, landed.input, landed.start, landed.end)
+    return Payload(request, landed.source, content, landed.extension, landed.fetched_at_utc)
+
+
+def safe_name(item: str) -> str:
+    """An input as the name of a folder; nothing leaves the landing folder."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", item).lstrip(".") or "_"
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

@@ -1,0 +1,28 @@
+"""Which class serves which source name; a new provider is one module and one branch here."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sources.protocol import Source
+from warehouse.settings import Settings, SettingsError
+
+
+def open_source(settings: Settings, dataset: str) -> Source:
+    """The source of one dataset, imported only when it is used."""
+    name = settings.source_of(dataset)
+    if name == "files":
+        from sources.files import FilesSource
+
+        if settings.files_dir is None:
+            raise SettingsError(
+                "ROTATION_FILES_DIR is not set: the source 'files' reads its data from that folder."
+            )
+        return FilesSource(settings.files_dir)
+    if name == "simulated":
+        from sources.simulated import SimulatedSource
+
+        return SimulatedSource()
+    from sources.live import LiveSource
+
+    return cast(Source, LiveSource())

@@ -1,0 +1,158 @@
+"""Read the common layout of prices, futures and FRED series: CSV (plain or gzip) or Parquet.
+
+In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split` (prices),
+`date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not known.
+Out: `Parsed`. Text that is no number, or a number that is not finite, rejects its row and names the column; a header that lacks a
+column refuses the whole payload. Caveat: `previous_adj_close` is the row before in this payload, also across a missing session.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sources.protocol import Parsed, Payload, Unreadable
+
+PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split")
+CONTRACT_MONTHS = "FGHJKMNQUVXZ"
+
+
+def delivery_month(contract: str) -> pd.Timestamp:
+    """First day of the delivery month of a contract code such as ZQU24; years 60..99 are of the last century."""
+    if (
+        len(contract) != 5
+        or contract[:2] != "ZQ"
+        or contract[2] not in CONTRACT_MONTHS
+        or not contract[3:].isdigit()
+    ):
+        raise ValueError(f"{contract!r} is no fed funds futures contract; one is written as ZQU24")
+    year = int(contract[3:])
+    return pd.Timestamp(year + (1900 if year >= 60 else 2000), CONTRACT_MONTHS.index(contract[2]) + 1, 1)
+
+
+def parse_tabular(payload: Payload) -> Parsed:
+    """Parse one payload by the dataset that its request names."""
+    text, ragged = _as_text_frame(payload)
+    dataset, item = payload.request.dataset, payload.request.input
+    if dataset == "prices":
+        return _parse(
+            payload,
+            text,
+            ragged,
+            "date",
+            "session_date",
+            {name: name for name in PRICE_COLUMNS},
+            {"symbol": item},
+        )
+    if dataset == "futures":
+        keys = {"contract": item, "delivery_month": delivery_month(item)}
+        return _parse(payload, text, ragged, "date", "settlement_date", {"settle": "settle"}, keys)
+    return _parse(
+        payload, text, ragged, "observation_date", "observation_date", {item: "value"}, {"series_id": item}
+    )
+
+
+def _parse(
+    payload: Payload,
+    text: pd.DataFrame,
+    ragged: list[dict[str, Any]],
+    date_column: str,
+    date_name: str,
+    numbers: dict[str, str],
+    keys: dict[str, Any],
+) -> Parsed:
+    missing = [name for name in (date_column, *numbers) if name not in text.columns]
+    if missing:
+        raise Unreadable(
+            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {', '.join(missing)} is missing; "
+            f"the header reads {', '.join(map(str, text.columns))[:200]!r}"
+        )
+    rejected: list[tuple[str, dict[str, Any]]] = [
+        ("row_has_as_many_fields_as_the_header", {**_plain(keys), **row}) for row in ragged
+    ]
+    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is not: those rows are rejected below.
+    text = text.apply(lambda column: column.str.strip())
+    stamps = pd.to_datetime(text[date_column], format="%Y-%m-%d", errors="coerce")
+    bad = pd.Series(stamps.isna().to_numpy(), index=text.index)
+    rules = pd.Series(np.where(bad, f"{date_name}_is_a_date", ""), index=text.index, dtype=object)
+    columns: dict[str, Any] = {date_name: stamps}
+    for name, target in numbers.items():
+        parsed = pd.to_numeric(text[name], errors="coerce").astype("float64")
+        blank = (text[name] == "") | ((text[name] == ".") & (payload.request.dataset == "fred"))
+        wrong = ~blank & ~np.isfinite(parsed.to_numpy())
+        rules[wrong & (rules == "")] = f"{target}_is_a_finite_number"
+        bad |= wrong
+        columns[target] = parsed.where(~blank)
+    for index in text.index[bad]:
+        rejected.append((str(rules[index]), {**_plain(keys), **text.loc[index].to_dict()}))
+    frame = pd.DataFrame(columns)[~bad].reset_index(drop=True)
+    for position, (name, value) in enumerate(keys.items()):
+        frame.insert(position, name, value)
+    if payload.request.dataset == "prices":
+        # An index row without any price (a holiday that a vendor fills in) says nothing.
+        frame = frame[frame[["open", "high", "low", "close"]].notna().any(axis=1)].reset_index(drop=True)
+        ordered = frame.sort_values("session_date", kind="stable")
+        frame["previous_adj_close"] = ordered["adj_close"].shift(1).reindex(frame.index)
+    return Parsed(frame, rejected)
+
+
+def _plain(keys: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value.date()) if isinstance(value, pd.Timestamp) else value for name, value in keys.items()
+    }
+
+
+def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The payload with every cell as text, and the lines whose number of fields is not that of the header."""
+    name = f"{payload.source}: {payload.request.dataset}/{payload.request.input}"
+    try:
+        if payload.extension == "parquet":
+            return _parquet_as_text(payload.content), []
+        content = gzip.decompress(payload.content) if payload.extension.endswith("gz") else payload.content
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            f"{name}: the file is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV"
+        ) from None
+    except (OSError, EOFError) as error:
+        raise Unreadable(
+            f"{name}: the file cannot be decompressed ({error}); it may be half written"
+        ) from None
+    if "\x00" in text:
+        raise Unreadable(f"{name}: the file holds NUL bytes; it may be half written or binary")
+    lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    if not lines:
+        raise Unreadable(f"{name}: the file is empty")
+    header = [cell.strip() for cell in lines[0]]
+    good = [line for line in lines[1:] if len(line) == len(header)]
+    ragged = [{"line": ",".join(line)[:500]} for line in lines[1:] if len(line) != len(header)]
+    return pd.DataFrame(good, columns=header, dtype="str"), ragged
+
+
+def _parquet_as_text(content: bytes) -> pd.DataFrame:
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "payload.parquet"
+        path.write_bytes(content)
+        with duckdb.connect() as connection:
+            try:
+                names = [
+                    entry[0]
+                    for entry in connection.execute(
+                        "describe select * from read_parquet(?)", [str(path)]
+                    ).fetchall()
+                ]
+                rows = connection.execute(
+                    "select coalesce(columns(*)::varchar, '') from read_parquet(?)", [str(path)]
+                ).fetchall()
+            except duckdb.Error as error:
+                raise OSError(f"no Parquet file: {str(error).splitlines()[0]}") from None
+    return pd.DataFrame(rows, columns=names, dtype="str")

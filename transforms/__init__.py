@@ -1,0 +1,1 @@
+"""What is computed: one table per pair of files, `<schema>/<name>.sql` (or `.py`) and `<name>.yml`."""

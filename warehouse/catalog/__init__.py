@@ -1,0 +1,223 @@
+"""The catalog: every column once (type, unit, meaning, limits), every table once (grain, order, inputs).
+
+In: `columns/*.yml` (one entry per column name of the whole warehouse), `tables/*.yml` (raw, ref and ops tables) and
+`transforms/<schema>/<name>.yml` beside each model. Out: `Catalog`, from which come the DDL, the comments that BI tools
+show, the derived validation rules and `ops.data_dictionary`. A name means one thing everywhere; a second definition is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+TRANSFORMS = HERE.parent.parent / "transforms"
+MODEL_SCHEMAS = ("staging", "marts")
+
+
+class CatalogError(ValueError):
+    """The catalog contradicts itself; the message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column name: the same type, unit and meaning in every table that has it."""
+
+    name: str
+    type: str
+    unit: str
+    description: str
+    min: float | str | None = None
+    max: float | str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what a row is, in which order its columns come, and what it is made from."""
+
+    schema: str
+    name: str
+    description: str
+    source: str
+    grain: tuple[str, ...]
+    columns: tuple[Column, ...]
+    not_null: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    model: Path | None = None
+    row_count: tuple[int, int | None] = (0, None)
+    compared: tuple[str, ...] = field(default=())
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns in table order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns that are never NULL: the grain and what `not_null` adds."""
+        return tuple(dict.fromkeys((*self.grain, *self.not_null)))
+
+    def ddl(self, *, catalog: str | None = None, if_not_exists: bool = False) -> str:
+        """`create table` with the columns in order, types from the catalog."""
+        prefix = f"{catalog}." if catalog else ""
+        guard = "if not exists " if if_not_exists else ""
+        columns = ", ".join(
+            f"{quoted(column.name)} {column.type}{' not null' if column.name in self.required_columns else ''}"
+            for column in self.columns
+        )
+        return f"create table {guard}{prefix}{self.schema}.{self.name} ({columns})"
+
+    def comments(self, *, catalog: str | None = None) -> list[str]:
+        """`comment on` statements: meaning and source of the table, meaning and unit of each column."""
+        target = f"{catalog}.{self.full_name}" if catalog else self.full_name
+        table = f"{self.description} Grain: {', '.join(self.grain) or 'one row'}. Source: {self.source}."
+        statements = [f"comment on table {target} is {literal(table)}"]
+        for column in self.columns:
+            text = f"{column.description} Unit: {column.unit}."
+            statements.append(f"comment on column {target}.{quoted(column.name)} is {literal(text)}")
+        return statements
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All columns and tables by name."""
+
+    columns: dict[str, Column]
+    tables: dict[str, Table]
+
+    def __getitem__(self, full_name: str) -> Table:
+        return self.tables[full_name]
+
+    def in_schema(self, schema: str) -> list[Table]:
+        """The tables of one schema, by name."""
+        return sorted(
+            (table for table in self.tables.values() if table.schema == schema), key=lambda table: table.name
+        )
+
+    def models(self) -> list[Table]:
+        """The models in an order in which every input comes before its user."""
+        models = {table.full_name: table for table in self.tables.values() if table.model is not None}
+        ordered: list[Table] = []
+        state: dict[str, bool] = {}
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in path:
+                raise CatalogError(f"models depend on each other in a circle: {' -> '.join((*path, name))}")
+            if name not in models or state.get(name):
+                return
+            for item in models[name].inputs:
+                visit(item, (*path, name))
+            state[name] = True
+            ordered.append(models[name])
+
+        for name in sorted(models):
+            visit(name, ())
+        return ordered
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL text literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Read and check the whole catalog."""
+    columns: dict[str, Column] = {}
+    for path in sorted((HERE / "columns").glob("*.yml")):
+        for name, entry in _mapping(path).items():
+            if name in columns:
+                raise CatalogError(f"{path.name}: column {name} is defined a second time")
+            columns[name] = _column(path, name, entry)
+    tables: dict[str, Table] = {}
+    for path in sorted((HERE / "tables").glob("*.yml")):
+        for full_name, entry in _mapping(path).items():
+            schema, name = full_name.split(".")
+            tables[full_name] = _table(path, schema, name, entry, columns, None)
+    for schema in MODEL_SCHEMAS:
+        for path in sorted((TRANSFORMS / schema).glob("*.yml")):
+            models = [
+                path.with_suffix(suffix) for suffix in (".sql", ".py") if path.with_suffix(suffix).exists()
+            ]
+            if len(models) != 1:
+                raise CatalogError(f"transforms/{schema}/{path.name} needs exactly one .sql or .py beside it")
+            table = _table(path, schema, path.stem, _mapping(path), columns, models[0])
+            tables[table.full_name] = table
+    for table in tables.values():
+        for item in table.inputs:
+            if item not in tables:
+                raise CatalogError(f"{table.full_name}: input {item} is no table of the catalog")
+    return Catalog(columns, tables)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    with path.open(encoding="utf-8") as stream:
+        content = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if not isinstance(content, dict):
+        raise CatalogError(f"{path}: a mapping is expected")
+    return content
+
+
+def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
+    unknown = set(entry) - {"type", "unit", "description", "min", "max", "values"}
+    missing = {"type", "unit", "description"} - set(entry)
+    if unknown or missing:
+        raise CatalogError(
+            f"{path.name}: column {name}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
+        )
+    limits = {
+        key: str(entry[key]) if entry["type"] in ("DATE", "TIMESTAMP") else entry[key]
+        for key in ("min", "max")
+        if key in entry
+    }
+    return Column(
+        name, entry["type"], str(entry["unit"]), entry["description"].strip(),
+        min=limits.get("min"), max=limits.get("max"), values=tuple(str(value) for value in entry.get("values", ())),
+    )  # fmt: skip
+
+
+def _table(
+    path: Path, schema: str, name: str, entry: dict[str, Any], columns: dict[str, Column], model: Path | None
+) -> Table:
+    known = {"description", "source", "grain", "columns", "not_null", "inputs", "row_count", "compared"}
+    unknown = set(entry) - known
+    missing = {"description", "source", "grain", "columns"} - set(entry)
+    if unknown or missing:
+        raise CatalogError(
+            f"{path}: {schema}.{name}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
+        )
+    names: list[str] = list(entry["columns"])
+    if schema == "marts":
+        names.append("data_source")
+    undefined = [column for column in (*names, *entry.get("not_null", ())) if column not in columns]
+    if undefined:
+        raise CatalogError(f"{path}: {schema}.{name}: columns without an entry in the catalog: {undefined}")
+    strangers = (set(entry["grain"]) | set(entry.get("not_null", ())) | set(entry.get("compared", ()))) - set(
+        names
+    )
+    if strangers or len(set(names)) != len(names):
+        raise CatalogError(
+            f"{path}: {schema}.{name}: doubled columns, or not among the columns: {sorted(strangers)}"
+        )
+    low, high = entry.get("row_count", (0, None))
+    return Table(
+        schema, name, " ".join(entry["description"].split()), str(entry["source"]).strip().rstrip("."),
+        tuple(entry["grain"]), tuple(columns[column] for column in names),
+        not_null=tuple(entry.get("not_null", ())), inputs=tuple(entry.get("inputs", ())), model=model,
+        row_count=(low, high), compared=tuple(entry.get("compared", ())),
+    )  # fmt: skip

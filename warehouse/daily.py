@@ -1,0 +1,539 @@
+"""The steps of the daily run, called by the DAG's tasks in this order: plan, fetch (one per batch), load, build, audit, publish.
+
+In: the session and the run's id; between steps only files in `<home>/runs/<run id>/` and small dictionaries of paths and counts. Out: a new
+publication, or the old one untouched and the reason in `published/status.json`. Each step can be run again. Sentences that start
+with `▸` are progress for a person who watches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from market_calendar.dag_session import session_of_run
+from market_calendar.sessions import cutoff_utc, last_closed_session, require_session, session_close_utc
+from warehouse.database import (
+    append,
+    high_water_session,
+    pipeline_database,
+    prepare_home,
+    transaction,
+    utc_now,
+)
+from warehouse.settings import DATASETS, Settings
+
+BATCH_SIZES = {"prices": 20, "futures": 110, "fred": 50}
+# How far before the last loaded date a source is asked again, so that a late correction is seen.
+TRAILING_DAYS = {"prices": 14, "futures": 14, "fred": 45}
+
+
+class StepFailed(RuntimeError):
+    """The run stops here; trying again without a change would not help. The message says what to change."""
+
+
+class TryAgain(RuntimeError):
+    """The source did not answer; a later attempt may work."""
+
+
+@dataclass
+class StepLog:
+    """What a step tells `ops.runs`."""
+
+    rows: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
+    """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run` takes."""
+    session = _checked_session(session_of_run(**named))
+    with _step(settings, run_id, "plan", session) as log:
+        prepare_home(settings)
+        from warehouse.reference_data import load_reference
+
+        with pipeline_database(settings) as connection:
+            _heal_publication_record(settings, connection)
+            high_water = high_water_session(connection)
+            with transaction(connection):
+                changed = load_reference(connection, settings.prices_source)
+            items = {dataset: _plan_items(settings, connection, dataset, session) for dataset in DATASETS}
+        target = max(session, high_water) if high_water else session
+        batches = []
+        for dataset, entries in items.items():
+            size = BATCH_SIZES[dataset]
+            for start in range(0, len(entries), size):
+                batches.append({"dataset": dataset, "items": entries[start : start + size]})
+        document = {
+            "run_id": run_id, "session": str(session), "target": str(target), "source": settings.source, "batches": batches,
+            "reference_changed": changed, "started_at_utc": utc_now().isoformat(),
+        }  # fmt: skip
+        _write(_run_folder(settings, run_id) / "plan.json", document)
+        log.rows = sum(len(entries) for entries in items.values())
+        note = (
+            f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is built)"
+            if target != session
+            else ""
+        )
+        _say(
+            f"plan: session {session}, source {settings.source}, {log.rows} inputs in {len(batches)} batches{note}"
+        )
+    return [
+        {"batch": number, "dataset": batch["dataset"], "inputs": len(batch["items"])}
+        for number, batch in enumerate(batches)
+    ]
+
+
+def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
+    """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another attempt may help."""
+    from sources.landing import land
+    from sources.protocol import Request, SourceError
+    from sources.registry import open_source
+
+    document = _read_plan(settings, run_id)
+    batch = document["batches"][number]
+    dataset = batch["dataset"]
+    source = open_source(settings, dataset)
+    path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
+    done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    waiting = []
+    for item in batch["items"]:
+        name = item["input"]
+        if "landed" in done.get(name, {}):
+            continue
+        request = Request(dataset, name, date.fromisoformat(item["start"]), date.fromisoformat(item["end"]))
+        try:
+            payload = source.fetch(request)
+            if (
+                dataset == "prices"
+                and item["start"] > str(settings.history_start)
+                and _has_new_split(source.parse(payload).frame, item["known_until"])
+            ):
+                # A split restates every close before it: the whole history comes again on the new basis.
+                payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
+            done[name] = {"landed": land(settings.landing, payload).to_json()}
+        except SourceError as error:
+            done[name] = {"error": str(error), "kind": type(error).__name__}
+            if error.retryable:
+                waiting.append(f"{name}: {error}")
+    _write(path, done)
+    if waiting:
+        raise TryAgain(
+            f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
+        )
+    landed = sum("landed" in entry for entry in done.values())
+    _say(
+        f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {landed} of {len(done)} inputs from {source.name}"
+    )
+    return {"batch": number, "landed": landed, "failed": len(done) - landed, "path": path.name}
+
+
+def load(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Validate and load what was fetched; stop when a required input is missing or unreadable."""
+    from sources.landing import Landed
+    from sources.registry import open_source
+    from warehouse.load import load_dataset
+
+    document = _read_plan(settings, run_id)
+    with _step(settings, run_id, "load", date.fromisoformat(document["session"])) as log:
+        outcomes: dict[str, dict[str, Any]] = {dataset: {} for dataset in DATASETS}
+        for number, batch in enumerate(document["batches"]):
+            path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
+            fetched = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            for item in batch["items"]:
+                outcomes[batch["dataset"]][item["input"]] = fetched.get(
+                    item["input"], {"error": "was not fetched", "kind": "NotFetched"}
+                )
+        summary: dict[str, Any] = {}
+        problems: dict[tuple[str, str], str] = {}
+        with pipeline_database(settings) as connection:
+            for dataset, entries in outcomes.items():
+                landed = [
+                    Landed.from_json(entry["landed"]) for entry in entries.values() if "landed" in entry
+                ]
+                report = load_dataset(
+                    connection, settings, dataset, landed, open_source(settings, dataset).parse, run_id
+                )
+                with transaction(connection):
+                    append(connection, "ops.validation_results", report.results)
+                problems |= {
+                    (dataset, name): entry["error"] for name, entry in entries.items() if "error" in entry
+                }
+                problems |= {(dataset, name): text for name, text in report.unreadable.items()}
+                summary[dataset] = {
+                    "source": settings.source_of(dataset), "inputs": len(entries), "fetched": len(landed), "unchanged": report.unchanged_payloads,
+                    "served_rows": report.served_rows, "new_rows": report.new_rows, "quarantined": len(report.quarantined),
+                    "quarantine_by_rule": _count_by(report.quarantined, "rule"), "quarantine_sample": [row["row"] for row in report.quarantined[:3]],
+                }  # fmt: skip
+                _say(
+                    f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,}, {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
+                )
+            stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
+            required = _required_inputs(connection, date.fromisoformat(document["session"]))
+        log.rows = sum(entry["new_rows"] for entry in summary.values())
+        log.warnings = [text for (dataset, name), text in problems.items() if (dataset, name) not in required]
+        _write(
+            _run_folder(settings, run_id) / "loaded.json",
+            {"datasets": summary, "missing": sorted(log.warnings)},
+        )
+        missing = [text for key, text in problems.items() if key in required]
+        if missing:
+            raise StepFailed(
+                f"Required input missing or unreadable, nothing is published: {'; '.join(missing)}."
+            )
+        if stops:
+            raise StepFailed(_critical_sentence(stops))
+    return {"new_rows": log.rows, "path": "loaded.json"}
+
+
+def build(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Build every model into a new publication that nobody reads yet."""
+    from warehouse.catalog import load_catalog
+    from warehouse.models import ModelError, build_models
+    from warehouse.publication import building_folder, copy_tables, new_publication
+
+    document = _read_plan(settings, run_id)
+    target = date.fromisoformat(document["target"])
+    with _step(settings, run_id, "build", date.fromisoformat(document["session"])) as log:
+        with new_publication(settings) as connection:
+            copy_tables(connection, load_catalog(), "ref")
+            try:
+                rows = build_models(
+                    connection, session=target, cutoff_utc=cutoff_utc(target), data_source=settings.source,
+                    progress=lambda text: _say(f"build: {text}"),
+                )  # fmt: skip
+            except ModelError as error:
+                raise StepFailed(str(error)) from error
+        (building_folder(settings) / ".run").write_text(run_id, encoding="utf-8")
+        log.rows = sum(rows.values())
+        _write(_run_folder(settings, run_id) / "built.json", rows)
+    return {"rows": log.rows, "path": "built.json"}
+
+
+def audit(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Check the built publication; a critical failure stops it and names the rows."""
+    from expectations.gate import check_table
+    from warehouse.catalog import load_catalog
+    from warehouse.freshness import input_freshness
+    from warehouse.publication import copy_tables, opened_publication
+
+    document = _read_plan(settings, run_id)
+    with _step(settings, run_id, "audit", date.fromisoformat(document["session"])) as log:
+        _same_run(settings, run_id)
+        catalog = load_catalog()
+        results: list[dict[str, Any]] = []
+        with opened_publication(settings) as connection:
+            from warehouse.catalog import literal
+
+            connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+            copy_tables(connection, catalog, "ops")
+            connection.execute("set variable session_date = ?::date", [document["target"]])
+            fresh = input_freshness(connection, date.fromisoformat(document["target"]))
+            connection.execute("delete from ops.freshness")
+            append(connection, "ops.freshness", fresh)
+            for table in catalog.models():
+                gate = check_table(connection, table)
+                results += [{"run_id": run_id, **result} for result in gate.results]
+            connection.execute("detach pipeline")
+        with pipeline_database(settings) as connection, transaction(connection):
+            connection.execute(
+                "delete from ops.validation_results where run_id = ? and table_name not like 'raw.%'",
+                [run_id],
+            )
+            append(connection, "ops.validation_results", results)
+            connection.execute("delete from ops.freshness")
+            append(connection, "ops.freshness", fresh)
+        failed = [result for result in results if not result["passed"]]
+        stale = [row for row in fresh if row["stale"]]
+        _write(
+            _run_folder(settings, run_id) / "audited.json",
+            {"rules": len(results), "failed": failed, "stale": [f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected {row['expected_date']}" for row in stale]},
+        )  # fmt: skip
+        log.rows = len(results)
+        log.warnings = [_failure_sentence(result) for result in failed if result["severity"] == "warning"]
+        _say(f"audit: {len(results)} rules, {len(failed)} failed, {len(stale)} inputs stale")
+        critical = [
+            (r["table_name"], r["rule"], r["failed_rows"], r["sample"])
+            for r in failed
+            if r["severity"] == "critical"
+        ]
+        if critical:
+            raise StepFailed(_critical_sentence(critical))
+    return {"rules": len(results), "failed": len(failed), "path": "audited.json"}
+
+
+def publish(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Record the publication, export Parquet and move the link."""
+    from warehouse import publication
+    from warehouse.catalog import load_catalog, literal
+    from warehouse.headlines import headlines
+
+    document = _read_plan(settings, run_id)
+    target = date.fromisoformat(document["target"])
+    folder = _run_folder(settings, run_id)
+    with _step(settings, run_id, "publish", date.fromisoformat(document["session"])) as log:
+        _same_run(settings, run_id)
+        catalog = load_catalog()
+        generation = publication.next_generation(settings)
+        record = {
+            "generation": generation, "session_date": target, "data_source": settings.source, "published_at_utc": utc_now(),
+            "storage_version": publication.STORAGE_VERSION, "code_version": publication.code_version(), "run_id": run_id,
+        }  # fmt: skip
+        building = publication.building_folder(settings)
+        with publication.opened_publication(settings) as connection:
+            connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+            publication.copy_tables(connection, catalog, "ops")
+            connection.execute("detach pipeline")
+            append(connection, "ops.publication", [record])
+            publication.fill_data_dictionary(connection, catalog)
+            publication.export_parquet(connection, catalog, building)
+            sentences = headlines(connection, target)
+        (building / ".run").unlink()
+        published = publication.publish(settings, generation)
+        with pipeline_database(settings) as connection, transaction(connection):
+            append(connection, "ops.publication", [record])
+        log.rows = generation
+        _write(folder / "published.json", {"generation": generation, "headlines": sentences})
+        _say(f"publish: generation {generation} for {target}")
+    _write_status(settings, run_id, "success", "publish", None, target, generation, sentences)
+    return {"generation": generation, "path": str(published.relative_to(settings.home))}
+
+
+@contextmanager
+def _step(settings: Settings, run_id: str, name: str, session: date) -> Iterator[StepLog]:
+    """Record a step in ops.runs; on failure also in status.json, with the publication that stays in place."""
+    log, started = StepLog(), utc_now()
+    try:
+        yield log
+    except BaseException as error:
+        message = str(error) or type(error).__name__
+        _write_status(settings, run_id, "failed", name, message, session, None, [])
+        _record(settings, run_id, name, session, started, log, "failed", message)
+        raise
+    _record(
+        settings,
+        run_id,
+        name,
+        session,
+        started,
+        log,
+        "warning" if log.warnings else "success",
+        "; ".join(log.warnings)[:2000] or None,
+    )
+
+
+def _record(
+    settings: Settings,
+    run_id: str,
+    step: str,
+    session: date,
+    started: datetime,
+    log: StepLog,
+    outcome: str,
+    message: str | None,
+) -> None:
+    if not settings.home.is_dir():
+        return
+    row = {
+        "run_id": run_id, "session_date": session, "step": step, "started_at_utc": started, "ended_at_utc": utc_now(),
+        "rows": log.rows, "outcome": outcome, "message": message,
+    }  # fmt: skip
+    try:
+        with pipeline_database(settings) as connection, transaction(connection):
+            connection.execute("delete from ops.runs where run_id = ? and step = ?", [run_id, step])
+            append(connection, "ops.runs", [row])
+    except (duckdb.Error, RuntimeError):
+        if outcome != "failed":
+            raise
+
+
+def _write_status(
+    settings: Settings,
+    run_id: str,
+    state: str,
+    step: str,
+    message: str | None,
+    session: date,
+    generation: int | None,
+    sentences: list[str],
+) -> None:
+    from warehouse.publication import current_generation, write_status
+
+    if not settings.home.is_dir():
+        return
+    current = current_generation(settings)
+    write_status(settings, {
+        "state": state, "step": step, "message": message, "run_id": run_id, "session_date": session, "data_source": settings.source,
+        "generation": generation if generation is not None else (int(current.name) if current else None), "headlines": sentences,
+    })  # fmt: skip
+
+
+def _checked_session(text: str) -> date:
+    from warehouse.settings import parse_date
+
+    session = require_session(parse_date("session", text))
+    now = utc_now()
+    if session_close_utc(session) > now:
+        raise StepFailed(
+            f"Session {session} has not closed yet; the last closed session is {last_closed_session(now)}."
+        )
+    return session
+
+
+def _plan_items(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, dataset: str, session: date
+) -> list[dict[str, str]]:
+    """The inputs of one dataset with the range to ask for: all of the history once, then a trailing window up to the session."""
+    from sources.registry import open_source
+    from warehouse.load import RAW_TABLES
+
+    key, day = {
+        "prices": ("symbol", "session_date"),
+        "futures": ("contract", "settlement_date"),
+        "fred": ("series_id", "observation_date"),
+    }[dataset]
+    held = dict(
+        connection.execute(
+            f"select {key}, max({day}) from {RAW_TABLES[dataset]} where {day} <= ? group by 1", [session]
+        ).fetchall()
+    )
+    source = open_source(settings, dataset)
+    if dataset == "prices":
+        rows = connection.execute(
+            "select symbol from ref.instruments where coalesce(active_from, date '1900-01-01') <= ? order by 1",
+            [session],
+        ).fetchall()
+        names = [row[0] for row in rows]
+    elif dataset == "fred":
+        names = [
+            row[0]
+            for row in connection.execute("select series_id from ref.fred_series order by 1").fetchall()
+        ]
+    else:
+        start = min(held.values()) if held else settings.history_start
+        names = source.contracts(
+            max(settings.history_start, session - timedelta(days=45)) if held else start, session
+        )
+    items = []
+    for name in names:
+        start = settings.history_start
+        if name in held and source.name != "files":
+            start = max(start, min(held[name], session) - timedelta(days=TRAILING_DAYS[dataset]))
+        items.append(
+            {"input": name, "start": str(start), "end": str(session), "known_until": str(held.get(name, ""))}
+        )
+    return items
+
+
+def _has_new_split(frame: Any, known_until: str) -> bool:
+    import pandas as pd
+
+    splits = frame[frame["split"].notna() & ~frame["split"].isin([0.0, 1.0])]
+    return bool((splits["session_date"] > pd.Timestamp(known_until)).any()) if known_until else False
+
+
+def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+    """A run that was killed between moving the link and writing it down: take the record from the publication itself."""
+    from warehouse.publication import current_generation
+
+    current = current_generation(settings)
+    if current is None:
+        return
+    names = ", ".join(
+        f'"{name}"'
+        for name in (
+            "generation",
+            "session_date",
+            "data_source",
+            "published_at_utc",
+            "storage_version",
+            "code_version",
+            "run_id",
+        )
+    )
+    with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as reader:
+        frame = reader.execute(
+            f"select {names} from ops.publication where generation = ?", [int(current.name)]
+        ).df()
+    missing = connection.execute(
+        "select count(*) from ops.publication where generation = ?", [int(current.name)]
+    ).fetchone()
+    if missing and not missing[0]:
+        with transaction(connection):
+            append(
+                connection, "ops.publication", [{str(key): value for key, value in row.items()} for row in frame.astype(object).to_dict("records")]
+            )
+
+
+def _required_inputs(connection: duckdb.DuckDBPyConnection, session: date) -> set[tuple[str, str]]:
+    rows = connection.execute(
+        """
+        select 'prices', symbol from ref.instruments where required and coalesce(active_to, date '9999-12-31') >= $1
+        union all
+        select 'fred', series_id from ref.fred_series where required
+        """,
+        [session],
+    ).fetchall()
+    return {(row[0], row[1]) for row in rows}
+
+
+def _critical(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[tuple[str, str, int, str | None]]:
+    return connection.execute(
+        "select table_name, rule, failed_rows, sample from ops.validation_results where run_id = ? and not passed and severity = 'critical'",
+        [run_id],
+    ).fetchall()
+
+
+def _critical_sentence(failures: list[tuple[str, str, int, str | None]]) -> str:
+    shown = "; ".join(
+        f"{table}: {rule} ({rows} rows: {sample})" for table, rule, rows, sample in failures[:5]
+    )
+    return f"{len(failures)} critical rules failed, the last publication stays in place: {shown}."
+
+
+def _failure_sentence(result: dict[str, Any]) -> str:
+    return f"{result['table_name']}: {result['rule']} failed for {result['failed_rows']:,} rows ({result['sample']})"
+
+
+def _count_by(rows: list[dict[str, Any]], key: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row[key]] = counts.get(row[key], 0) + 1
+    return counts
+
+
+def _same_run(settings: Settings, run_id: str) -> None:
+    from warehouse.publication import building_folder
+
+    marker = building_folder(settings) / ".run"
+    if not marker.exists() or marker.read_text(encoding="utf-8") != run_id:
+        raise StepFailed(
+            "The publication that was built is not this run's; another run took its place. Run the session again."
+        )
+
+
+def _run_folder(settings: Settings, run_id: str) -> Path:
+    folder = settings.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _read_plan(settings: Settings, run_id: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        (_run_folder(settings, run_id) / "plan.json").read_text(encoding="utf-8")
+    )
+    return document
+
+
+def _write(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    print(f"▸ {text}", flush=True)

@@ -1,0 +1,145 @@
+"""The pipeline's own DuckDB file: raw, ref and ops tables, one writer at a time, never opened by BI.
+
+Out: connections with limits set. The tables are created once, when the file is; a daily run does plain inserts only, because DuckDB's
+write-ahead log replays those reliably after a kill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from warehouse.catalog import Catalog, load_catalog, quoted
+from warehouse.settings import Settings
+
+MEMORY_LIMIT = "4GB"
+PIPELINE_SCHEMAS = ("raw", "ref", "ops")
+
+
+class HomeError(RuntimeError):
+    """The home folder cannot be used; says why and what to do."""
+
+
+def utc_now() -> datetime:
+    """The present moment as a naive UTC timestamp, as all `*_utc` columns are."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def limits(home: Path) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB settings of every connection: bounded memory, threads and spill."""
+    return {
+        "memory_limit": os.environ.get("ROTATION_MEMORY_LIMIT", MEMORY_LIMIT),
+        "threads": os.environ.get("ROTATION_THREADS", "2"),
+        "temp_directory": str(home / "tmp"),
+        "max_temp_directory_size": "20GB",
+        "preserve_insertion_order": True,
+    }
+
+
+def prepare_home(settings: Settings) -> None:
+    """Create the home folder and refuse to mix simulated with real data in it."""
+    try:
+        for folder in (
+            settings.home,
+            settings.landing,
+            settings.published / "generations",
+            settings.home / "tmp",
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
+        ) from None
+    marker = settings.home / "home.json"
+    if marker.exists():
+        kind = json.loads(marker.read_text(encoding="utf-8"))["kind"]
+        if kind != settings.kind:
+            raise HomeError(
+                f"ROTATION_HOME={settings.home} holds {kind} data and this run would add {settings.kind} data "
+                f"(ROTATION_SOURCE={settings.source}). Set ROTATION_HOME to another folder."
+            )
+    else:
+        marker.write_text(json.dumps({"kind": settings.kind}) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the pipeline's database, creating its tables the first time."""
+    try:
+        connection = duckdb.connect(
+            str(settings.warehouse), read_only=read_only, config=limits(settings.home)
+        )
+    except duckdb.IOException as error:
+        reason = str(error).splitlines()[0]
+        advice = (
+            "Another process has it open; wait for the other run to end." if "lock" in reason.lower() else ""
+        )
+        raise HomeError(f"{settings.warehouse.name} cannot be opened: {reason} {advice}".strip()) from None
+    try:
+        if not read_only:
+            _create_missing_tables(connection, load_catalog())
+        yield connection
+    finally:
+        connection.close()
+
+
+def _create_missing_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    present = {
+        row[0]
+        for row in connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+        ).fetchall()
+    }
+    missing = [
+        table
+        for schema in PIPELINE_SCHEMAS
+        for table in catalog.in_schema(schema)
+        if table.full_name not in present
+    ]
+    if not missing:
+        return
+    for schema in PIPELINE_SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    for table in missing:
+        connection.execute(table.ddl())
+    connection.execute("checkpoint")
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+def append(connection: duckdb.DuckDBPyConnection, full_name: str, rows: list[dict[str, Any]]) -> None:
+    """Append rows to an ops table; a column that a row lacks is NULL."""
+    if not rows:
+        return
+    table = load_catalog()[full_name]
+    frame = pd.DataFrame(rows, columns=table.column_names, dtype=object)
+    connection.register("appended_rows", frame)
+    try:
+        columns = ", ".join(f"{quoted(column.name)}::{column.type}" for column in table.columns)
+        connection.execute(f"insert into {full_name} select {columns} from appended_rows")
+    finally:
+        connection.unregister("appended_rows")
+
+
+def high_water_session(connection: duckdb.DuckDBPyConnection) -> Any:
+    """The latest session that was published from this home, or None."""
+    row = connection.execute("select max(session_date) from ops.publication").fetchone()
+    return row[0] if row else None

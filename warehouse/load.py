@@ -1,0 +1,222 @@
+"""Load: landed payloads → validated rows → new versions in the append-only raw tables.
+
+In: the landed payloads of a run. Out: rows in `raw.*` (one transaction a dataset, together with `ops.payloads`, `ops.validation_results`
+and `ops.quarantine`), and a `LoadReport`. A payload whose hash was loaded before is not parsed again. A row is new when its key
+is, or when a compared column differs from the latest version; nothing is updated or deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from expectations.gate import GateResult, check_rows
+from market_calendar.release_rules import EQUITY_RULE, FUTURES_RULE, available_at_utc
+from sources.landing import Landed, read_landed
+from sources.protocol import Parsed, Payload, SourceError
+from warehouse.catalog import Table, load_catalog, quoted
+from warehouse.database import append, transaction
+from warehouse.reference_data import reference_frame
+from warehouse.settings import Settings
+
+RAW_TABLES = {
+    "prices": "raw.equity_prices",
+    "futures": "raw.fed_funds_futures",
+    "fred": "raw.fred_observations",
+}
+
+
+@dataclass
+class LoadReport:
+    """What one dataset's load did."""
+
+    dataset: str
+    payloads: int = 0
+    unchanged_payloads: int = 0
+    served_rows: int = 0
+    new_rows: int = 0
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
+def load_dataset(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    dataset: str,
+    landed: list[Landed],
+    parse: Callable[[Payload], Parsed],
+    run_id: str,
+) -> LoadReport:
+    """Validate and load the landed payloads of one dataset in one transaction."""
+    table = load_catalog()[RAW_TABLES[dataset]]
+    report = LoadReport(dataset, payloads=len(landed))
+    known = _loaded_payloads(connection, dataset, settings.history_start)
+    fresh = [item for item in landed if (item.input, item.sha256) not in known]
+    report.unchanged_payloads = len(landed) - len(fresh)
+    frames, rejected, loaded = [], [], []
+    for item in fresh:
+        try:
+            parsed = parse(read_landed(settings.landing, item))
+        except SourceError as error:
+            report.unreadable[item.input] = str(error)
+            continue
+        frame = parsed.frame.assign(
+            source=item.source, known_at_utc=pd.Timestamp(item.fetched_at_utc), payload_sha256=item.sha256
+        )
+        frames.append(frame)
+        rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
+        loaded.append((item, len(frame)))
+    if not frames:
+        return report
+    rows = pd.concat(frames, ignore_index=True)
+    date_column = {"prices": "session_date", "futures": "settlement_date", "fred": "observation_date"}[
+        dataset
+    ]
+    rows = rows[rows[date_column] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
+    rows = _with_context(dataset, _with_availability(dataset, rows))
+    gate: GateResult = check_rows(table, rows)
+    report.served_rows = len(rows) + len(rejected)
+    report.results = [
+        {"run_id": run_id, **result} for result in (*_rejections(table, rejected, len(rows)), *gate.results)
+    ]
+    report.quarantined = [
+        {
+            "run_id": run_id,
+            "table_name": table.full_name,
+            "rule": rule,
+            "row": as_json(row),
+            "payload_sha256": sha256,
+        }
+        for rule, row, sha256 in (*rejected, *gate.broken_rows(rows))
+    ]
+    good = rows[~gate.broken].assign(run_id=run_id)
+    with transaction(connection):
+        report.new_rows = _insert_new_versions(connection, table, good)
+        append(connection, "ops.quarantine", report.quarantined)
+        append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in loaded])
+    return report
+
+
+def as_json(row: dict[str, Any]) -> str:
+    """A row as JSON text; dates as ISO, a missing value as null."""
+    import json
+
+    return json.dumps(
+        {key: None if pd.isna(value) else value for key, value in row.items()},
+        default=str,
+        ensure_ascii=False,
+    )
+
+
+def _loaded_payloads(
+    connection: duckdb.DuckDBPyConnection, dataset: str, history_start: date
+) -> set[tuple[str, str]]:
+    """Payloads that are in raw already, loaded with a history that started no later than the present setting."""
+    rows = connection.execute(
+        "select input, payload_sha256 from ops.payloads where dataset = ? and request_start_date <= ?",
+        [dataset, history_start],
+    ).fetchall()
+    return {(row[0], row[1]) for row in rows}
+
+
+def _payload_row(item: Landed, count: int, run_id: str) -> dict[str, Any]:
+    return {
+        "dataset": item.dataset, "input": item.input, "payload_sha256": item.sha256, "source": item.source,
+        "request": f"{item.dataset}/{item.input} {item.start}..{item.end}", "fetched_at_utc": item.fetched_at_utc,
+        "path": f"landing/{item.path}", "byte_count": item.byte_count, "rows": count, "run_id": run_id,
+        "request_start_date": item.start,
+    }  # fmt: skip
+
+
+def _with_availability(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
+    if dataset != "fred":
+        rule, days = (
+            (EQUITY_RULE, rows["session_date"])
+            if dataset == "prices"
+            else (FUTURES_RULE, rows["settlement_date"])
+        )
+        return rows.assign(available_at_utc=available_at_utc(rule, "daily", days), availability="assumed")
+    series = reference_frame("fred_series")
+    rules = dict(
+        zip(series["series_id"], zip(series["release_rule"], series["frequency"], strict=True), strict=True)
+    )
+    parts = []
+    for series_id, part in rows.groupby("series_id", sort=False):
+        release_rule, frequency = rules[series_id]
+        parts.append(available_at_utc(release_rule, frequency, part["observation_date"]))
+    available = pd.concat(parts).reindex(rows.index) if parts else pd.Series(dtype="datetime64[ns]")
+    # An observation that we hold was available by then, whatever the rule says.
+    available = available.where(available <= rows["known_at_utc"], rows["known_at_utc"])
+    return rows.assign(available_at_utc=available, availability="assumed")
+
+
+def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add what the hand-written rules compare with, as columns that start with an underscore and are not loaded."""
+    calendar = reference_frame("calendar")
+    if dataset == "prices":
+        sessions = calendar.loc[calendar["is_nyse_session"], "calendar_date"]
+        return rows.assign(_is_nyse_session=rows["session_date"].isin(sessions))
+    if dataset == "futures":
+        days = calendar.loc[calendar["is_settlement_day"], "calendar_date"]
+        last_of_month = days.groupby(days.dt.to_period("M").dt.to_timestamp()).max()
+        return rows.assign(
+            _is_settlement_day=rows["settlement_date"].isin(days),
+            _last_settlement_date=rows["delivery_month"].map(last_of_month),
+        )
+    return rows
+
+
+def _rejections(
+    table: Table, rejected: list[tuple[str, dict[str, Any], str]], read_rows: int
+) -> Iterable[dict[str, Any]]:
+    """Rows that the parser refused, as validation results: the rule of being readable."""
+    rules = sorted({rule for rule, _, _ in rejected} | {"row_is_readable"})
+    for rule in rules:
+        broken = [as_json(row) for name, row, _ in rejected if name == rule]
+        if broken or rule == "row_is_readable":
+            yield {
+                "table_name": table.full_name, "rule": rule, "column_name": None, "severity": "warning", "passed": not broken,
+                "checked_rows": read_rows + len(rejected), "failed_rows": len(broken), "sample": "; ".join(broken[:5]) or None,
+            }  # fmt: skip
+
+
+def _insert_new_versions(connection: duckdb.DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> int:
+    """Insert the rows whose key is new or whose compared values differ from the latest version."""
+    keys = [name for name in table.grain if name != "known_at_utc"]
+    columns = ", ".join(
+        f"{quoted(column.name)}::{column.type} as {quoted(column.name)}" for column in table.columns
+    )
+    connection.register("loaded_rows", rows)
+    try:
+        before = _count(connection, table.full_name)
+        connection.execute(f"""
+            insert into {table.full_name}
+            with served as (select {columns} from loaded_rows),
+            latest as (
+                select * from {table.full_name}
+                qualify row_number() over (partition by {", ".join(keys)} order by known_at_utc desc) = 1
+            )
+            select served.*
+            from served
+            left join latest using ({", ".join(keys)})
+            where latest.known_at_utc is null
+                or (
+                    served.known_at_utc > latest.known_at_utc
+                    and ({" or ".join(f"served.{quoted(name)} is distinct from latest.{quoted(name)}" for name in table.compared)})
+                )
+            order by {", ".join(f"served.{name}" for name in keys)}
+        """)
+        return _count(connection, table.full_name) - before
+    finally:
+        connection.unregister("loaded_rows")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, full_name: str) -> int:
+    row = connection.execute(f"select count(*) from {full_name}").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,215 @@
+"""Publication: a generation folder behind one link, moved by one atomic rename.
+
+In: the pipeline's database. Out: `published/generations/<n>/` with `warehouse.duckdb` (read-only, storage version readable by older
+DuckDB) and `parquet/<schema>/<table>.parquet`, `published/current` → that folder, `published/status.json`.
+A generation is built in a folder of its own, checked, synced to disk and only then linked, so that a reader sees generation N or N+1, never a mixture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.catalog import Catalog, Table, literal, quoted
+from warehouse.database import limits, utc_now
+from warehouse.settings import REPOSITORY, Settings
+
+STORAGE_VERSION = "v1.4.0"
+KEPT_GENERATIONS = 3
+COPIED_SCHEMAS = ("ref", "ops")
+
+
+def next_generation(settings: Settings) -> int:
+    """One more than the highest generation that is there."""
+    return max((int(path.name) for path in _generations(settings)), default=0) + 1
+
+
+def current_generation(settings: Settings) -> Path | None:
+    """The folder that the link points to, or None."""
+    link = settings.published / "current"
+    return link.resolve() if link.is_symlink() and link.exists() else None
+
+
+def building_folder(settings: Settings) -> Path:
+    """Where the next generation is built; no reader ever looks here."""
+    return settings.published / "generations" / "building"
+
+
+@contextmanager
+def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty publication to build in, with the pipeline's database attached read-only as `pipeline` and `ref` copied."""
+    folder = building_folder(settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with opened_publication(settings, STORAGE_VERSION) as connection:
+        connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+        yield connection
+        connection.execute("detach pipeline")
+
+
+@contextmanager
+def opened_publication(
+    settings: Settings, storage_version: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The publication that is being built, open for writing, as the main database."""
+    path = building_folder(settings) / "warehouse.duckdb"
+    connection = duckdb.connect(":memory:", config=limits(settings.home))
+    try:
+        version = f" (storage_version {literal(storage_version)})" if storage_version else ""
+        connection.execute(f"attach {literal(str(path))} as publication{version}")
+        connection.execute("use publication")
+        yield connection
+        connection.execute("use memory")
+        connection.execute("checkpoint publication")
+        connection.execute("detach publication")
+    finally:
+        connection.close()
+
+
+def copy_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: str) -> None:
+    """Copy a schema of the pipeline's database into the publication, with comments."""
+    connection.execute(f"create schema if not exists {schema}")
+    for table in catalog.in_schema(schema):
+        connection.execute(f"drop table if exists {table.full_name}")
+        connection.execute(table.ddl())
+        connection.execute(f"insert into {table.full_name} select * from pipeline.{table.full_name}")
+        for statement in table.comments():
+            connection.execute(statement)
+
+
+def published_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> list[Table]:
+    """The catalog's tables that the publication holds."""
+    rows = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    present = {row[0] for row in rows}
+    return [table for table in catalog.tables.values() if table.full_name in present]
+
+
+def export_parquet(connection: duckdb.DuckDBPyConnection, catalog: Catalog, folder: Path) -> None:
+    """Marts, reference and ops tables as Parquet beside the database; staging is a working layer and stays inside."""
+    for table in published_tables(connection, catalog):
+        if table.schema == "staging":
+            continue
+        target = folder / "parquet" / table.schema / f"{table.name}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(
+            f"copy {table.full_name} to {literal(str(target))} (format parquet, compression zstd)"
+        )
+
+
+def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """`ops.data_dictionary` from the catalog, for the tables that are published."""
+    rows = [
+        (table.schema, table.name, column.name, column.type, column.unit, column.description, table.source)
+        for table in published_tables(connection, catalog)
+        for column in table.columns
+    ]
+    connection.execute("delete from ops.data_dictionary")
+    connection.executemany("insert into ops.data_dictionary values (?, ?, ?, ?, ?, ?, ?)", sorted(rows))
+
+
+def publish(settings: Settings, generation: int) -> Path:
+    """Move the built folder into place and switch the link; the last generations are kept."""
+    building = building_folder(settings)
+    database = building / "warehouse.duckdb"
+    if database.with_name("warehouse.duckdb.wal").exists():
+        raise RuntimeError("the built publication still has a write-ahead log; it was not checkpointed")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute("select count(*) from ops.publication").fetchone()
+    for path in sorted(building.rglob("*")):
+        if path.is_file():
+            path.chmod(0o444)
+            _sync(path)
+    target = building.with_name(str(generation))
+    os.replace(building, target)
+    _sync(target.parent)
+    link = settings.published / "current"
+    temporary = settings.published / "current.new"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(Path("generations") / target.name)
+    os.replace(temporary, link)
+    _sync(settings.published)
+    for old in sorted(_generations(settings), key=lambda path: int(path.name))[:-KEPT_GENERATIONS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def write_status(settings: Settings, status: dict[str, Any]) -> None:
+    """Replace `published/status.json`, after failed runs too."""
+    settings.published.mkdir(parents=True, exist_ok=True)
+    path = settings.published / "status.json"
+    temporary = path.with_name("status.json.tmp")
+    temporary.write_text(
+        json.dumps(
+            {**status, "written_at_utc": utc_now().isoformat(timespec="seconds")}, indent=2, default=str
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+    os.replace(temporary, path)
+
+
+def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    """Table, rows and an order-free hash of the whole content at full precision, for every mart."""
+    names = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'marts' order by 1"
+    ).fetchall()
+    lines = []
+    for (name,) in names:
+        columns = connection.execute(
+            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? order by column_index",
+            [name],
+        ).fetchall()
+        # The text of a double is its shortest exact form, so equal text is equal bits; md5 is the same in every DuckDB version.
+        row_text = " || '|' || ".join(f"coalesce({quoted(column)}::varchar, '∅')" for (column,) in columns)
+        row = connection.execute(
+            f"select count(*), sum(md5_number_lower({row_text})::hugeint) from marts.{quoted(name)}"
+        ).fetchone()
+        assert row is not None
+        lines.append((f"marts.{name}", int(row[0]), f"{int(row[1] or 0) % 2**64:016x}"))
+    return lines
+
+
+def code_version() -> str:
+    """The commit, with a hash of the code when it differs from the commit or is not under version control."""
+    content = hashlib.sha256()
+    for folder in ("dags", "sources", "warehouse", "transforms", "expectations", "market_calendar"):
+        for path in sorted((REPOSITORY / folder).rglob("*")):
+            if path.suffix in (".py", ".sql", ".yml", ".csv"):
+                content.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes())
+    try:
+        command = ["git", "-C", str(REPOSITORY), "rev-parse", "--short=12", "HEAD"]
+        commit = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = "no-commit"
+    return f"{commit}+{content.hexdigest()[:12]}"
+
+
+def _generations(settings: Settings) -> list[Path]:
+    folder = settings.published / "generations"
+    return (
+        [path for path in folder.glob("*") if path.is_dir() and re.fullmatch(r"\d+", path.name)]
+        if folder.is_dir()
+        else []
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
