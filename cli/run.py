@@ -180,10 +180,8 @@ def print_summary(settings: Settings, session: date, code: int, log: Path, secon
             f"  {dataset:<8} {entry['source']:<10} {entry['fetched']:>4} of {entry['inputs']} inputs, {entry['new_rows']:>9,} new rows,"
             f" {entry['quarantined']} quarantined"
         )
-        for rule, count in entry["quarantine_by_rule"].items():
-            print(
-                f"           quarantined: {rule}: {count}; for example {entry['quarantine_sample'][0][:160]}"
-            )
+        for rule, found in entry["quarantine_by_rule"].items():
+            print(f"           {rule}: {found['rows']} rows, the first {found['example'][:140]}")
     _print_list("Not served or unreadable (optional inputs)", loaded.get("missing", []))
     _print_list(
         "Failed checks",

@@ -59,7 +59,7 @@ def rotation_daily() -> None:
 
     @task
     def plan(
-        params: dict[str, Any] | None = None, dag_run: Any = None, run_id: str = ""
+        params: dict[str, Any] | None = None, dag_run: Any = None, run_id: str | None = None
     ) -> list[dict[str, Any]]:
         named = {
             "partition_key": getattr(dag_run, "partition_key", None),
@@ -70,27 +70,27 @@ def rotation_daily() -> None:
         return batches
 
     @task(execution_timeout=timedelta(minutes=45))
-    def fetch(batch: dict[str, Any], run_id: str = "") -> dict[str, Any]:
+    def fetch(batch: dict[str, Any], run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("fetch", run_id, batch["batch"])
         return result
 
     @task(pool=WAREHOUSE_POOL)
-    def load(fetched: list[dict[str, Any]], run_id: str = "") -> dict[str, Any]:
+    def load(fetched: list[dict[str, Any]], run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("load", run_id)
         return result
 
     @task(pool=WAREHOUSE_POOL)
-    def build(run_id: str = "") -> dict[str, Any]:
+    def build(run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("build", run_id)
         return result
 
     @task(pool=WAREHOUSE_POOL)
-    def audit(run_id: str = "") -> dict[str, Any]:
+    def audit(run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("audit", run_id)
         return result
 
     @task(pool=WAREHOUSE_POOL, outlets=[PUBLICATION])
-    def publish(run_id: str = "") -> dict[str, Any]:
+    def publish(run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("publish", run_id)
         return result
 

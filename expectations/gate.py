@@ -249,9 +249,7 @@ def _validate(frame: pd.DataFrame, items: list[dict[str, Any]]) -> list[dict[str
         context.variables.progress_bars = {"globally": False}
         asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
         # Great Expectations 1.24 does not know the text type of pandas 3 by any name; as objects the values themselves are checked.
-        plain = frame.reset_index(drop=True).astype(
-            {name: object for name in frame.select_dtypes("str").columns}
-        )
+        plain = frame.reset_index(drop=True).astype(dict.fromkeys(frame.select_dtypes("str").columns, object))
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": plain})
         numbered = [
             {"type": item["type"], "kwargs": item["kwargs"], "meta": {"position": position}}

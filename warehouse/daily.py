@@ -169,7 +169,7 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 summary[dataset] = {
                     "source": settings.source_of(dataset), "inputs": len(entries), "fetched": len(landed), "unchanged": report.unchanged_payloads,
                     "served_rows": report.served_rows, "new_rows": report.new_rows, "quarantined": len(report.quarantined),
-                    "quarantine_by_rule": _count_by(report.quarantined, "rule"), "quarantine_sample": [row["row"] for row in report.quarantined[:3]],
+                    "quarantine_by_rule": _by_rule(report.quarantined),
                 }  # fmt: skip
                 _say(
                     f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,}, {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
@@ -271,7 +271,7 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
 def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     """Record the publication, export Parquet and move the link."""
     from warehouse import publication
-    from warehouse.catalog import load_catalog, literal
+    from warehouse.catalog import literal, load_catalog
     from warehouse.headlines import headlines
 
     document = _read_plan(settings, run_id)
@@ -467,7 +467,12 @@ def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConn
     if missing and not missing[0]:
         with transaction(connection):
             append(
-                connection, "ops.publication", [{str(key): value for key, value in row.items()} for row in frame.astype(object).to_dict("records")]
+                connection,
+                "ops.publication",
+                [
+                    {str(key): value for key, value in row.items()}
+                    for row in frame.astype(object).to_dict("records")
+                ],
             )
 
 
@@ -501,11 +506,12 @@ def _failure_sentence(result: dict[str, Any]) -> str:
     return f"{result['table_name']}: {result['rule']} failed for {result['failed_rows']:,} rows ({result['sample']})"
 
 
-def _count_by(rows: list[dict[str, Any]], key: str) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row[key]] = counts.get(row[key], 0) + 1
-    return counts
+def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Number of rows and one example per rule."""
+    rules: dict[str, dict[str, Any]] = {}
+    for row in quarantined:
+        rules.setdefault(row["rule"], {"rows": 0, "example": row["row"]})["rows"] += 1
+    return rules
 
 
 def _same_run(settings: Settings, run_id: str) -> None:

@@ -7,6 +7,7 @@ is, or when a compared column differs from the latest version; nothing is update
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,14 @@ from warehouse.database import append, transaction
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
+ADDED_COLUMNS = (
+    "source",
+    "known_at_utc",
+    "available_at_utc",
+    "availability",
+    "payload_sha256",
+    "previous_adj_close",
+)
 RAW_TABLES = {
     "prices": "raw.equity_prices",
     "futures": "raw.fed_funds_futures",
@@ -103,15 +112,18 @@ def load_dataset(
     return report
 
 
-def as_json(row: dict[str, Any]) -> str:
-    """A row as JSON text; dates as ISO, a missing value as null."""
-    import json
-
+def as_json(row: dict[Any, Any]) -> str:
+    """A row as JSON text: dates as ISO, a missing value as null, without what the pipeline added to it."""
+    served = {key: value for key, value in row.items() if key not in ADDED_COLUMNS}
     return json.dumps(
-        {key: None if pd.isna(value) else value for key, value in row.items()},
-        default=str,
+        {key: None if pd.isna(value) else value for key, value in served.items()},
+        default=_date_text,
         ensure_ascii=False,
     )
+
+
+def _date_text(value: Any) -> str:
+    return str(value.date()) if isinstance(value, pd.Timestamp) and value == value.normalize() else str(value)
 
 
 def _loaded_payloads(
@@ -168,8 +180,20 @@ def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(
             _is_settlement_day=rows["settlement_date"].isin(days),
             _last_settlement_date=rows["delivery_month"].map(last_of_month),
+            _distance_from_neighbours=_distance_from_neighbours(rows),
         )
     return rows
+
+
+def _distance_from_neighbours(rows: pd.DataFrame) -> pd.Series:
+    """How far a settlement lies above or below both adjacent contracts of its day, in points; 0 between them or at an end of the strip."""
+    ordered = rows.sort_values(["settlement_date", "delivery_month"], kind="stable")
+    settle = ordered["settle"].groupby(ordered["settlement_date"])
+    nearer, farther = ordered["settle"] - settle.shift(1), ordered["settle"] - settle.shift(-1)
+    both = pd.concat([nearer.abs(), farther.abs()], axis=1)
+    same_side = (nearer > 0) == (farther > 0)
+    distance: pd.Series = both.min(axis=1, skipna=False).where(same_side, 0.0).fillna(0.0)
+    return distance.reindex(rows.index)
 
 
 def _rejections(

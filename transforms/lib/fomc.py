@@ -128,10 +128,10 @@ def compute_decision_months(
         first_new_day = decision_date
     else:
         raise ValueError(f"unknown method_version {method_version!r}")
-    last_old_day = first_new_day.astype("datetime64[D]") - np.timedelta64(1, "D")
-    month_start = last_old_day.astype("datetime64[M]").astype("datetime64[D]")
-    old_rate_days = (last_old_day - month_start).astype(np.int64) + 1
-    return compute_month_number(last_old_day), old_rate_days
+    last_old_day = first_new_day.astype("datetime64[D]").astype(np.int64) - 1
+    month = compute_month_number(last_old_day.astype("datetime64[D]"))
+    month_start = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return month, last_old_day - month_start + 1
 
 
 def compute_days_in_month(month_number: IntArray) -> IntArray:
@@ -286,7 +286,12 @@ def compute_path(
     after = np.full((decisions + 1, days), np.nan)  # a level as seen from the decision that began it: E
     method = np.full((decisions + 1, days), _UNSOLVED, dtype=np.int64)
     amplification = np.full((decisions + 1, days), np.nan)
-    why = np.full((decisions + 1, days), _NO_REASON, dtype=np.int64)
+    why = np.full(
+        (decisions + 1, days), _NO_REASON, dtype=np.int64
+    )  # why a level is not the end of its decision
+    why_start = np.full(
+        (decisions, days), _NO_REASON, dtype=np.int64
+    )  # why the start of a decision is unknown
     residual_bp = np.full((decisions, days), np.nan)
 
     for level in range(decisions):
@@ -351,9 +356,8 @@ def compute_path(
             blocked = np.where(rest_known, _FORWARD_TOO_AMPLIFIED, _TWO_DECISIONS)
             blocked = np.where(inherited, unknown_start, blocked)
             why[level] = np.where(np.isnan(price), absent[:, month], blocked)
-            if place == 1:
-                unknown_start = np.where(np.isnan(price), absent[:, month], unknown_start)
-                why[levels[0]] = np.where(inherited, unknown_start, _NO_REASON)
+            own_why = why[level - 1] if place > 1 else unknown_start
+            why_start[level - 1] = np.where(np.isnan(price), absent[:, month], own_why)
         total, known = _weigh(values, spans, skip=None)
         gap = 100.0 * (price - total / length)
         gap = np.where(np.abs(gap) < DUST_BP, 0.0, gap)
@@ -367,7 +371,7 @@ def compute_path(
     flag = np.where(np.abs(residual_bp) > FLAG_RESIDUAL_BP, _LARGE_RESIDUAL, _NO_REASON)
     flag = np.where(worst_factor > FLAG_AMPLIFICATION, _HIGH_AMPLIFICATION, flag)
     flag = np.where(shared, _TWO_DECISIONS, flag)
-    reason = np.where(solved, flag, np.where(np.isnan(start), why[:-1], why[1:]))
+    reason = np.where(solved, flag, np.where(np.isnan(start), why_start, why[1:]))
     return Path(
         start_rate_pct=start.T,
         end_rate_pct=end.T,
