@@ -65,8 +65,8 @@ def test_cme_2022_counts_the_announcement_day_under_the_new_rate() -> None:
     month, old_days = fomc.compute_decision_months(
         days("2023-05-03", "2024-05-01"), days("2023-05-04", "2024-05-02"), fomc.METHOD_VERSION_2022
     )
-    assert old_days.tolist() == [2, 30]
-    assert month.astype("datetime64[M]").astype(str).tolist() == ["2023-05", "2024-04"]
+    assert old_days.tolist() == [2, 0]
+    assert month.astype("datetime64[M]").astype(str).tolist() == ["2023-05", "2024-05"]
     with pytest.raises(ValueError, match="unknown method_version"):
         fomc.compute_decision_months(days("2023-05-03"), days("2023-05-04"), "cme_1999")
 
@@ -159,6 +159,17 @@ def test_decision_on_the_first_days_is_never_divided_by_and_needs_the_prior_anch
     assert forward.start_rate_pct[0, 1] == pytest.approx((31 * 5.33 - 11 * 5.30) / 20)
 
 
+def test_no_day_under_the_old_rate_keeps_a_meeting_month_in_the_day_count_of_2022() -> None:
+    averages: list[float | None] = [4.33, 4.57, 4.66, 4.90, 5.0]
+    decisions = ["2023-02-01", "2023-03-22", "2023-05-03"]
+    path = solve("2023-01", averages, decisions, method_version=fomc.METHOD_VERSION_2022)
+    start = (31 * 4.66 - 10 * 4.90) / 21
+    assert path.start_rate_pct[0, 1] == pytest.approx(start) and path.end_rate_pct[0, 0] == pytest.approx(
+        start
+    )
+    assert path.start_rate_pct[0, 0] == 4.33
+
+
 def test_chain_of_meeting_months_is_solved_backward_and_the_first_price_is_not_used() -> None:
     decisions = ["2023-05-03", "2023-06-14", "2023-07-26", "2023-09-20"]
     averages: list[float | None] = [4.82, 4.99, 5.0, 5.06, 5.1, None]
@@ -232,7 +243,7 @@ def test_two_decisions_in_a_month_are_flagged_and_solved_only_between_known_leve
     assert path.end_rate_pct[0, 0] == pytest.approx(between) == path.start_rate_pct[0, 1]
     assert path.reason[0].tolist()[:2] == ["two_decisions_in_month"] * 2
     assert path.amplification[0, 1] == pytest.approx(31 / 15)
-    one_equation = solve("2020-02", [1.58, 1.03, None, None], decisions[:2] + ["2020-05-29"])
+    one_equation = solve("2020-02", [1.58, 1.03, None, None], [*decisions[:2], "2020-05-29"])
     assert one_equation.solved[0, 0] is None and one_equation.reason[0, 0] == "two_decisions_in_month"
 
 

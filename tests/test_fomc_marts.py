@@ -335,7 +335,7 @@ def test_march_2020(replay: duckdb.DuckDBPyConnection) -> None:
     assert meeting_row(replay, "2020-03-04", "2020-03-18")["reason"] == "two_decisions_in_month"
     # the level between the two decisions, solved from March's price, is close to what was fixed then (1.09)
     between = replay.execute(
-        "select start_rate_pct from staging.fomc_moves where as_of_date = '2020-03-09' and meeting_date = '2020-03-18'"
+        "select start_rate_pct from staging.fomc_moves where as_of_date = '2020-03-04' and meeting_date = '2020-03-18'"
     ).fetchall()
     assert between[0][0] == pytest.approx(1.09, abs=0.05)
 
@@ -425,9 +425,9 @@ def test_least_squares_gives_the_same_rates(replay: duckdb.DuckDBPyConnection) -
         """
         select as_of_date from staging.fomc_moves where as_of_date between '2009-01-01' and '2023-06-30'
         group by all having bool_and(solved is not null and reason is distinct from 'two_decisions_in_month')
-        order by hash(as_of_date) limit 60
+        order by as_of_date
         """
-    ).df()["as_of_date"]
+    ).df()["as_of_date"][::25]
     compared = 0
     for as_of in sample:
         moves = replay.execute(

@@ -31,7 +31,7 @@ METHOD_VERSION_2022: Final = "cme_2022"
 
 MOVE_PCT: Final = 0.25
 MAX_FORWARD_AMPLIFICATION: Final = 4.0
-# Backwards, D/N up to 4 is ordinary and up to 10 flagged. Above (a decision on the first three days of a month) nothing is
+# Backwards, D/N up to 4 is ordinary and up to 10 flagged. Above (a decision on the first two or three days of a month) nothing is
 # divided by N: half a tick, 0.25 bp, would move the probability by more than 10 points. In September 2001, before
 # the decision of 2 October, D/N = 15.5 gave anything between 11 hikes and 11 cuts.
 MAX_BACKWARD_AMPLIFICATION: Final = 10.0
@@ -39,7 +39,7 @@ FLAG_AMPLIFICATION: Final = 4.0
 # Look-back for the anchor before the current month. The longest chain of meeting months on record is six.
 LOOKBACK_MONTHS: Final = 12
 # Prices move in ticks of 0.0025 at least, so a true fraction of a move is never this small: what is left below it
-# is binary dust of decimal prices (5.06 - 5.31 is not exactly -0.25), and floor() would turn it into a whole move.
+# is binary dust of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it into a whole move.
 DUST_MOVES: Final = 1e-9
 DUST_BP: Final = 1e-9
 
@@ -118,18 +118,19 @@ def compute_decision_months(
     """Month of each decision and N, the calendar days of that month that still have the old rate.
 
     `cme_2023plus`: the announcement day has the old rate, the new one starts on `effective_date` (N = d for the
-    usual decision with the next day effective). `cme_2022`, as CME published into 2023: the announcement day has
-    the new rate already (N = d - 1). The month is the one of the last day under the old rate: where that is the last
-    day of a month, N = D and M = 0.
+    usual decision with the next day effective). The month is the one of the last day under the old rate: where that is
+    the last day of a month, N = D and M = 0. `cme_2022`, as CME published into 2023: the announcement day has the new rate
+    already, N = d - 1, in the month of the decision. A decision on the first (2023-02-01: N = 0) leaves it a meeting month,
+    which the published figures of 2023-03-10 need.
     """
     if method_version == METHOD_VERSION:
-        first_new_day = effective_date
+        last_old_day = effective_date.astype("datetime64[D]").astype(np.int64) - 1
+        month = compute_month_number(last_old_day.astype("datetime64[D]"))
     elif method_version == METHOD_VERSION_2022:
-        first_new_day = decision_date
+        last_old_day = decision_date.astype("datetime64[D]").astype(np.int64) - 1
+        month = compute_month_number(decision_date)
     else:
         raise ValueError(f"unknown method_version {method_version!r}")
-    last_old_day = first_new_day.astype("datetime64[D]").astype(np.int64) - 1
-    month = compute_month_number(last_old_day.astype("datetime64[D]"))
     month_start = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     return month, last_old_day - month_start + 1
 
@@ -186,9 +187,10 @@ def compute_refused(
     """Which prices are not believed, judged by that day and the days before it alone. Shapes as in compute_moves.
 
     Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten settlement
-    days on which the contract had a price, while the median of the six nearest later months moved 10 bp or more); and wild ones: more than
-    1.5 points away from the nearest believed month before (half a point more per month in between). The current month is compared with the
-    month that has just expired. The near months are never stale: with no meeting ahead of them they do stand still.
+    days on which the contract had a price, while the median of the six nearest later months moved 10 bp or more);
+    and wild ones: more than 1.5 points away from the nearest believed month before (half a point more per month in
+    between). The current month is compared with the month that has just expired. The near months are never stale:
+    with no meeting ahead of them they do stand still.
     """
     outside = ~((averages_pct >= -10.0) & (averages_pct <= 100.0)) & np.isfinite(averages_pct)
     refused = outside | _find_stale(as_of_date, averages_pct, first_month)
@@ -327,7 +329,7 @@ def compute_path(
         price, length = averages[:, month], float(days_in_month[month])
         rest_total, rest_known = _weigh(values, spans, skip=0)
         open_start = np.isnan(values[0]) & rest_known & np.isfinite(price)
-        factor = length / spans[0]
+        factor = length / spans[0] if spans[0] else np.inf
         if factor > MAX_BACKWARD_AMPLIFICATION:
             early_decision[levels[0]] = open_start
         else:
@@ -424,7 +426,8 @@ def compute_moves(
     averages_pct: (days, months from `first_month`), 100 - settlement of that very day (never an older
     one, so that a contract which is no longer captured is missing and not stale).
     final_averages_pct: (months), the averages at which expired months settled; they stand in for the months before
-    that of `as_of_date`, and for no other, so that nothing dated on or after that day enters through them. Meetings are sorted by decision_date.
+    that of `as_of_date`, and for no other, so that nothing dated on or after that day enters through them.
+    Meetings are sorted by decision_date.
     """
     as_of_month = compute_month_number(as_of_date)
     refused_all = compute_refused(as_of_date, averages_pct, final_averages_pct, first_month)

@@ -1,0 +1,69 @@
+"""A small market in a folder of files: seven symbols, seven series and the futures strip from 2022, cut from the simulation.
+
+Small enough that the whole daily run takes seconds; large enough that every mart has rows. `write_small_market` fills a folder in
+the layout of the source `files`; `run_day` runs the steps of the DAG in this process.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sources.simulated import simulated_market
+from warehouse import daily
+from warehouse.publication import current_generation, digests
+from warehouse.settings import Settings
+
+SYMBOLS = ("SPY", "IWM", "QQQ", "KRE", "JPM", "^RUT", "^GSPC")
+SERIES = ("DGS2", "DGS10", "DGS3MO", "DFF", "CPIAUCSL", "ICSA", "VIXCLS")
+START, END = date(2022, 1, 3), date(2024, 8, 30)
+
+
+def write_small_market(folder: Path, *, end: date = END, start: date = START) -> Path:
+    """Write the market's files from `start` to `end`; a later end adds rows and changes none (no split is inside)."""
+    market = simulated_market()
+    for name in ("prices", "futures", "fred"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for symbol in SYMBOLS:
+        (folder / "prices" / f"{symbol.replace('^', '_')}.csv").write_bytes(market.prices_csv(symbol, start, end))
+    for series in SERIES:
+        (folder / "fred" / f"{series}.csv").write_bytes(market.fred_csv(series, start, end))
+    for contract in market.contracts(start, end):
+        (folder / "futures" / f"{contract}.csv").write_bytes(market.futures_csv(contract, start, end))
+    return folder
+
+
+def small_settings(folder: Path, home: Path, **changes: str) -> Settings:
+    """Settings of the source `files` on a small market."""
+    return Settings.from_environment({
+        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(folder), "ROTATION_HOME": str(home),
+        "ROTATION_HISTORY_START": str(START), **changes,
+    })  # fmt: skip
+
+
+def run_day(settings: Settings, session: str, run_id: str | None = None) -> dict[str, Any]:
+    """Plan, fetch, load, build, audit, publish, as the DAG's tasks do."""
+    run = run_id or f"test-{session}"
+    named = {"partition_key": None, "parameter": session, "logical_date": None}
+    for batch in daily.plan(settings, named, run):
+        daily.fetch(settings, run, batch["batch"])
+    daily.load(settings, run)
+    daily.build(settings, run)
+    daily.audit(settings, run)
+    return daily.publish(settings, run)
+
+
+def published(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """The current publication, read-only."""
+    current = current_generation(settings)
+    assert current is not None
+    return duckdb.connect(str(current / "warehouse.duckdb"), read_only=True)
+
+
+def published_digests(settings: Settings) -> list[tuple[str, int, str]]:
+    """Digest of every mart of the current publication."""
+    with published(settings) as connection:
+        return digests(connection)
