@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run test test-full check format status digest lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -22,8 +22,11 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
 	@$(RUN) -m pytest -m "not full"
 
-test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment
+test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
 	@$(RUN) -m pytest -rs
+
+test-full-only: $(VENV)/.installed-dev
+	@$(RUN) -m pytest -rs -m full
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, SQL linter
 	@$(BIN)/ruff format --check .

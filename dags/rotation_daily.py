@@ -12,11 +12,13 @@ What each step does is in `warehouse/daily.py`; where things went wrong is in `p
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
+
+from market_calendar.timetable import NyseSessionTimetable
 
 WAREHOUSE_POOL = "rotation_warehouse"  # one slot: DuckDB has one writer
 PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publication")
@@ -38,7 +40,8 @@ def run_step(name: str, *arguments: Any) -> Any:
 
 @dag(
     dag_id="rotation_daily",
-    schedule=None,
+    schedule=NyseSessionTimetable(),
+    start_date=datetime(2000, 1, 3, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,

@@ -158,7 +158,7 @@ def _suspects_and_newest(table: Table, items: list[dict[str, Any]]) -> str:
     newest = f"order by {', '.join([*(f'{quoted(name)} desc' for name in dates), *others]) or 'all'}"
     return (
         f"select {columns} from {table.full_name} where {' or '.join(broken)} "
-        f"union all (select {columns} from {table.full_name} {newest} limit {NEWEST_ROWS})"
+        f"union (select {columns} from {table.full_name} {newest} limit {NEWEST_ROWS})"
     )
 
 
@@ -238,19 +238,13 @@ def rule_name(item: dict[str, Any]) -> str:
 
 def _validate(frame: pd.DataFrame, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Run native items; per item success, the positions of the unexpected rows where the rule is about rows, or the exception."""
-    for logger in ("great_expectations", "great_expectations._docs_decorators"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import great_expectations as gx
         from great_expectations.core.expectation_suite import ExpectationSuite
 
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
-        asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
         # Great Expectations 1.24 does not know the text type of pandas 3 by any name; as objects the values themselves are checked.
         plain = frame.reset_index(drop=True).astype(dict.fromkeys(frame.select_dtypes("str").columns, object))
-        batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": plain})
+        batch = _batch_definition().get_batch({"dataframe": plain})
         numbered = [
             {"type": item["type"], "kwargs": item["kwargs"], "meta": {"position": position}}
             for position, item in enumerate(items)
@@ -261,6 +255,23 @@ def _validate(frame: pd.DataFrame, items: list[dict[str, Any]]) -> list[dict[str
         )
     by_position = {result.expectation_config.meta["position"]: result for result in suite_result.results}
     return [_outcome(by_position.get(position)) for position in range(len(items))]
+
+
+@cache
+def _batch_definition() -> Any:
+    """One in-memory Great Expectations context per process; the import alone takes seconds, so it waits until here."""
+    import great_expectations as gx
+
+    for logger in (
+        "great_expectations",
+        "great_expectations._docs_decorators",
+        "great_expectations.data_context.types.base",
+    ):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
+    return asset.add_batch_definition_whole_dataframe("whole")
 
 
 def _outcome(result: Any) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def write_small_market(folder: Path, *, end: date = END, start: date = START) ->
     for name in ("prices", "futures", "fred"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for symbol in SYMBOLS:
-        (folder / "prices" / f"{symbol.replace('^', '_')}.csv").write_bytes(market.prices_csv(symbol, start, end))
+        (folder / "prices" / f"{symbol.replace('^', '_')}.csv").write_bytes(
+            market.prices_csv(symbol, start, end)
+        )
     for series in SERIES:
         (folder / "fred" / f"{series}.csv").write_bytes(market.fred_csv(series, start, end))
     for contract in market.contracts(start, end):

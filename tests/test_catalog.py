@@ -76,7 +76,9 @@ def test_unit_follows_from_the_name() -> None:
 
 def test_every_description_is_a_sentence() -> None:
     catalog = load_catalog()
-    texts = [column.description for column in catalog.columns.values()] + [table.description for table in catalog.tables.values()]
+    texts = [column.description for column in catalog.columns.values()] + [
+        table.description for table in catalog.tables.values()
+    ]
     assert [text for text in texts if len(text) < 10 or not text.rstrip().endswith((".", ")"))] == []
 
 
@@ -106,17 +108,29 @@ def empty_publication() -> duckdb.DuckDBPyConnection:
         if table.model is None:
             connection.execute(table.ddl())
             connection.execute(table.ddl(catalog="pipeline"))
-    for name, value in (("session_date", "date '2024-07-16'"), ("cutoff_utc", "timestamp '2024-07-17 03:59:00'"), ("data_source", "'files'")):
+    for name, value in (
+        ("session_date", "date '2024-07-16'"),
+        ("cutoff_utc", "timestamp '2024-07-17 03:59:00'"),
+        ("data_source", "'files'"),
+    ):
         connection.execute(f"set variable {name} = {value}")
     return connection
 
 
-def test_models_yield_exactly_their_columns_and_survive_empty_inputs(empty_publication: duckdb.DuckDBPyConnection) -> None:
+def test_models_yield_exactly_their_columns_and_survive_empty_inputs(
+    empty_publication: duckdb.DuckDBPyConnection,
+) -> None:
     for table in load_catalog().models():
         rows = build_model(empty_publication, table)
         if table.model is not None and table.model.suffix == ".sql":
-            described = empty_publication.execute(f"describe {table.model.read_text(encoding='utf-8')}").fetchall()
-            own = [(column.name, column.type) for column in table.columns if not (table.schema == "marts" and column.name == "data_source")]
+            described = empty_publication.execute(
+                f"describe {table.model.read_text(encoding='utf-8')}"
+            ).fetchall()
+            own = [
+                (column.name, column.type)
+                for column in table.columns
+                if not (table.schema == "marts" and column.name == "data_source")
+            ]
             assert [(row[0], row[1]) for row in described] == own, table.full_name
         assert rows == 0, f"{table.full_name} makes rows out of nothing"
 
@@ -138,7 +152,9 @@ def catalog_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_second_definition_of_a_column_is_refused(catalog_copy: Path) -> None:
-    (catalog_copy / "columns" / "zz.yml").write_text('symbol: {type: VARCHAR, unit: text, description: "Again."}\n')
+    (catalog_copy / "columns" / "zz.yml").write_text(
+        'symbol: {type: VARCHAR, unit: text, description: "Again."}\n'
+    )
     with pytest.raises(CatalogError, match=r"zz\.yml: column symbol is defined a second time"):
         load_catalog.__wrapped__()
 

@@ -47,12 +47,27 @@ def counts(settings: Settings) -> dict[str, int]:
 def test_every_mart_has_rows_and_says_its_source(one_by_one: Settings) -> None:
     with published(one_by_one) as connection:
         for table in load_catalog().in_schema("marts"):
-            rows = connection.execute(f"select count(*), min(data_source), max(data_source) from {table.full_name}").fetchone()
+            rows = connection.execute(
+                f"select count(*), min(data_source), max(data_source) from {table.full_name}"
+            ).fetchone()
             assert rows is not None
             if rows[0]:
                 assert rows[1:] == ("files", "files"), table.full_name
-        filled = {row[0] for row in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts' and estimated_size > 0").fetchall()}
-    assert {"instrument_daily", "rotation_pair_daily", "yield_curve_daily", "fomc_probabilities", "fomc_meetings_daily", "bank_rate_betas", "bank_sensitivity_daily"} <= filled
+        filled = {
+            row[0]
+            for row in connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'marts' and estimated_size > 0"
+            ).fetchall()
+        }
+    assert {
+        "instrument_daily",
+        "rotation_pair_daily",
+        "yield_curve_daily",
+        "fomc_probabilities",
+        "fomc_meetings_daily",
+        "bank_rate_betas",
+        "bank_sensitivity_daily",
+    } <= filled
 
 
 def test_running_again_loads_nothing_and_changes_no_mart(one_by_one: Settings) -> None:
@@ -66,13 +81,17 @@ def test_an_earlier_session_publishes_at_the_high_water_session(one_by_one: Sett
     before = published_digests(one_by_one)
     run_day(one_by_one, SESSIONS[0], "earlier")
     with published(one_by_one) as connection:
-        last = connection.execute("select session_date from ops.publication order by generation desc limit 1").fetchone()
+        last = connection.execute(
+            "select session_date from ops.publication order by generation desc limit 1"
+        ).fetchone()
     assert last == (date(2024, 7, 19),)
     assert published_digests(one_by_one) == before
 
 
 @pytest.mark.parametrize("cut", [("2024-07-16", "2024-07-19"), ("2024-07-19",)])
-def test_however_the_runs_are_cut_the_digests_are_the_same(one_by_one: Settings, market: Path, tmp_path: Path, cut: tuple[str, ...]) -> None:
+def test_however_the_runs_are_cut_the_digests_are_the_same(
+    one_by_one: Settings, market: Path, tmp_path: Path, cut: tuple[str, ...]
+) -> None:
     settings = small_settings(market, tmp_path / "home")
     for session in cut:
         run_day(settings, session)
@@ -91,23 +110,35 @@ def test_later_data_changes_no_filled_value(market: Path, tmp_path: Path) -> Non
         for table in load_catalog().in_schema("marts"):
             keys = [f'"{name}"' for name in table.grain]
             values = [f'"{column.name}"' for column in table.columns if column.name not in table.grain]
-            differing = " or ".join(f"(e.{name} is not null and e.{name} is distinct from l.{name})" for name in values)
+            differing = " or ".join(
+                f"(e.{name} is not null and e.{name} is distinct from l.{name})" for name in values
+            )
             changed = connection.execute(
                 f"select count(*), count(*) filter (l.{keys[0]} is null or {differing}) from {table.full_name} e left join late.{table.full_name} l using ({', '.join(keys)})"
             ).fetchone()
             assert changed is not None
             compared += changed[0]
-            assert changed[1] == 0, f"{table.full_name}: {changed[1]} of {changed[0]} filled rows changed when later days arrived"
+            assert changed[1] == 0, (
+                f"{table.full_name}: {changed[1]} of {changed[0]} filled rows changed when later days arrived"
+            )
     assert compared > 50_000
 
 
 def test_nothing_later_than_the_cut_off_is_in_staging(one_by_one: Settings) -> None:
     with published(one_by_one) as connection:
-        assert connection.execute("select max(session_date) from staging.equity_prices").fetchall() == [(date(2024, 7, 19),)]
-        assert connection.execute("select max(settlement_date) from staging.fed_funds_futures").fetchall() == [(date(2024, 7, 19),)]
+        assert connection.execute("select max(session_date) from staging.equity_prices").fetchall() == [
+            (date(2024, 7, 19),)
+        ]
+        assert connection.execute(
+            "select max(settlement_date) from staging.fed_funds_futures"
+        ).fetchall() == [(date(2024, 7, 19),)]
         # H.15 comes on the next business day: Friday's yield is not there on Friday evening.
-        assert connection.execute("select max(observation_date) from staging.fred_observations where series_id = 'DGS2'").fetchall() == [(date(2024, 7, 18),)]
-        assert connection.execute("select max(session_date) from marts.yield_curve_daily").fetchall() == [(date(2024, 7, 18),)]
+        assert connection.execute(
+            "select max(observation_date) from staging.fred_observations where series_id = 'DGS2'"
+        ).fetchall() == [(date(2024, 7, 18),)]
+        assert connection.execute("select max(session_date) from marts.yield_curve_daily").fetchall() == [
+            (date(2024, 7, 18),)
+        ]
 
 
 def test_one_changed_value_is_one_new_row(market: Path, tmp_path: Path) -> None:
@@ -119,15 +150,23 @@ def test_one_changed_value_is_one_new_row(market: Path, tmp_path: Path) -> None:
     path = folder / "fred" / "DGS2.csv"
     lines = path.read_text().splitlines()
     place = next(number for number, line in enumerate(lines) if line.startswith("2024-07-10"))
-    lines[place] = "2024-07-10,9.99"
+    lines[place] = "2024-07-10,4.99"
     path.write_text("\n".join(lines) + "\n")
     run_day(settings, "2024-07-16", "corrected")
     after = counts(settings)
-    assert {name: after[name] - before[name] for name in after} == {"raw.equity_prices": 0, "raw.fed_funds_futures": 0, "raw.fred_observations": 1}
+    assert {name: after[name] - before[name] for name in after} == {
+        "raw.equity_prices": 0,
+        "raw.fed_funds_futures": 0,
+        "raw.fred_observations": 1,
+    }
     with published(settings) as connection:
-        assert connection.execute("select y2_pct from marts.yield_curve_daily where session_date = '2024-07-10'").fetchall() == [(9.99,)]
+        assert connection.execute(
+            "select y2_pct from marts.yield_curve_daily where session_date = '2024-07-10'"
+        ).fetchall() == [(4.99,)]
     with pipeline_database(settings, read_only=True) as connection:
-        versions = connection.execute("select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10' order by known_at_utc").fetchall()
+        versions = connection.execute(
+            "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10' order by known_at_utc"
+        ).fetchall()
     assert len(versions) == 2
 
 
@@ -139,7 +178,10 @@ def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, tmp_path: P
     before = counts(settings)
     path = folder / "prices" / "IWM.csv"
     header, *lines = path.read_text().splitlines()
-    restated = [",".join([*cells[:5], f"{float(cells[5]) * 0.99:.6f}", *cells[6:]]) for cells in (line.split(",") for line in lines)]
+    restated = [
+        ",".join([*cells[:5], f"{float(cells[5]) * 0.99:.6f}", *cells[6:]])
+        for cells in (line.split(",") for line in lines)
+    ]
     path.write_text("\n".join([header, *restated]) + "\n")
     run_day(settings, "2024-07-16", "restated")
     assert counts(settings) == before
@@ -153,8 +195,12 @@ def test_a_broken_row_is_quarantined_and_the_run_goes_on(market: Path, tmp_path:
     settings = small_settings(folder, tmp_path / "home")
     run_day(settings, "2024-07-16")
     with published(settings) as connection:
-        found = connection.execute("select rule, \"row\" from ops.quarantine order by rule").fetchall()
-    assert [rule for rule, _ in found] == ["close_is_a_finite_number", "session_date_is_a_date", "session_date_is_an_nyse_session"]
+        found = connection.execute('select rule, "row" from ops.quarantine order by rule').fetchall()
+    assert [rule for rule, _ in found] == [
+        "close_is_a_finite_number",
+        "session_date_is_a_date",
+        "session_date_is_an_nyse_session",
+    ]
     assert json.loads(found[0][1])["close"] == "broken"
     assert json.loads(found[2][1])["session_date"] == "2024-08-31"
 
@@ -167,10 +213,12 @@ def test_a_missing_optional_symbol_is_a_warning(market: Path, tmp_path: Path) ->
     run_day(settings, "2024-07-16")
     with published(settings) as connection:
         row = connection.execute("select outcome, message from ops.runs where step = 'load'").fetchone()
-        stale = connection.execute("select last_date, stale from ops.freshness where input = 'JPM'").fetchone()
+        stale = connection.execute(
+            "select last_date, stale from ops.freshness where input = 'JPM'"
+        ).fetchone()
     assert row is not None
     assert row[0] == "warning"
-    assert "prices/JPM has no file" in row[1]
+    assert "prices/JPM" in row[1]
     assert stale == (None, True)
 
 
@@ -179,12 +227,22 @@ def test_a_missing_optional_symbol_is_a_warning(market: Path, tmp_path: Path) ->
     [
         (lambda path: path.unlink(), "prices/KRE has no file"),
         (lambda path: path.write_bytes(b"\x00\x01\x02"), "prices/KRE: the file holds NUL bytes"),
-        (lambda path: path.write_text(path.read_text().replace("close", "last", 1)), "column close is missing"),
-        (lambda path: (path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes())[:-99]), path.unlink()), "cannot be decompressed"),
-        (lambda path: path.write_text("\n".join(line for line in path.read_text().splitlines() if "2024-07-17" not in line)), "required_symbols_have_a_close_for_the_session"),
+        (
+            lambda path: path.write_text(path.read_text().replace("close", "last", 1)),
+            "column close is missing",
+        ),
+        (
+            lambda path: (
+                path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes())[:-99]),
+                path.unlink(),
+            ),
+            "cannot be decompressed",
+        ),
     ],
 )
-def test_a_required_input_that_fails_leaves_the_last_publication_in_place(market: Path, tmp_path: Path, damage: object, said: str) -> None:
+def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
+    market: Path, tmp_path: Path, damage: object, said: str
+) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
     settings = small_settings(folder, tmp_path / "home")
@@ -207,6 +265,44 @@ def test_a_required_input_that_fails_leaves_the_last_publication_in_place(market
     assert json.loads((settings.published / "status.json").read_text())["state"] == "success"
 
 
+def test_a_required_symbol_without_the_session_stops_the_publication(market: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    shutil.copytree(market, folder)
+    path = folder / "prices" / "KRE.csv"
+    path.write_text(
+        "\n".join(line for line in path.read_text().splitlines() if "2024-07-17" not in line) + "\n"
+    )
+    settings = small_settings(folder, tmp_path / "home")
+    run_day(settings, "2024-07-16")
+    with pytest.raises(
+        daily.StepFailed,
+        match=r"required_symbols_have_a_close_for_the_session \(1 rows: symbol=KRE, last_session_held=2024-07-16",
+    ):
+        run_day(settings, "2024-07-17")
+    with pipeline_database(settings, read_only=True) as connection:
+        kept = connection.execute(
+            "select table_name, passed, failed_rows from ops.validation_results where rule like 'required_symbols%' and run_id = 'test-2024-07-17'"
+        ).fetchall()
+    assert kept == [("staging.equity_prices", False, 1)]
+    with published(settings) as connection:
+        assert connection.execute("select max(session_date) from marts.instrument_daily").fetchall() == [
+            (date(2024, 7, 16),)
+        ]
+
+
+def test_a_row_that_a_file_no_longer_holds_stays_in_the_warehouse(market: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    shutil.copytree(market, folder)
+    settings = small_settings(folder, tmp_path / "home")
+    run_day(settings, "2024-07-17")
+    before = published_digests(settings)
+    path = folder / "prices" / "IWM.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[-200:]]) + "\n")
+    run_day(settings, "2024-07-17", "shrunk")
+    assert published_digests(settings) == before
+
+
 def test_publication_is_one_link_to_read_only_files_in_an_old_format(one_by_one: Settings) -> None:
     current = publication.current_generation(one_by_one)
     assert current is not None
@@ -214,20 +310,31 @@ def test_publication_is_one_link_to_read_only_files_in_an_old_format(one_by_one:
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o444}
     assert not list(current.glob("*.wal"))
     with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
-        tables = {row[0] for row in connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()}
+        tables = {
+            row[0]
+            for row in connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+            ).fetchall()
+        }
         parquet = {f"{path.parent.name}.{path.stem}" for path in (current / "parquet").rglob("*.parquet")}
         assert parquet == {name for name in tables if not name.startswith("staging.")}
         for name in sorted(parquet):
             path = current / "parquet" / (name.replace(".", "/") + ".parquet")
-            difference = connection.execute(f"select count(*) from (select * from {name} except all select * from read_parquet('{path}'))").fetchone()
+            difference = connection.execute(
+                f"select count(*) from (select * from {name} except all select * from read_parquet('{path}'))"
+            ).fetchone()
             assert difference == (0,), name
-        tags = connection.execute("select tags from duckdb_databases() where database_name = 'warehouse'").fetchone()
+        tags = connection.execute(
+            "select tags from duckdb_databases() where database_name = 'warehouse'"
+        ).fetchone()
     assert tags is not None
     assert "v1.4.0" in str(tags[0])
 
 
 def test_generations_are_kept_and_pruned(one_by_one: Settings) -> None:
-    kept = sorted(int(path.name) for path in (one_by_one.published / "generations").iterdir() if path.name.isdigit())
+    kept = sorted(
+        int(path.name) for path in (one_by_one.published / "generations").iterdir() if path.name.isdigit()
+    )
     assert len(kept) == publication.KEPT_GENERATIONS
     assert str(kept[-1]) == Path(os.readlink(one_by_one.published / "current")).name
 
@@ -239,7 +346,9 @@ def test_a_run_killed_before_it_wrote_the_record_heals(market: Path, tmp_path: P
         connection.execute("delete from ops.publication")
     run_day(settings, "2024-07-16", "after-the-kill")
     with published(settings) as connection:
-        rows = connection.execute("select generation, session_date from ops.publication order by 1").fetchall()
+        rows = connection.execute(
+            "select generation, session_date from ops.publication order by 1"
+        ).fetchall()
     assert rows == [(1, date(2024, 7, 17)), (2, date(2024, 7, 17))]
 
 
@@ -262,4 +371,6 @@ def test_history_can_be_loaded_from_an_earlier_date_later(market: Path, tmp_path
     more = counts(settings)
     assert all(more[name] > few[name] for name in more)
     with published(settings) as connection:
-        assert connection.execute("select min(session_date) from staging.equity_prices").fetchall() == [(date(2022, 1, 3),)]
+        assert connection.execute("select min(session_date) from staging.equity_prices").fetchall() == [
+            (date(2022, 1, 3),)
+        ]

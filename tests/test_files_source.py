@@ -23,7 +23,9 @@ DAY = date(2024, 7, 16)
 
 def parse(content: bytes, dataset: str = "prices", item: str = "IWM", extension: str = "csv") -> Parsed:
     """Parse bytes as if a file of them had been fetched."""
-    return parse_tabular(Payload(Request(dataset, item, DAY, DAY), "files", content, extension, datetime(2026, 11, 20)))
+    return parse_tabular(
+        Payload(Request(dataset, item, DAY, DAY), "files", content, extension, datetime(2026, 11, 20))
+    )
 
 
 def test_prices_are_typed_and_blank_is_unknown() -> None:
@@ -128,7 +130,9 @@ def test_files_are_found_by_symbol_and_refused_when_doubled(tmp_path: Path) -> N
     with pytest.raises(NotServed, match=r"expected prices/_RUT\.csv"):
         source.fetch(Request("prices", "^RUT", DAY, DAY))
     (tmp_path / "prices" / "_RUT.csv").write_text(HEADER + GOOD)
-    assert source.parse(source.fetch(Request("prices", "^RUT", DAY, DAY))).frame["symbol"].unique().tolist() == ["^RUT"]
+    assert source.parse(source.fetch(Request("prices", "^RUT", DAY, DAY))).frame[
+        "symbol"
+    ].unique().tolist() == ["^RUT"]
     assert source.last_session("^RUT") == DAY
     (tmp_path / "prices" / "_RUT.csv.gz").write_bytes(gzip.compress((HEADER + GOOD).encode()))
     with pytest.raises(SourceError, match="more than one file"):
@@ -141,7 +145,9 @@ def test_no_path_leaves_the_folder(tmp_path: Path, name: str) -> None:
         FilesSource(tmp_path).fetch(Request("prices", name, DAY, DAY))
 
 
-@pytest.mark.parametrize(("contract", "month"), [("ZQU24", "2024-09-01"), ("ZQF00", "2000-01-01"), ("ZQZ99", "1999-12-01")])
+@pytest.mark.parametrize(
+    ("contract", "month"), [("ZQU24", "2024-09-01"), ("ZQF00", "2000-01-01"), ("ZQZ99", "1999-12-01")]
+)
 def test_delivery_month(contract: str, month: str) -> None:
     assert delivery_month(contract) == pd.Timestamp(month)
 

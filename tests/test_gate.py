@@ -32,7 +32,9 @@ def price_rows(**changes: Any) -> pd.DataFrame:
 
 def check_prices(rows: pd.DataFrame) -> GateResult:
     """The gate on price rows."""
-    return check_rows(load_catalog()["raw.equity_prices"], _with_context("prices", _with_availability("prices", rows)))
+    return check_rows(
+        load_catalog()["raw.equity_prices"], _with_context("prices", _with_availability("prices", rows))
+    )
 
 
 def failed(gate: GateResult) -> set[str]:
@@ -60,10 +62,16 @@ def test_good_rows_pass_every_rule() -> None:
         ({"session_date": ["2024-07-15", "2024-07-14", "2024-07-17"]}, "session_date_is_an_nyse_session", 1),
         ({"session_date": ["2024-07-03", "2024-07-04", "2024-07-05"]}, "session_date_is_an_nyse_session", 1),
         ({"session_date": ["2024-07-15", "2026-11-23", "2024-07-17"]}, "session_had_closed_when_served", 1),
-        ({"session_date": ["2024-07-15", "1962-07-16", "2024-07-17"]}, "session_date_values_to_be_between", 1),
+        (
+            {"session_date": ["2024-07-15", "1962-07-16", "2024-07-17"]},
+            "session_date_values_to_be_between",
+            1,
+        ),
     ],
 )
-def test_a_broken_row_is_marked_with_its_rule_and_no_other(changes: dict[str, Any], rule: str, row: int) -> None:
+def test_a_broken_row_is_marked_with_its_rule_and_no_other(
+    changes: dict[str, Any], rule: str, row: int
+) -> None:
     gate = check_prices(price_rows(**changes))
     assert rule in failed(gate)
     assert gate.broken.tolist() == [position == row for position in range(3)]
@@ -74,7 +82,16 @@ def test_a_broken_row_is_marked_with_its_rule_and_no_other(changes: dict[str, An
 
 
 def test_a_row_served_twice_is_kept_once_and_unequal_twins_not_at_all() -> None:
-    twice = check_prices(price_rows(session_date=["2024-07-15", "2024-07-15", "2024-07-17"], open=[1, 1, 3.0], high=[1.5, 1.5, 3.5], low=[0.5, 0.5, 2.5], close=[1.2, 1.2, 3.2], volume=[10.0, 10.0, 30.0]))
+    twice = check_prices(
+        price_rows(
+            session_date=["2024-07-15", "2024-07-15", "2024-07-17"],
+            open=[1, 1, 3.0],
+            high=[1.5, 1.5, 3.5],
+            low=[0.5, 0.5, 2.5],
+            close=[1.2, 1.2, 3.2],
+            volume=[10.0, 10.0, 30.0],
+        )
+    )
     assert twice.broken.tolist() == [False, True, False]
     assert twice.first_rule[1] == "row_is_served_once"
     unequal = check_prices(price_rows(session_date=["2024-07-15", "2024-07-15", "2024-07-17"]))
@@ -88,7 +105,12 @@ def test_an_empty_frame_does_not_pass_silently() -> None:
 
 
 def test_a_rule_that_raises_counts_as_failed_and_critical(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "colour", "min_value": 0}, "severity": "info", "meta": {"name": "colour"}}
+    broken = {
+        "type": "expect_column_values_to_be_between",
+        "kwargs": {"column": "colour", "min_value": 0},
+        "severity": "info",
+        "meta": {"name": "colour"},
+    }
     monkeypatch.setattr(gate_module, "handwritten", lambda table: {"expectations": [broken], "queries": []})
     gate = check_prices(price_rows())
     [result] = [result for result in gate.results if result["rule"] == "colour"]
@@ -99,7 +121,12 @@ def test_a_rule_that_raises_counts_as_failed_and_critical(monkeypatch: pytest.Mo
 
 def test_types_are_checked() -> None:
     gate = check_prices(price_rows(volume=["many", "more", "most"]))
-    assert any(result["rule"] == "volume_values_to_be_in_type_list" and not result["passed"] and result["severity"] == "critical" for result in gate.results)
+    assert any(
+        result["rule"] == "volume_values_to_be_in_type_list"
+        and not result["passed"]
+        and result["severity"] == "critical"
+        for result in gate.results
+    )
 
 
 def futures_rows(settlement_date: list[str], settle: list[float]) -> pd.DataFrame:
@@ -116,7 +143,12 @@ def futures_rows(settlement_date: list[str], settle: list[float]) -> pd.DataFram
     [
         (["2024-07-16"] * 3, [94.67, 84.68, 94.80], "settlement_is_near_its_neighbours", 1),
         (["2024-08-01", "2024-08-01", "2024-08-01"], [94.67, 94.68, 94.80], "contract_had_not_expired", 0),
-        (["2024-07-16", "2024-07-14", "2024-07-16"], [94.67, 94.68, 94.80], "settlement_date_is_a_settlement_day", 1),
+        (
+            ["2024-07-16", "2024-07-14", "2024-07-16"],
+            [94.67, 94.68, 94.80],
+            "settlement_date_is_a_settlement_day",
+            1,
+        ),
         (["2024-07-16"] * 3, [94.67, 941.0, 94.80], "settle_values_to_be_between", 1),
     ],
 )
@@ -129,7 +161,9 @@ def test_futures_rules(dates: list[str], settles: list[float], rule: str, row: i
 
 def test_good_friday_2023_is_a_settlement_day_and_an_easing_strip_is_no_outlier() -> None:
     rows = futures_rows(["2023-04-07"] * 3, [94.0, 94.7, 95.4])
-    gate = check_rows(load_catalog()["raw.fed_funds_futures"], _with_context("futures", _with_availability("futures", rows)))
+    gate = check_rows(
+        load_catalog()["raw.fed_funds_futures"], _with_context("futures", _with_availability("futures", rows))
+    )
     assert failed(gate) == set()
 
 
@@ -141,17 +175,31 @@ def curve() -> duckdb.DuckDBPyConnection:
     table = load_catalog()["marts.yield_curve_daily"]
     connection.execute(table.ddl().replace(" not null", ""))
     for day in (15, 16, 17):
-        connection.execute(f"insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted, data_source) values ('2024-07-{day}', 4.4, 4.2, -20, true, 'files')")
+        connection.execute(
+            f"insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted, data_source) values ('2024-07-{day}', 4.4, 4.2, -20, true, 'files')"
+        )
     return connection
 
 
 @pytest.mark.parametrize(
     ("statement", "rule"),
     [
-        ("update marts.yield_curve_daily set y2_pct = 'nan' where session_date = '2024-07-16'", "numbers_are_finite"),
-        ("update marts.yield_curve_daily set y10_pct = 'inf' where session_date = '2024-07-16'", "numbers_are_finite"),
-        ("update marts.yield_curve_daily set y10_pct = 4200 where session_date = '2024-07-16'", "y10_pct_values_to_be_between"),
-        ("update marts.yield_curve_daily set session_date = null where session_date = '2024-07-16'", "session_date_is_not_null"),
+        (
+            "update marts.yield_curve_daily set y2_pct = 'nan' where session_date = '2024-07-16'",
+            "numbers_are_finite",
+        ),
+        (
+            "update marts.yield_curve_daily set y10_pct = 'inf' where session_date = '2024-07-16'",
+            "numbers_are_finite",
+        ),
+        (
+            "update marts.yield_curve_daily set y10_pct = 4200 where session_date = '2024-07-16'",
+            "y10_pct_values_to_be_between",
+        ),
+        (
+            "update marts.yield_curve_daily set session_date = null where session_date = '2024-07-16'",
+            "session_date_is_not_null",
+        ),
         ("update marts.yield_curve_daily set session_date = '2024-07-15'", "grain_is_unique"),
         ("update marts.yield_curve_daily set data_source = 'vendor'", "data_source_values_to_be_in_set"),
     ],
@@ -168,7 +216,9 @@ def test_a_built_table_is_checked_whole(curve: duckdb.DuckDBPyConnection, statem
 
 
 def test_a_range_broken_long_ago_is_found(curve: duckdb.DuckDBPyConnection) -> None:
-    curve.execute("insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, data_source) select date '2000-01-03' + i::int, 4, 4, 'files' from range(5000) t(i)")
+    curve.execute(
+        "insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, data_source) select date '2000-01-03' + i::int, 4, 4, 'files' from range(5000) t(i)"
+    )
     curve.execute("update marts.yield_curve_daily set y2_pct = 99999 where session_date = '2000-01-05'")
     gate = check_table(curve, load_catalog()["marts.yield_curve_daily"])
     [result] = [result for result in gate.results if result["rule"] == "y2_pct_values_to_be_between"]

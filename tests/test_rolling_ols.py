@@ -136,7 +136,7 @@ def test_one_row_with_all_the_variation_is_null() -> None:
 
 
 def test_exact_fit_and_constant_response_are_null() -> None:
-    response, factors = made_up(100, 2, seed=23)
+    _response, factors = made_up(100, 2, seed=23)
     exact = fit_rolling(factors @ np.array([1.3, -0.7]) + 0.2, factors, 60)
     flat = fit_rolling(np.full(100, 0.3), factors, 60)
     assert all(all_null(exact, row) and all_null(flat, row) for row in range(59, 100))

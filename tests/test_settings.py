@@ -18,7 +18,11 @@ DOCUMENTED = {
 
 def test_without_anything_the_market_is_simulated() -> None:
     settings = Settings.from_environment({})
-    assert (settings.source, settings.kind, settings.source_was_chosen_for_you) == ("simulated", "simulated", True)
+    assert (settings.source, settings.kind, settings.source_was_chosen_for_you) == (
+        "simulated",
+        "simulated",
+        True,
+    )
     assert settings.home == REPOSITORY / "data" / "simulated"
     assert settings.history_start == date(2000, 1, 3)
 
@@ -36,7 +40,10 @@ def test_a_fred_key_makes_live_the_default(name: str) -> None:
         ({"ROTATION_SOURCE": "SIMULATED"}, "ROTATION_SOURCE"),
         ({"ROTATION_SOURCE": "simulated", "ROTATION_FRED_SOURCE": "fried"}, "ROTATION_FRED_SOURCE='fried'"),
         ({"ROTATION_SOURCE": "files"}, "ROTATION_FILES_DIR is not set"),
-        ({"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": "/no/such/folder"}, "ROTATION_FILES_DIR is no folder"),
+        (
+            {"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": "/no/such/folder"},
+            "ROTATION_FILES_DIR is no folder",
+        ),
         ({"ROTATION_HISTORY_START": "01/03/2000"}, "ROTATION_HISTORY_START='01/03/2000'"),
         ({"ROTATION_HISTORY_START": "2000-02-30"}, "ROTATION_HISTORY_START='2000-02-30'"),
         ({"ROTATION_HISTORY_START": "1929-10-24"}, "lies before 1990-01-02"),
@@ -51,14 +58,28 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], named: str) -> No
 
 
 def test_one_input_can_come_from_elsewhere(tmp_path: Path) -> None:
-    settings = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_FUTURES_SOURCE": "files", "ROTATION_FILES_DIR": str(tmp_path)})
-    assert [settings.source_of(dataset) for dataset in ("prices", "futures", "fred")] == ["live", "files", "live"]
+    settings = Settings.from_environment(
+        {"ROTATION_SOURCE": "live", "ROTATION_FUTURES_SOURCE": "files", "ROTATION_FILES_DIR": str(tmp_path)}
+    )
+    assert [settings.source_of(dataset) for dataset in ("prices", "futures", "fred")] == [
+        "live",
+        "files",
+        "live",
+    ]
 
 
 def test_a_home_holds_one_kind_of_data(tmp_path: Path) -> None:
-    prepare_home(Settings.from_environment({"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "home")}))
+    prepare_home(
+        Settings.from_environment({"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "home")})
+    )
     (tmp_path / "files").mkdir()
-    real = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(tmp_path / "files"), "ROTATION_HOME": str(tmp_path / "home")})
+    real = Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "files",
+            "ROTATION_FILES_DIR": str(tmp_path / "files"),
+            "ROTATION_HOME": str(tmp_path / "home"),
+        }
+    )
     with pytest.raises(HomeError, match="holds simulated data and this run would add real data"):
         prepare_home(real)
 

@@ -177,10 +177,13 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
             stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
             required = _required_inputs(connection, date.fromisoformat(document["session"]))
         log.rows = sum(entry["new_rows"] for entry in summary.values())
-        log.warnings = [text for (dataset, name), text in problems.items() if (dataset, name) not in required]
+        optional = {key: text for key, text in problems.items() if key not in required}
+        if optional:
+            names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
+            log.warnings = [f"{len(optional)} optional inputs missing or unreadable: {names}"]
         _write(
             _run_folder(settings, run_id) / "loaded.json",
-            {"datasets": summary, "missing": sorted(log.warnings)},
+            {"datasets": summary, "missing": sorted(optional.values())},
         )
         missing = [text for key, text in problems.items() if key in required]
         if missing:

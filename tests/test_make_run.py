@@ -1,0 +1,287 @@
+"""`make run`, `make status` and `make digest` as a user types them: real Airflow, real exit codes, one clear sentence per refusal."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_market import START, write_small_market
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def command(module: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the commands with these settings alone."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ROTATION_", "AIRFLOW", "FRED_"))
+    }
+    environment = {**clean, "PYTHONPATH": str(REPOSITORY), "ROTATION_HISTORY_START": str(START), **settings}
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the small market."""
+    return write_small_market(tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture(scope="module")
+def first_run(
+    market: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, str], subprocess.CompletedProcess[str]]:
+    """One run of the DAG under Airflow."""
+    home = tmp_path_factory.mktemp("run") / "home"
+    settings = {
+        "ROTATION_SOURCE": "files",
+        "ROTATION_FILES_DIR": str(market),
+        "ROTATION_HOME": str(home),
+        "ROTATION_SESSION": "2024-07-16",
+    }
+    return settings, command("cli.run", **settings)
+
+
+def test_the_dag_runs_under_airflow_and_prints_a_summary(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, result = first_run
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Published: generation 1 for 2024-07-16" in result.stdout
+    for part in (
+        "prices   files",
+        "futures  files",
+        "fred     files",
+        "Headlines",
+        "Rotation: IWM",
+        "Fed: by the meeting of 2024-07-31",
+        "Curve: on 2024-07-15",
+    ):
+        assert part in result.stdout, part
+    assert "SIMULATED" not in result.stdout
+    assert (
+        json.loads((Path(settings["ROTATION_HOME"]) / "published" / "status.json").read_text())["state"]
+        == "success"
+    )
+
+
+def test_the_run_was_airflow_s_own(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, _ = first_run
+    run_id = json.loads((Path(settings["ROTATION_HOME"]) / "published" / "status.json").read_text())["run_id"]
+    with sqlite3.connect(REPOSITORY / ".airflow" / "airflow.db") as connection:
+        states = dict(
+            connection.execute(
+                "select task_id, state from task_instance where dag_id = 'rotation_daily' and run_id = ? group by 1",
+                [run_id],
+            ).fetchall()
+        )
+        slots = connection.execute("select slots from slot_pool where pool = 'rotation_warehouse'").fetchone()
+    assert states == dict.fromkeys(("plan", "fetch", "load", "build", "audit", "publish"), "success")
+    assert slots == (1,)
+
+
+def test_status_and_digest_read_the_publication(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, _ = first_run
+    status = command("cli.status", **settings)
+    assert status.returncode == 0, status.stdout + status.stderr
+    assert "session 2024-07-16, data source files" in status.stdout
+    digest = command("cli.digest", **settings)
+    assert digest.returncode == 0
+    lines = digest.stdout.splitlines()
+    assert all(re.fullmatch(r"marts\.\w+ +\d+ [0-9a-f]{16}", line) for line in lines)
+    assert len(lines) >= 7
+
+
+def test_a_failed_run_is_seen_by_status_and_heals(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]], market: Path
+) -> None:
+    settings, _ = first_run
+    before = command("cli.digest", **settings).stdout
+    kept = (market / "prices" / "SPY.csv").read_bytes()
+    (market / "prices" / "SPY.csv").write_bytes(b"not a price file")
+    try:
+        failed = command("cli.run", **{**settings, "ROTATION_SESSION": "2024-07-17"})
+    finally:
+        (market / "prices" / "SPY.csv").write_bytes(kept)
+    assert failed.returncode == 1
+    assert "FAILED at step load: Required input missing or unreadable" in failed.stderr
+    assert "prices/SPY: column date, open, high" in failed.stderr
+    assert "The last publication (generation 1) stays in place." in failed.stderr
+    status = command("cli.status", **settings)
+    assert status.returncode == 1
+    assert "NOT SOUND: the last run failed at step load" in status.stdout
+    assert command("cli.digest", **settings).stdout == before
+    healed = command("cli.run", **settings)
+    assert healed.returncode == 0, healed.stderr
+    assert command("cli.digest", **settings).stdout == before
+    assert command("cli.status", **settings).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ROTATION_SESSION": "2024-07-04"}, "2024-07-04 is a Thursday on which the NYSE was closed"),
+        ({"ROTATION_SESSION": "2024-07-06"}, "2024-07-06 is a Saturday, not a session"),
+        (
+            {"ROTATION_SESSION": "2028-07-05"},
+            "ROTATION_SESSION=2028-07-05 has not closed yet; the last closed session is",
+        ),
+        ({"ROTATION_SESSION": "2031-07-16"}, "2031-07-16 lies outside the market calendar"),
+        ({"ROTATION_SESSION": "tomorrow"}, "ROTATION_SESSION='tomorrow' is no date"),
+        ({"ROTATION_SESSION": "'; drop table"}, "is no date"),
+        (
+            {"ROTATION_SOURCE": "bloomberg"},
+            "ROTATION_SOURCE='bloomberg' is unknown; choose one of live, files, simulated",
+        ),
+        ({"ROTATION_FILES_DIR": ""}, "ROTATION_FILES_DIR is not set"),
+        ({"ROTATION_FILES_DIR": "/no/such/folder"}, "ROTATION_FILES_DIR is no folder: /no/such/folder"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_sentence(
+    market: Path, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    settings = {
+        "ROTATION_SOURCE": "files",
+        "ROTATION_FILES_DIR": str(market),
+        "ROTATION_HOME": str(tmp_path / "home"),
+        **changes,
+    }
+    result = command("cli.run", **settings)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_empty_files_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = command(
+        "cli.run",
+        ROTATION_SOURCE="files",
+        ROTATION_FILES_DIR=str(tmp_path / "empty"),
+        ROTATION_HOME=str(tmp_path / "home"),
+    )
+    assert result.returncode == 2
+    assert "prices/SPY has no file; expected prices/SPY.csv" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_status_without_anything_is_not_sound(tmp_path: Path) -> None:
+    result = command("cli.status", ROTATION_SOURCE="simulated", ROTATION_HOME=str(tmp_path / "home"))
+    assert result.returncode == 1
+    assert "nothing has run" in result.stdout
+
+
+def test_no_heavy_import_when_the_dag_file_is_parsed() -> None:
+    code = "import sys; import dags.rotation_daily; print([m for m in ('duckdb', 'pandas', 'great_expectations', 'exchange_calendars') if m in sys.modules])"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**clean, "PYTHONPATH": str(REPOSITORY), "AIRFLOW_HOME": str(REPOSITORY / ".airflow")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.stdout.strip().splitlines()[-1] == "[]", result.stderr
+
+
+def test_dag_files_hold_no_sql_and_no_frames() -> None:
+    for path in (REPOSITORY / "dags").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            alias.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        names |= {
+            node.module.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+        }
+        assert names.isdisjoint({"pandas", "duckdb", "sqlite3"})
+        assert "select " not in path.read_text(encoding="utf-8").lower()
+
+
+def test_the_dag_is_owned_documented_and_serialised_by_airflow(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    code = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag("dags")
+dag = bag.dags["rotation_daily"]
+again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+print(json.dumps({"errors": bag.import_errors, "dags": sorted(bag.dags), "doc": bool(dag.doc_md), "tags": sorted(dag.tags), "timetable": type(again.timetable).__name__,
+  "tasks": {t.task_id: [t.owner, t.retries, t.pool, t.execution_timeout.total_seconds(), t.retry_exponential_backoff] for t in dag.tasks}}))
+"""
+    settings, _ = first_run
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
+    environment = {
+        **clean,
+        **settings,
+        "PYTHONPATH": str(REPOSITORY),
+        "AIRFLOW_HOME": str(REPOSITORY / ".airflow"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    found = json.loads(result.stdout.strip().splitlines()[-1])
+    assert found["errors"] == {}
+    assert found["dags"] == ["rotation_daily"]
+    assert found["doc"]
+    assert "rotation-warehouse" in found["tags"]
+    assert found["timetable"] == "NyseSessionTimetable"
+    for name, (owner, retries, pool, timeout, backoff) in found["tasks"].items():
+        assert owner == "data-engineering", name
+        assert retries >= 1
+        assert timeout > 0
+        assert backoff
+        assert pool == (
+            "rotation_warehouse" if name in ("load", "build", "audit", "publish") else "default_pool"
+        )
+
+
+def test_every_package_lies_inside_the_repository() -> None:
+    import cli
+    import expectations
+    import market_calendar
+    import sources
+    import transforms
+    import warehouse
+
+    for package in (cli, expectations, market_calendar, sources, transforms, warehouse):
+        assert Path(str(package.__file__)).is_relative_to(REPOSITORY)

@@ -1,0 +1,66 @@
+"""The publication opens in older and newer DuckDB, each wheel in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_market import published, run_day, small_settings, write_small_market
+from warehouse.publication import current_generation, digests
+
+READERS = Path(__file__).resolve().parent / "readers"
+CODE = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+names = [row[0] for row in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()]
+for name in names:
+    columns = [row[0] for row in connection.execute("select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? order by column_index", [name]).fetchall()]
+    text = " || '|' || ".join(f"coalesce(\\"{column}\\"::varchar, '∅')" for column in columns)
+    rows, total = connection.execute(f"select count(*), sum(md5_number_lower({text})::hugeint) from marts.{name}").fetchone()
+    print(duckdb.__version__, f"marts.{name}", rows, f"{int(total or 0) % 2**64:016x}")
+connection.execute("select comment from duckdb_columns() where schema_name = 'marts'").fetchall()
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", ["1.4", "2.0"])
+def test_another_duckdb_reads_the_same(version: str, tmp_path: Path) -> None:
+    settings = small_settings(write_small_market(tmp_path / "files"), tmp_path / "home")
+    run_day(settings, "2024-07-16")
+    uv = str(Path(sys.executable).with_name("uv"))
+    subprocess.run(
+        [uv, "venv", "-q", "-p", sys.executable, str(tmp_path / "reader")], check=True, timeout=120
+    )
+    python = str(tmp_path / "reader" / "bin" / "python")
+    subprocess.run(
+        [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "-p",
+            python,
+            "--require-hashes",
+            "-r",
+            str(READERS / f"duckdb-{version}.lock"),
+        ],
+        check=True,
+        timeout=300,
+    )
+    current = current_generation(settings)
+    result = subprocess.run(
+        [python, "-c", CODE, f"{current}/warehouse.duckdb"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert {line[0].rsplit(".", 1)[0] for line in lines} == {version}
+    with published(settings) as connection:
+        expected = [[name, str(rows), digest] for name, rows, digest in digests(connection)]
+    assert [line[1:] for line in lines] == expected
