@@ -10,6 +10,9 @@ from datetime import date
 
 import duckdb
 
+# "The widest since" is news near the ends of the history only; in between every other day is the widest since last week.
+NOTABLE_SHARE = 0.10
+
 
 def headlines(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
     """Sentences on rotation, the Fed, the curve and the banks."""
@@ -33,11 +36,14 @@ def _rotation(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]
     text = f"Rotation: IWM {direction} QQQ by {abs(spread):.2f} points over the five sessions to {session}"
     if rank is None:
         return [text + "; its history is too short for a rank."]
+    place = f"rank {rank:,} of {count:,} since {start}, closes"
+    if NOTABLE_SHARE < rank / count < 1 - NOTABLE_SHARE:
+        return [f"{text}, nothing out of the ordinary ({place})."]
     if spread >= 0:
         since = "the widest on record" if record_high else f"the widest since {above}"
     else:
         since = "the weakest on record" if record_low else f"the weakest since {below}"
-    return [f"{text}, {since} (rank {rank:,} of {count:,} since {start}, closes)."]
+    return [f"{text}, {since} ({place})."]
 
 
 def _small_caps(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:

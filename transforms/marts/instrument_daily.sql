@@ -4,7 +4,12 @@
 -- floats is in staging.instrument_history. Caveat: records, drawdowns and streaks count from history_start_date.
 with
 prices as (
-    select symbol, session_date, session_number, high, close
+    select
+        symbol,
+        session_date,
+        session_number,
+        high,
+        close
     from staging.equity_prices
 ),
 
@@ -76,19 +81,22 @@ select
     history.return_6d_z,
     history.return_6d_percentile,
     history.return_5d_last_exceeded_date,
-    case when to_date.return_1d_pct is not null
-        then cast(to_date.session_number - to_date.last_not_up as integer)
+    case
+        when to_date.return_1d_pct is not null
+            then cast(to_date.session_number - to_date.last_not_up as integer)
     end as up_streak_sessions,
-    case when to_date.return_1d_pct is not null
-        then cast(to_date.session_number - to_date.last_not_over_1pct as integer)
+    case
+        when to_date.return_1d_pct is not null
+            then cast(to_date.session_number - to_date.last_not_over_1pct as integer)
     end as over_1pct_streak_sessions,
     history.rsi_14,
     history.price_z_20d,
     history.distance_from_50d_pct,
     history.distance_from_200d_pct,
     100 * (to_date.close / nullif(to_date.record_close, 0) - 1) as drawdown_close_pct,
-    case when to_date.missing_highs = 0
-        then 100 * (to_date.close / nullif(to_date.record_high, 0) - 1)
+    case
+        when to_date.missing_highs = 0
+            then 100 * (to_date.close / nullif(to_date.record_high, 0) - 1)
     end as drawdown_intraday_pct,
     to_date.record_close,
     records.record_close_date,

@@ -5,13 +5,18 @@
 -- other steps), so basis points are rounded to a millionth and an inversion is decided at 0.01 bp: 0.00 is none.
 with
 sessions as (
-    select calendar_date as session_date, session_number
+    select
+        calendar_date as session_date,
+        session_number
     from ref.calendar
     where is_nyse_session
 ),
 
 observations as (
-    select series_id, observation_date, value
+    select
+        series_id,
+        observation_date,
+        value
     from staging.fred_observations
     where series_id in ('DGS3MO', 'DGS1', 'DGS2', 'DGS5', 'DGS10', 'DGS30')
 ),
@@ -74,9 +79,10 @@ select
     change_2y_bp,
     change_10y_bp,
     inverted,
-    case when inverted
-        then min(session_date) filter (where inverted) over (
-            partition by spell order by session_date rows between unbounded preceding and current row
-        )
+    case
+        when inverted
+            then min(session_date) filter (where inverted) over (
+                partition by spell order by session_date rows between unbounded preceding and current row
+            )
     end as inversion_start_date
 from spells

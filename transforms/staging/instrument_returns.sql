@@ -4,12 +4,18 @@
 -- session, the return is NULL. The same holds for the closes that the calendar returns start from.
 with
 prices as (
-    select symbol, session_date, session_number, close
+    select
+        symbol,
+        session_date,
+        session_number,
+        close
     from staging.equity_prices
 ),
 
 calendar as (
-    select calendar_date, session_number
+    select
+        calendar_date,
+        session_number
     from ref.calendar
 ),
 
