@@ -17,7 +17,7 @@ from warehouse.catalog import Table, load_catalog, quoted
 FOLDER = Path(__file__).resolve().parent / "reference"
 
 
-class ReferenceError(ValueError):
+class ReferenceDataError(ValueError):
     """A row of the reference data is wrong; names the file, the line and the column."""
 
 
@@ -28,17 +28,19 @@ def reference_frame(name: str) -> pd.DataFrame:
     path = FOLDER / f"{name}.csv"
     text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
     if list(text.columns) != table.column_names:
-        raise ReferenceError(f"reference/{path.name}: the header must read {','.join(table.column_names)}")
+        raise ReferenceDataError(
+            f"reference/{path.name}: the header must read {','.join(table.column_names)}"
+        )
     frame = pd.DataFrame(
         {column.name: _typed(path.name, text[column.name], column.type) for column in table.columns}
     )
     for required in table.required_columns:
         empty = frame.index[frame[required].isna()]
         if len(empty):
-            raise ReferenceError(f"reference/{path.name} line {empty[0] + 2}: {required} is empty")
+            raise ReferenceDataError(f"reference/{path.name} line {empty[0] + 2}: {required} is empty")
     doubled = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
     if len(doubled):
-        raise ReferenceError(
+        raise ReferenceDataError(
             f"reference/{path.name} line {doubled[0] + 2}: this {', '.join(table.grain)} is there already"
         )
     return frame
@@ -57,7 +59,7 @@ def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:
         return text.where(~blank)
     wrong = text.index[values.isna() & ~blank]
     if len(wrong):
-        raise ReferenceError(
+        raise ReferenceDataError(
             f"reference/{file} line {wrong[0] + 2}: {text.name} = {text[wrong[0]]!r} is no {type_name.lower()}"
         )
     return values
@@ -71,9 +73,29 @@ def load_reference(connection: duckdb.DuckDBPyConnection, prices_source: str) ->
         if table.name == "instruments" and prices_source != "files":
             # The recorded files hold banks only as fully adjusted prices; every other source serves split-adjusted closes with dividends.
             frame = frame.assign(price_basis="split_adjusted")
+        if table.name == "events":
+            frame = pd.concat([frame, _fomc_events(table)], ignore_index=True)
         if _replace(connection, table, frame):
             changed.append(table.full_name)
     return changed
+
+
+def _fomc_events(table: Table) -> pd.DataFrame:
+    """The decisions of ref.fomc_meetings as events of type `fomc`, so that they are written down once."""
+    meetings = reference_frame("fomc_meetings")
+    held = meetings[~meetings["cancelled"].astype(bool)]
+    events = pd.DataFrame(
+        {
+            "event_type": "fomc",
+            "event_date": held["decision_date"],
+            "released_at_utc": held["announced_at_utc"],
+            "reference_month": pd.NaT,
+            "source_url": held["source_url"],
+            "status": held["lower_after"].notna().map({True: "actual", False: "scheduled"}),
+            "time_assumed": held["announced_assumed"],
+        }
+    )
+    return events[table.column_names]
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: Table, frame: pd.DataFrame) -> bool:

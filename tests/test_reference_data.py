@@ -1,0 +1,89 @@
+"""Loading reference data: rows that break the catalog are refused by file, line and column; loading twice changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from warehouse import reference_data
+from warehouse.catalog import load_catalog
+from warehouse.reference_data import ReferenceDataError, load_reference, reference_frame
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the reference data that a test may break."""
+    target = tmp_path / "reference"
+    shutil.copytree(reference_data.FOLDER, target)
+    monkeypatch.setattr(reference_data, "FOLDER", target)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("fomc_meetings", "2024-07-31,", "2024-07-32,", "reference/fomc_meetings.csv line"),
+        (
+            "fomc_meetings",
+            ",5.25,5.5,5.25,5.5,",
+            ",5.25,5.5,5.25,about 5.5,",
+            "upper_after = 'about 5.5' is no double",
+        ),
+        ("pairs", "pair_id,", "pair,", "the header must read pair_id,base_symbol,quote_symbol,theme"),
+        ("instruments", "\nSPY,", "\nIWM,", "this symbol is there already"),
+        ("instruments", ",split_adjusted,true,", ",split_adjusted,yes,", "required = 'yes' is no boolean"),
+        ("group_members", "\nregional,CFG", "\n,CFG", "group_id is empty"),
+    ],
+)
+def test_a_row_that_breaks_the_catalog_is_named(
+    folder: Path, file: str, old: str, new: str, said: str
+) -> None:
+    path = folder / f"{file}.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ReferenceDataError) as caught:
+        reference_frame.__wrapped__(file)
+    assert said in str(caught.value)
+    assert f"reference/{file}.csv" in str(caught.value)
+
+
+@pytest.fixture
+def database() -> duckdb.DuckDBPyConnection:
+    """Empty ref tables."""
+    connection = duckdb.connect()
+    connection.execute("create schema ref")
+    for table in load_catalog().in_schema("ref"):
+        connection.execute(table.ddl())
+    return connection
+
+
+def test_loading_twice_changes_nothing(database: duckdb.DuckDBPyConnection) -> None:
+    tables = {table.full_name for table in load_catalog().in_schema("ref")}
+    assert set(load_reference(database, "files")) == tables
+    assert load_reference(database, "files") == []
+
+
+def test_decisions_are_events_but_a_cancelled_meeting_is_none(database: duckdb.DuckDBPyConnection) -> None:
+    load_reference(database, "files")
+    found = database.execute(
+        "select event_date, status from ref.events where event_type = 'fomc' and event_date between '2020-03-01' and '2020-03-31' order by 1"
+    ).fetchall()
+    assert [(str(day), status) for day, status in found] == [
+        ("2020-03-03", "actual"),
+        ("2020-03-15", "actual"),
+    ]
+
+
+def test_price_basis_is_that_of_the_source(database: duckdb.DuckDBPyConnection) -> None:
+    load_reference(database, "files")
+    assert database.execute("select price_basis from ref.instruments where symbol = 'JPM'").fetchall() == [
+        ("fully_adjusted",)
+    ]
+    assert load_reference(database, "simulated") == ["ref.instruments"]
+    assert database.execute("select distinct price_basis from ref.instruments").fetchall() == [
+        ("split_adjusted",)
+    ]
