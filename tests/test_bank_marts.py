@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -40,6 +41,7 @@ GROUPS = {
     "money_centre": ("BAC", "C", "JPM", "WFC"),
     "trust_and_broker": ("GS", "MS", "NTRS", "SCHW", "STT"),
     "mixed": ("JPM", "KRE"),  # has an ETF: no bank group
+    "bank_rate_entities": (*BANKS, *ETFS, "IWM", "XLF"),
 }
 
 
@@ -60,7 +62,15 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
         "create table staging.fred_observations (series_id varchar, observation_date date, value double)"
     )
     con.execute(
-        "create table ref.calendar (calendar_date date, is_nyse_session boolean, session_number integer)"
+        """
+        create table ref.calendar (
+            calendar_date date, is_nyse_session boolean, session_number integer, is_settlement_day boolean,
+            close_at_utc timestamp
+        );
+        create table ref.fomc_meetings (decision_date date, announced_at_utc timestamp);
+        create table marts.policy_repricing (as_of_date date, horizon varchar, change_bp double);
+        create table marts.policy_surprises (meeting_date date, surprise_bp double);
+        """
     )
     con.execute("create table ref.instruments (symbol varchar, role varchar)")
     con.execute("create table ref.group_members (group_id varchar, symbol varchar)")
@@ -68,7 +78,7 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
 
 def add_reference(con: duckdb.DuckDBPyConnection) -> None:
     roles = [(name, "bank") for name in BANKS] + [(name, "bank_etf") for name in ETFS]
-    roles += [("IWM", "small_cap"), ("SPY", "market"), ("QQQ", "growth")]
+    roles += [("IWM", "small_cap"), ("XLF", "sector"), ("SPY", "market"), ("QQQ", "growth")]
     con.executemany("insert into ref.instruments values (?, ?)", roles)
     members = [(group, name) for group, names in GROUPS.items() for name in names]
     con.executemany("insert into ref.group_members values (?, ?)", members)
@@ -131,7 +141,9 @@ def week() -> Iterator[duckdb.DuckDBPyConnection]:
     add_reference(con)
     days = pd.bdate_range("2024-10-03", periods=12)
     for number, day in enumerate(days, start=1):
-        con.execute("insert into ref.calendar values (?, true, ?)", [day, number])
+        con.execute(
+            "insert into ref.calendar values ($1, true, $2, true, $1::date + interval 21 hour)", [day, number]
+        )
         if number != 8:
             con.execute(
                 "insert into staging.fred_observations values ('DGS2', ?, ?)", [day, 3.6 + 0.01 * number**2]
@@ -145,7 +157,7 @@ def week() -> Iterator[duckdb.DuckDBPyConnection]:
                 con.execute(
                     "insert into staging.equity_prices values (?, ?, ?, ?)", [symbol, day, number, value]
                 )
-    con.execute("insert into ref.calendar values ('2024-10-05', false, null)")
+    con.execute("insert into ref.calendar values ('2024-10-05', false, null, false, null)")
     yield con
     con.close()
 
@@ -181,7 +193,7 @@ def test_bond_holiday_and_missing_price_drop_both_sides(week: duckdb.DuckDBPyCon
         12,
     ]  # 4 has no price, 5 would span two sessions
     symbols = week.execute("select distinct symbol from staging.bank_regression_inputs order by 1").fetchall()
-    assert symbols == [("IWM",), ("KRE",)]  # neither the market nor an instrument of another role
+    assert symbols == [("IWM",), ("KRE",)]  # the members of bank_rate_entities alone
 
 
 def test_missing_market_price_drops_both_sides_for_everyone(week: duckdb.DuckDBPyConnection) -> None:
@@ -214,6 +226,91 @@ def test_unchanged_slope_is_exactly_zero(week: duckdb.DuckDBPyConnection) -> Non
     assert week.execute(
         "select distinct slope_change_10bp from staging.bank_regression_inputs"
     ).fetchall() == [(0.0,)]
+
+
+# --- samples of the policy models -----------------------------------------------------------------
+
+
+def sample_sessions(con: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[int, float]]:
+    return con.execute(
+        f"""
+        select session_number, sample.* exclude (symbol, session_date, total_return_pct, market_total_return_pct)
+        from ({statement}) as sample inner join ref.calendar on calendar_date = session_date
+        where symbol = 'IWM' order by 1
+        """
+    ).fetchall()
+
+
+def test_year_end_sample_wants_one_settlement_per_session(week: duckdb.DuckDBPyConnection) -> None:
+    build_inputs(week)
+    week.execute(
+        """
+        insert into marts.policy_repricing
+        select calendar_date, 'year_end', session_number from ref.calendar where is_nyse_session;
+        insert into marts.policy_repricing select calendar_date, '12m', 99 from ref.calendar;
+        """
+    )
+    every = [2, 3, 4, 5, 6, 7, 10, 11, 12]
+    assert sample_sessions(week, bank_rate_betas.POLICY_INPUTS) == [(n, n / 10) for n in every]
+    # futures settled on the Saturday between sessions 2 and 3; session 6 has no settlement; 11 has no figure
+    week.execute("update ref.calendar set is_settlement_day = true where calendar_date = '2024-10-05'")
+    week.execute("update ref.calendar set is_settlement_day = false where session_number = 6")
+    week.execute(
+        """
+        update marts.policy_repricing set change_bp = null
+        where as_of_date = (select calendar_date from ref.calendar where session_number = 11)
+        """
+    )
+    found = [row[0] for row in sample_sessions(week, bank_rate_betas.POLICY_INPUTS)]
+    assert found == [2, 4, 5, 10, 12]
+
+
+def test_an_announcement_counts_for_the_first_session_that_closes_after_it(
+    week: duckdb.DuckDBPyConnection,
+) -> None:
+    build_inputs(week)
+    week.execute(
+        """
+        insert into ref.fomc_meetings values
+            ('2024-10-04', '2024-10-04 18:00'),  -- session 2, before its close
+            ('2024-10-05', '2024-10-05 15:00'),  -- a Saturday: session 3
+            ('2024-10-08', '2024-10-08 22:00'),  -- after the close of session 4: session 5
+            ('2024-10-11', null);                -- cancelled
+        insert into marts.policy_surprises select decision_date, 5 from ref.fomc_meetings;
+        """
+    )
+    found = [row[:2] for row in sample_sessions(week, bank_rate_betas.EVENT_INPUTS)]
+    assert found == [(2, 0.5), (3, 0.5), (5, 0.5)]
+    week.execute("update marts.policy_surprises set surprise_bp = null where meeting_date = '2024-10-05'")
+    found = [row[:2] for row in sample_sessions(week, bank_rate_betas.EVENT_INPUTS)]
+    assert found == [(2, 0.5), (5, 0.5)]
+
+
+def test_surprise_and_rest_of_the_yield_are_told_apart() -> None:
+    rng = np.random.default_rng(2)
+    rows = 60
+    surprise = rng.normal(0, 1, rows)
+    y2 = 0.5 * surprise + rng.normal(0, 1, rows)  # half of a surprise arrives in the yield
+    market = rng.normal(0, 1, rows)
+    events = pd.DataFrame(
+        {
+            "session_date": pd.bdate_range("2010-01-04", periods=rows),
+            "market_total_return_pct": market,
+            "surprise_10bp": surprise,
+            "y2_change_10bp": y2,
+            "total_return_pct": market - 2 * surprise - 1 * y2 + rng.normal(0, 1e-3, rows),
+        }
+    )
+    fit = bank_rate_betas.fit_events(events)
+    assert fit.observations.tolist() == list(range(1, rows + 1))
+    assert np.isnan(fit.beta[:39]).all() and np.isfinite(fit.beta[39:]).all()
+    # The surprise gets what it moves itself and what it moves by way of the yield; the rest keeps its own slope.
+    passed_on = np.polyfit(surprise, y2, 1)[0]
+    assert fit.beta[-1] == pytest.approx([1, -2 - passed_on, -1], abs=5e-3)
+    collinear = bank_rate_betas.fit_events(events.assign(y2_change_10bp=3 * events["surprise_10bp"]))
+    assert np.isnan(collinear.beta).all() and np.isnan(collinear.t_stat).all()
+    constant = bank_rate_betas.fit_events(events.assign(surprise_10bp=0.0))
+    assert np.isnan(constant.beta).all()
 
 
 # --- regimes --------------------------------------------------------------------------------------
@@ -376,6 +473,28 @@ needs_replay = pytest.mark.skipif(
 )
 
 
+def add_policy(con: duckdb.DuckDBPyConnection) -> None:
+    """Recorded decisions, and made-up repricing and surprises: what futures did has tests of its own."""
+    con.execute(
+        """
+        insert into ref.fomc_meetings
+        select decision_date, decision_date + interval 18 hour
+        from read_csv(?, header = true, types = {'decision_date': 'DATE'})
+        where decision_date between '2000-01-01' and '2024-07-31'
+        """,
+        [str(REPLAY / "fomc_meetings.csv")],
+    )
+    con.execute(
+        """
+        insert into marts.policy_surprises
+        select decision_date, 10 * sin(epoch(decision_date)) from ref.fomc_meetings;
+        insert into marts.policy_repricing
+        select calendar_date, 'year_end', 5 * cos(epoch(calendar_date)) from ref.calendar
+        where calendar_date < '2023-09-15';
+        """
+    )
+
+
 def load_replay(con: duckdb.DuckDBPyConnection, symbols: tuple[str, ...]) -> None:
     """Staging and ref tables from the recorded CSV files, as the warehouse's own staging would hold them."""
     import exchange_calendars
@@ -385,7 +504,13 @@ def load_replay(con: duckdb.DuckDBPyConnection, symbols: tuple[str, ...]) -> Non
     sessions = exchange_calendars.get_calendar("XNYS", start="2000-01-03", end="2026-12-31").sessions
     calendar = pd.DataFrame({"calendar_date": sessions, "session_number": np.arange(1, len(sessions) + 1)})
     con.register("sessions", calendar)
-    con.execute("insert into ref.calendar select calendar_date, true, session_number from sessions")
+    con.execute(
+        """
+        insert into ref.calendar
+        select calendar_date, true, session_number, true, calendar_date + interval 21 hour from sessions
+        """
+    )
+    add_policy(con)
     for symbol in (*symbols, "SPY"):
         con.execute(
             """
@@ -430,38 +555,73 @@ def replay() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @needs_replay
 def test_recorded_betas_equal_statsmodels(replay: duckdb.DuckDBPyConnection) -> None:
-    inputs = replay.execute("from staging.bank_regression_inputs order by symbol, session_date").df()
+    frames = {
+        "daily": replay.execute(bank_rate_betas.INPUTS).df(),
+        bank_rate_betas.POLICY_MODEL: replay.execute(bank_rate_betas.POLICY_INPUTS).df(),
+    }
     betas = (
         replay.execute("from marts.bank_rate_betas")
         .df()
         .set_index(["symbol", "session_date", "model", "estimator", "factor"])
     )
     betas = betas.sort_index()
-    by_symbol = dict(list(inputs.groupby("symbol")))
+    by_symbol = {model: dict(list(frame.groupby("symbol"))) for model, frame in frames.items()}
     rng = np.random.default_rng(5)
-    for _ in range(150):
+    for _ in range(200):
         symbol = str(rng.choice(SAMPLE))
-        model = str(rng.choice(list(bank_rate_betas.MODELS)))
+        model = str(rng.choice([*bank_rate_betas.MODELS, bank_rate_betas.POLICY_MODEL]))
         estimator = str(rng.choice(list(bank_rate_betas.ESTIMATORS)))
         chosen = bank_rate_betas.ESTIMATORS[estimator]
-        own = by_symbol[symbol]
+        own = by_symbol[model if model in by_symbol else "daily"][symbol]
         end = int(rng.integers(chosen.min_observations, len(own) + 1))
         window = own.iloc[max(0, end - chosen.window) : end]
-        factors = list(bank_rate_betas.MODELS[model])
-        regressors = sm.add_constant(
-            window[[bank_rate_betas.FACTOR_COLUMNS[name] for name in factors]].to_numpy()
-        )
+        factors = list(bank_rate_betas.MODELS.get(model, bank_rate_betas.POLICY_FACTOR_COLUMNS))
+        columns = bank_rate_betas.FACTOR_COLUMNS | bank_rate_betas.POLICY_FACTOR_COLUMNS
+        regressors = sm.add_constant(window[[columns[name] for name in factors]].to_numpy())
         weights = np.ones(len(window)) if chosen.weights is None else chosen.weights[-len(window) :]
         expected = sm.WLS(window["total_return_pct"].to_numpy(), regressors, weights=weights).fit(
             cov_type="HAC", cov_kwds={"maxlags": 5}
         )
-        for position, factor in enumerate(factors, start=1):
-            row = betas.loc[(symbol, window["session_date"].iloc[-1], model, estimator, factor)]
-            assert row["beta"] == pytest.approx(expected.params[position], rel=1e-8)
-            assert row["std_error"] == pytest.approx(expected.bse[position], rel=1e-8)
-            assert row["t_stat"] == pytest.approx(expected.tvalues[position], rel=1e-8)
-            assert row["r_squared"] == pytest.approx(expected.rsquared, rel=1e-8)
-            assert row["observations"] == len(window)
+        compare(betas, (symbol, window["session_date"].iloc[-1], model, estimator), factors, expected)
+
+
+def compare(
+    betas: pd.DataFrame, key: tuple[str, pd.Timestamp, str, str], factors: list[str], expected: Any
+) -> None:
+    for position, factor in enumerate(factors, start=1):
+        row = betas.loc[(*key, factor)]
+        assert row["beta"] == pytest.approx(expected.params[position], rel=1e-8)
+        assert row["std_error"] == pytest.approx(expected.bse[position], rel=1e-8)
+        assert row["t_stat"] == pytest.approx(expected.tvalues[position], rel=1e-8)
+        assert row["r_squared"] == pytest.approx(expected.rsquared, rel=1e-8)
+        assert row["observations"] == expected.nobs
+
+
+@needs_replay
+def test_recorded_fomc_days_equal_statsmodels_on_the_residual_of_the_window(
+    replay: duckdb.DuckDBPyConnection,
+) -> None:
+    events = replay.execute(bank_rate_betas.EVENT_INPUTS).df()
+    betas = replay.execute("from marts.bank_rate_betas where estimator = 'fomc_days'").df()
+    betas = betas.set_index(["symbol", "session_date", "model", "estimator", "factor"]).sort_index()
+    compared = 0
+    for symbol, own in events.groupby("symbol"):
+        for end in range(40, len(own) + 1, 7):
+            window = own.iloc[max(0, end - 80) : end]
+            surprise = sm.add_constant(window["surprise_10bp"].to_numpy())
+            residual = sm.OLS(window["y2_change_10bp"].to_numpy(), surprise).fit().resid
+            regressors = np.column_stack(
+                [surprise[:, 0], window["market_total_return_pct"], surprise[:, 1], residual]
+            )
+            expected = sm.OLS(window["total_return_pct"].to_numpy(), regressors).fit(
+                cov_type="HAC", cov_kwds={"maxlags": 5}
+            )
+            key = (str(symbol), window["session_date"].iloc[-1], "market_surprise", "fomc_days")
+            compare(betas, key, ["market", "surprise", "y2_residual"], expected)
+            compared += 1
+        short = betas.loc[str(symbol)].loc[own["session_date"].iloc[:39]]
+        assert short["beta"].isna().all() and short["observations"].max() == 39
+    assert compared > 80
 
 
 @needs_replay
@@ -473,14 +633,20 @@ def test_published_values_do_not_change_when_later_days_arrive(replay: duckdb.Du
         "ref.instruments",
         "ref.group_members",
         "ref.calendar",
+        "ref.fomc_meetings",
+        "marts.policy_repricing",
+        "marts.policy_surprises",
         "staging.equity_prices",
         "staging.fred_observations",
     ):
         frame = replay.execute(f"from {table}").df()
         earlier.register("frame", frame)
-        date = {"staging.equity_prices": "session_date", "staging.fred_observations": "observation_date"}.get(
-            table
-        )
+        date = {
+            "staging.equity_prices": "session_date",
+            "staging.fred_observations": "observation_date",
+            "marts.policy_repricing": "as_of_date",
+            "marts.policy_surprises": "meeting_date",
+        }.get(table)
         earlier.execute(f"insert into {table} from frame" + (f" where {date} <= '{cut}'" if date else ""))
     build_marts(earlier)
     for table in ("marts.bank_rate_betas", "marts.bank_sensitivity_daily"):

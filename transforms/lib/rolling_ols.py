@@ -113,9 +113,8 @@ def fit_rolling(
         size = min(BLOCK_WINDOWS, windows - start)
         stop = start + size + window - 1
         beta, std_error, r_squared = _fit_block(
-            np.ascontiguousarray(data[:, start:stop]),
-            None if present is None or start >= padding else present[start:stop],
-            window,
+            _sliding(np.ascontiguousarray(data[:, start:stop]), window),
+            None if present is None or start >= padding else _sliding(present[start:stop], window),
             weights,
             lags,
         )
@@ -127,18 +126,75 @@ def fit_rolling(
     return fit
 
 
+def fit_rolling_orthogonalised(
+    response: Floats,
+    factors: Floats,
+    target: int,
+    on: int,
+    window: int,
+    min_observations: int,
+    lags: int = NEWEY_WEST_LAGS,
+) -> RollingFit:
+    """As `fit_rolling`, with the factor `target` replaced by what the factor `on` leaves of it, window by window.
+
+    The residual is that of a regression with intercept over the same window, so a later row changes no earlier
+    result. The replacement moves the part of `target` that goes along with `on` into the slope of `on`; the
+    slopes of `target` and of the others stay as they are. The step counts as known in the standard errors.
+    """
+    fit = fit_rolling(response, factors, window, min_observations=min_observations, lags=lags)
+    first_row = min_observations - 1
+    rows = len(response)
+    if rows < min_observations:
+        return fit
+    padding = window - min_observations
+    data = np.zeros((factors.shape[1] + 1, padding + rows))
+    data[0, padding:] = response
+    data[1:, padding:] = factors.T
+    present = np.zeros(padding + rows)
+    present[padding:] = 1.0
+    held = np.ascontiguousarray(_sliding(present, window).T)  # (window, C): one row per position
+    windows = np.ascontiguousarray(np.moveaxis(_sliding(data, window), 2, 1))  # (series, window, C)
+    x, y = windows[on + 1], windows[target + 1]
+    total_x, total_y, number = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for offset in range(window):
+        total_x += x[offset]
+        total_y += y[offset]
+        number += held[offset]
+    x_centred, y_centred = (x - total_x / number) * held, (y - total_y / number) * held
+    square, cross = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for offset in range(window):
+        square += x_centred[offset] * x_centred[offset]
+        cross += x_centred[offset] * y_centred[offset]
+    slope = cross / np.where(square > 0, square, 1.0)
+    windows[target + 1] = y_centred - slope * x_centred
+    beta, std_error, _ = _fit_block(np.moveaxis(windows, 1, 2), held.T, None, lags)
+    # Whether a window is sound was judged on the factors as they came: what is left of a collinear one is noise.
+    sound = np.isfinite(fit.beta[first_row:, on])
+    fit.beta[first_row:, on] = np.where(sound, beta[on], np.nan)
+    fit.std_error[first_row:, on] = np.where(sound, std_error[on], np.nan)
+    fit.t_stat[first_row:, on] = np.where(sound, beta[on] / std_error[on], np.nan)
+    return fit
+
+
+def _sliding(values: Floats, window: int) -> Floats:
+    """Every window of the last axis, as a view: (..., C, window)."""
+    return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1)
+
+
 def _fit_block(
-    data: Floats, present: Floats | None, window: int, weights: Floats | None, lags: int
+    windows: Floats, present: Floats | None, weights: Floats | None, lags: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Slopes (p, C), standard errors (p, C), R² (C,) of the C windows in `data` (response first)."""
-    series = data.shape[0]
+    """Slopes (p, C), standard errors (p, C), R² (C,) of `windows` (response and factors, C, rows).
+
+    `present` (C, rows) is 0 for the rows that a short window lacks.
+    """
+    series, size, window = windows.shape
     count = series - 1
-    size = data.shape[1] - window + 1
     constant = present is None and weights is None
 
     def row_weight(offset: int) -> Floats | float:
         weight = 1.0 if weights is None else float(weights[offset])
-        return weight if present is None else weight * present[offset : offset + size]
+        return weight if present is None else weight * present[:, offset]
 
     # Pass 0: the window's own (weighted) means.
     total = np.zeros((series, size))
@@ -146,11 +202,11 @@ def _fit_block(
     term = np.empty((series, size))
     for offset in range(window):
         if constant:
-            total += data[:, offset : offset + size]
+            total += windows[:, :, offset]
         else:
             weight = row_weight(offset)
             weight_sum = weight_sum + weight
-            np.multiply(data[:, offset : offset + size], weight, out=term)
+            np.multiply(windows[:, :, offset], weight, out=term)
             total += term
     mean = total / (float(window) if constant else weight_sum)
 
@@ -165,7 +221,7 @@ def _fit_block(
     if not constant:
         weighted = np.empty((series, size))
     for offset in range(window):
-        values = data[:, offset : offset + size]
+        values = windows[:, :, offset]
         np.subtract(values, mean, out=centred)
         if not constant:
             np.multiply(centred, row_weight(offset), out=weighted)
@@ -213,7 +269,7 @@ def _fit_block(
     for offset in range(window + lags):
         slot = scores[offset % (lags + 1)]
         if offset < window:
-            np.subtract(data[:, offset : offset + size], mean, out=centred)
+            np.subtract(windows[:, :, offset], mean, out=centred)
             np.multiply(beta, centred[1:], out=fitted)
             np.subtract(centred[0], fitted[0], out=residual)
             for a in range(1, count):

@@ -25,11 +25,10 @@ calendar as (
     where is_nyse_session
 ),
 
-instruments as (
-    select
-        symbol,
-        role
-    from ref.instruments
+entities as (
+    select symbol
+    from ref.group_members
+    where group_id = 'bank_rate_entities'
 ),
 
 -- total_return_pct counts from the symbol's row before: it is a one-session return only when that row is one session back.
@@ -89,12 +88,9 @@ select
     yield_changes.y10_change_10bp,
     yield_changes.slope_change_10bp
 from one_session_returns as own
-inner join instruments
-    on instruments.symbol = own.symbol
+inner join entities
+    on entities.symbol = own.symbol
 inner join one_session_returns as market
     on market.session_number = own.session_number and market.symbol = 'SPY'
 inner join yield_changes
     on yield_changes.session_number = own.session_number
-where
-    instruments.role in ('bank', 'bank_etf')
-    or own.symbol = 'IWM'

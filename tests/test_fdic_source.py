@@ -1,0 +1,309 @@
+"""The FDIC source against a local HTTP server: paging, what the numbers mean, and every way in which an answer can fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+
+from sources.fdic import BASE_URL, FdicSource, quarter_inputs, unrealised_gains
+from sources.landing import land, read_landed
+from sources.protocol import (
+    NotServed,
+    Payload,
+    Request,
+    SourceError,
+    SourceUnavailable,
+    Unreadable,
+)
+
+QUARTER = date(2024, 6, 30)
+REQUEST = Request("bank_financials", "2024-06-30", QUARTER, QUARTER)
+Answer = Callable[[BaseHTTPRequestHandler, dict[str, str]], None]
+
+
+def report(certificate: int, **values: Any) -> dict[str, Any]:
+    row = {"CERT": certificate, "REPDTE": "20240630", "SCAF": 90, "SCAA": 100, "SCHF": 40, "SCHA": 50}
+    return {"data": row | values, "score": 0}
+
+
+def page(rows: list[dict[str, Any]], total: int | None = None) -> bytes:
+    return json.dumps({"meta": {"total": len(rows) if total is None else total}, "data": rows}).encode()
+
+
+@dataclass
+class Server:
+    url: str = ""
+    answer: Answer | None = None
+    asked: list[dict[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+def send(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, length: int | None = None) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            state.asked.append({"path": parts.path, **query})
+            state.headers.append(dict(self.headers))
+            assert state.answer is not None
+            state.answer(self, query)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = True
+    state.url = f"http://127.0.0.1:{listener.server_address[1]}/banks"
+    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    listener.shutdown()
+    listener.server_close()
+    thread.join()
+
+
+def source_of(server: Server, **options: Any) -> FdicSource:
+    return FdicSource(server.url, **options)
+
+
+def parse(content: bytes) -> Any:
+    return FdicSource().parse(Payload(REQUEST, "fdic", content, "json", pd.Timestamp("2024-09-01")))
+
+
+# --- what is asked and what comes of it ----------------------------------------------------------------
+
+
+def test_one_quarter_is_asked_as_the_api_documents_it(server: Server) -> None:
+    body = page([report(1), report(2, SCAF=200, SCAA=190)])
+    server.answer = lambda handler, query: send(handler, body)
+    payload = source_of(server).fetch(REQUEST)
+    assert payload.content == body and payload.extension == "json" and payload.source == "fdic"
+    (asked,) = server.asked
+    assert asked["path"] == "/banks/financials"
+    assert asked["filters"] == "REPDTE:20240630"
+    assert {"REPDTE", "SCHF", "SCHA", "SCAF", "SCAA"} <= set(asked["fields"].split(","))
+    assert (asked["limit"], asked["offset"], asked["format"]) == ("10000", "0", "json")
+    assert "X-Api-Key" not in server.headers[0]
+
+
+def test_losses_are_fair_value_less_cost_in_billions() -> None:
+    content = page(
+        [
+            report(1, SCAF=3_000_000, SCAA=3_204_000, SCHF=1_000_000, SCHA=1_309_000),
+            report(2, SCAF=100, SCAA=200, SCHF=None, SCHA=None),  # holds nothing to maturity
+            report(3, SCAF=None, SCAA=None, SCHF=None, SCHA=None),
+        ]
+    )
+    parsed = parse(content)
+    assert parsed.rejected == []
+    row = parsed.frame.iloc[0]
+    assert row["quarter_end"] == pd.Timestamp(QUARTER) and row["institutions"] == 3
+    assert row["afs_fair_value_usd_thousand"] == 3_000_100
+    gains = unrealised_gains(parsed.frame).iloc[0]
+    assert gains["afs_usd_bn"] == pytest.approx(-0.2041)
+    assert gains["htm_usd_bn"] == pytest.approx(-0.309)
+    assert gains["total_usd_bn"] == pytest.approx(-0.5131)
+
+
+def test_what_nobody_reported_is_unknown_and_not_nothing() -> None:
+    parsed = parse(page([report(1, SCHF=None, SCHA=None)]))
+    assert pd.isna(parsed.frame["htm_fair_value_usd_thousand"].iloc[0])
+    assert pd.isna(unrealised_gains(parsed.frame)["total_usd_bn"].iloc[0])
+
+
+def test_pages_are_followed_and_parse_like_one(server: Server, tmp_path: Any) -> None:
+    rows = [report(number, SCAF=number) for number in range(1, 8)]
+
+    def answer(handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        offset, limit = int(query["offset"]), int(query["limit"])
+        send(handler, page(rows[offset : offset + limit], total=len(rows)))
+
+    server.answer = answer
+    source = source_of(server, page_rows=3)
+    payload = source.fetch(REQUEST)
+    assert [asked["offset"] for asked in server.asked] == ["0", "3", "6"]
+    pd.testing.assert_frame_equal(source.parse(payload).frame, parse(page(rows)).frame)
+    # Landed and read again it is the same payload.
+    again = read_landed(tmp_path, land(tmp_path, payload))
+    assert again.content == payload.content
+    pd.testing.assert_frame_equal(source.parse(again).frame, source.parse(payload).frame)
+
+
+def test_key_and_address_come_from_the_environment_and_the_key_stays_out_of_the_address(
+    server: Server,
+) -> None:
+    server.answer = lambda handler, query: send(handler, page([report(1)]))
+    FdicSource.from_environment({"ROTATION_FDIC_URL": server.url + "/", "FDIC_API_KEY": "key-1"}).fetch(
+        REQUEST
+    )
+    assert server.headers[0]["X-Api-Key"] == "key-1"
+    assert "key-1" not in json.dumps(server.asked)
+    assert FdicSource.from_environment({}).address == f"{BASE_URL}/financials"
+
+
+def test_quarters_of_a_range() -> None:
+    assert quarter_inputs(date(2023, 12, 31), date(2024, 8, 1)) == ["2023-12-31", "2024-03-31", "2024-06-30"]
+    assert quarter_inputs(date(2024, 1, 1), date(2024, 3, 30)) == []
+
+
+def test_it_serves_neither_futures_nor_prices() -> None:
+    assert FdicSource().contracts(QUARTER, QUARTER) == []
+    assert FdicSource().last_session("SPY") is None
+
+
+# --- answers that fail ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_may_be_asked_again(server: Server, status: int) -> None:
+    server.answer = lambda handler, query: send(handler, b"busy", status)
+    with pytest.raises(SourceUnavailable, match=str(status)) as raised:
+        source_of(server).fetch(REQUEST)
+    assert raised.value.retryable
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "FDIC_API_KEY"), (403, "FDIC_API_KEY"), (404, "ROTATION_FDIC_URL")])  # fmt: skip
+def test_a_refusal_is_final_and_says_what_to_set(server: Server, status: int, advice: str) -> None:
+    server.answer = lambda handler, query: send(handler, b"{}", status)
+    with pytest.raises(SourceError, match=advice) as raised:
+        source_of(server, api_key="secret-key").fetch(REQUEST)
+    assert not raised.value.retryable and "secret-key" not in str(raised.value)
+
+
+def test_no_answer_in_time(server: Server) -> None:
+    server.answer = lambda handler, query: time.sleep(0.6)
+    with pytest.raises(SourceUnavailable, match="in time"):
+        source_of(server, read_seconds=0.2).fetch(REQUEST)
+
+
+def test_an_answer_that_drips_is_given_up(server: Server) -> None:
+    def answer(handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(1 << 20))
+        handler.end_headers()
+        for _ in range(40):
+            handler.wfile.write(b" " * (1 << 16))
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    server.answer = answer
+    with pytest.raises(SourceUnavailable, match="not complete"):
+        source_of(server, total_seconds=0.3).fetch(REQUEST)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(SourceUnavailable, match="connection failed"):
+        FdicSource("http://127.0.0.1:9/banks").fetch(REQUEST)
+
+
+def test_an_answer_that_was_cut_short(server: Server) -> None:
+    body = page([report(1)])
+    server.answer = lambda handler, query: send(handler, body[:-20], length=len(body))
+    with pytest.raises(SourceUnavailable):
+        source_of(server).fetch(REQUEST)
+
+
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"\xff\xfe", b"[]", b'{"data": []}'])
+def test_an_answer_that_is_no_page(server: Server, body: bytes) -> None:
+    server.answer = lambda handler, query: send(handler, body)
+    with pytest.raises(SourceUnavailable, match="other than a page"):
+        source_of(server).fetch(REQUEST)
+
+
+def test_a_quarter_without_reports_is_not_served(server: Server) -> None:
+    server.answer = lambda handler, query: send(handler, page([]))
+    with pytest.raises(NotServed, match="55 days"):
+        source_of(server).fetch(REQUEST)
+
+
+def test_pages_that_end_early_or_change_underway(server: Server) -> None:
+    server.answer = lambda handler, query: send(
+        handler, page([report(1)] if query["offset"] == "0" else [], total=5)
+    )
+    with pytest.raises(SourceUnavailable, match="ended after 1 of 5"):
+        source_of(server, page_rows=1).fetch(REQUEST)
+    server.answer = lambda handler, query: send(handler, page([report(1)], total=5 + int(query["offset"])))
+    with pytest.raises(SourceUnavailable, match="changed from 5 to 6"):
+        source_of(server, page_rows=1).fetch(REQUEST)
+
+
+@pytest.mark.parametrize("address", ["not an address", "ftp://example.org", "http://"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(SourceError, match="ROTATION_FDIC_URL") as raised:
+        FdicSource(address).fetch(REQUEST)
+    assert not raised.value.retryable
+
+
+@pytest.mark.parametrize("item", ["2024-06-29", "2024Q2", "", "../2024"])
+def test_an_input_that_is_no_quarter(item: str) -> None:
+    with pytest.raises(SourceError, match="no quarter"):
+        FdicSource().fetch(Request("bank_financials", item, QUARTER, QUARTER))
+    with pytest.raises(SourceError, match="no quarter"):
+        FdicSource().fetch(Request("prices", "2024-06-30", QUARTER, QUARTER))
+
+
+# --- reports that contradict themselves ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"REPDTE": "20240331"}, "report_is_of_the_quarter_asked"),
+        ({"SCHF": "40"}, "htm_fair_value_usd_thousand_is_a_finite_number"),
+        ({"SCHF": True}, "htm_fair_value_usd_thousand_is_a_finite_number"),
+        ({"SCHF": float("nan")}, "htm_fair_value_usd_thousand_is_a_finite_number"),
+        ({"SCAA": -1}, "afs_amortised_cost_usd_thousand_is_not_negative"),
+        ({"SCHF": None}, "fair_value_and_cost_come_together"),
+        ({"SCAA": None}, "fair_value_and_cost_come_together"),
+        ({"CERT": 1}, "institution_is_served_once"),
+    ],
+)
+def test_a_bad_report_is_named_and_the_rest_counts(values: dict[str, Any], rule: str) -> None:
+    parsed = parse(page([report(1), report(2, **values)]))
+    ((found, row),) = parsed.rejected
+    assert found == rule and row["CERT"] == values.get("CERT", 2)
+    assert parsed.frame["institutions"].tolist() == [1]
+    assert parsed.frame["afs_fair_value_usd_thousand"].tolist() == [90]
+
+
+def test_a_quarter_of_bad_reports_gives_no_row() -> None:
+    parsed = parse(page([report(1, SCHF="x")]))
+    assert parsed.frame.empty and len(parsed.rejected) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"nothing", "no JSON"),
+        (b"3", "no object"),
+        (b'{"meta": {"total": "2"}, "data": []}', "meta.total"),
+        (b'{"meta": {"total": 1}, "data": {}}', "data is no list"),
+        (b'{"meta": {"total": 1}, "data": [1]}', "data"),
+        (page([report(1)], total=2), "meta.total says 2"),
+        (page([{"data": {"REPDTE": "20240630", "SCAF": 1, "SCAA": 1, "SCHA": 1}}]), "SCHF"),
+    ],
+)
+def test_a_payload_that_is_not_the_format_names_the_field(content: bytes, names: str) -> None:
+    with pytest.raises(Unreadable, match=names):
+        parse(content)

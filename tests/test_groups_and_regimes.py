@@ -1,0 +1,311 @@
+"""group_score_daily, macro_daily, event_responses, regimes_daily, daily_summary: by hand, against scipy, without look-ahead."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.reference_fixture import assert_prefix_is_equal, built, empty_table, recorded, synthetic
+from tests.test_rotation_state import _prices
+from transforms.marts.event_responses import beta_before, rank_among_like
+from transforms.marts.group_score_daily import member_scores
+from transforms.marts.regimes_daily import growth_state, policy_state, statistics_by_regime
+
+# -- group scores -----------------------------------------------------------------------------------------
+
+
+def test_six_points_by_hand() -> None:
+    rise = np.concatenate(
+        [np.ones(260), np.linspace(1, 1.2, 10), np.linspace(1.2, 1.05, 10), np.linspace(1.05, 1.4, 10)]
+    )
+    flat = np.ones(len(rise))
+    closes = np.column_stack([rise, flat, 2 - rise])
+    scores = member_scores(closes, closes / flat[:, np.newaxis])
+    # The first: double top in price and against the market, X, above both means, the largest of three returns: 6.
+    # The second: neither above nor below anything, no chart, second of three: 2/3. The third: last of three: 1/3.
+    assert scores[-1] == pytest.approx([6, 2 / 3, 1 / 3])
+    assert np.isnan(scores[:199]).all() and np.isfinite(scores[199]).all()
+
+
+def test_group_change_and_rank_by_hand() -> None:
+    con = synthetic("2024-12-31")
+    size = 320
+    _prices(con, "SPY", "2023-06-01", [400.0] * size)
+    # one fund rises from session 300 on, one falls
+    _prices(con, "XLE", "2023-06-01", [80.0] * 300 + list(np.linspace(80, 90, 20)))
+    days = _prices(con, "XLU", "2023-06-01", [70.0] * 300 + list(np.linspace(70, 60, 20)))
+    frame = built(con, "marts.group_score_daily")
+    last = frame[frame["session_date"] == pd.Timestamp(days[-1])].set_index("group_id")
+    # the market itself has no benchmark and is not scored, so the peers are two
+    assert list(last.index) == ["energy", "utilities"]
+    # energy before: level with the other, 2 of 2 not larger = 1. Now: above both means (2), X against the market (a rise
+    # of 12.5 % is three boxes of 3.25 %), no signal yet, largest = 1: 4. Utilities: 1 before, 1/2 now.
+    assert last["score"].to_dict() == {"energy": 4.0, "utilities": 0.5}
+    assert last["score_change_30_days"].to_dict() == {"energy": 3.0, "utilities": -0.5}
+    assert last["improvement_rank"].to_dict() == {"energy": 1, "utilities": 2}
+    assert last["members"].tolist() == [1, 1]
+
+
+@pytest.mark.replay
+def test_group_scores_do_not_look_ahead() -> None:
+    symbols = ["SPY", "IWM", "IWN", "IJR", "VBR", "KRE", "KBE", "XLE", "XLU", "IWF", "QQQ"]
+    long, short = recorded(symbols, "2024-09-30"), recorded(symbols, "2022-11-15")
+    name = "marts.group_score_daily"
+    assert_prefix_is_equal(built(long, name), built(short, name), ["group_id", "session_date"])
+
+
+# -- macro ------------------------------------------------------------------------------------------------
+
+
+def _observe(con: duckdb.DuckDBPyConnection, series: str, rows: list[tuple[str, float]]) -> None:
+    con.executemany(
+        "insert into staging.fred_observations values (?, ?, ?, ?::date + interval 20 hour)",
+        [[series, day, value, day] for day, value in rows],
+    )
+
+
+def test_macro_changes_by_hand() -> None:
+    con = synthetic("2024-12-31")
+    months = [str(day.date()) for day in pd.date_range("2018-01-01", periods=70, freq="MS")]
+    _observe(con, "UNRATE", [(day, 4.0 + place / 10) for place, day in enumerate(months)])
+    _observe(con, "DRTSCIS", [(day, float(place)) for place, day in enumerate(months[::3])])
+    _observe(
+        con,
+        "VIXCLS",
+        [("2024-03-28", 13.0), ("2024-04-26", 15.0), ("2024-05-28", 12.5), ("2024-06-28", 12.4)],
+    )
+    _observe(con, "DGS10", [("2024-03-28", 4.2)])
+    frame = built(con, "marts.macro_daily").set_index(["series_id", "observation_date"])
+    assert "DGS10" not in frame.index.get_level_values(0)  # yields have a mart of their own
+    unemployment = frame.loc["UNRATE"]
+    assert unemployment["change_1m"].iloc[1:].tolist() == [0.1] * 69  # free of float dust
+    assert np.isnan(unemployment["change_1m"].iloc[0])
+    assert unemployment["change_1y"].iloc[12:].tolist() == [1.2] * 58
+    assert unemployment["percentile"].isna().sum() == 59  # five years of months come first
+    assert unemployment["percentile"].iloc[59:].tolist() == [100.0] * 11
+    assert frame.loc["DRTSCIS"]["change_1m"].isna().all()  # a quarterly series has no month before
+    assert frame.loc["DRTSCIS"]["change_1y"].iloc[4] == 4
+    vix = frame.loc["VIXCLS"]["change_1m"]
+    assert np.isnan(vix["2024-04-26"])  # 26 March: the first observation lies after it
+    assert vix["2024-05-28"] == pytest.approx(-2.5)  # 28 April: two days after 26 April
+    assert vix["2024-06-28"] == pytest.approx(-0.1)
+
+
+# -- events -----------------------------------------------------------------------------------------------
+
+
+def test_beta_is_that_of_the_250_sessions_before() -> None:
+    rng = np.random.default_rng(0)
+    market, spread = rng.normal(0, 1, 400), rng.normal(0, 1, 400)
+    spread += 0.4 * market
+    market[120] = np.nan
+    beta = beta_before(spread, market, np.array([0, 150, 260, 400]))
+    assert np.isnan(beta[0]) and np.isnan(beta[1])  # fewer than 200 sessions before
+    known = np.isfinite(market[10:260])
+    expected = stats.linregress(market[10:260][known], spread[10:260][known]).slope
+    assert beta[2] == pytest.approx(expected, rel=1e-12)
+    assert beta[3] == pytest.approx(stats.linregress(market[150:400], spread[150:400]).slope, rel=1e-12)
+
+
+def test_ranks_are_among_like_events_to_date() -> None:
+    rng = np.random.default_rng(2)
+    spreads, types = rng.normal(0, 1, 60).round(1), np.array(["cpi", "fomc", "jobs"] * 20, dtype=object)
+    rank, percentile, count = rank_among_like(spreads, types)
+    for place in range(60):
+        like = spreads[: place + 1][types[: place + 1] == types[place]]
+        assert count[place] == len(like)
+        if len(like) < 10:
+            assert np.isnan(rank[place])
+        else:
+            assert rank[place] == stats.rankdata(-like, method="min")[-1]
+            assert percentile[place] == pytest.approx(
+                stats.percentileofscore(like, spreads[place], kind="weak")
+            )
+
+
+def _event_tables(con: duckdb.DuckDBPyConnection) -> None:
+    for name in ("marts.yield_curve_daily", "marts.policy_repricing"):
+        empty_table(con, name)
+
+
+def test_events_find_their_session() -> None:
+    con = synthetic("2024-04-30")
+    closes = list(100 * np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.01, 345))))
+    _prices(con, "IWM", "2023-01-03", closes)
+    _prices(con, "SPY", "2023-01-03", [400.0] * 345)
+    con.execute("delete from ref.events")
+    con.execute("delete from ref.fomc_meetings")
+    con.execute(
+        """
+        insert into ref.events (event_type, event_date, released_at_utc, source_url, status, time_assumed) values
+            ('jobs', '2024-03-29', '2024-03-29 12:30', '-', 'actual', false),    -- Good Friday
+            ('cpi', '2024-04-10', '2024-04-10 12:30', '-', 'actual', false),
+            ('jackson_hole', '2024-04-11', '2024-04-11 21:30', '-', 'actual', false),  -- after the close
+            ('cpi', '2024-04-29', '2024-04-29 12:30', '-', 'actual', false)
+        """
+    )
+    con.execute(
+        """
+        insert into ref.fomc_meetings (decision_date, announced_at_utc, effective_date, scheduled, cancelled, known_from_date, source_url,
+            announced_assumed, known_from_assumed) values
+            ('2024-03-20', '2024-03-20 18:00', '2024-03-21', true, false, '2023-07-01', '-', false, true),
+            ('2024-04-03', null, '2024-04-04', true, true, '2023-07-01', '-', false, true)
+        """
+    )
+    _event_tables(con)
+    con.execute("delete from staging.equity_prices where session_date > '2024-04-30'")
+    frame = built(con, "marts.event_responses")
+    frame = frame[frame["pair_id"] == "IWM/SPY"]
+    session = frame[frame["window_sessions"] == 1].set_index(["event_type", "event_date"])["session_date"]
+    found = {(kind, str(day.date())): str(at.date()) for (kind, day), at in session.items()}
+    assert found == {
+        ("jobs", "2024-03-29"): "2024-04-01",
+        ("cpi", "2024-04-10"): "2024-04-10",
+        ("jackson_hole", "2024-04-11"): "2024-04-12",
+        ("cpi", "2024-04-29"): "2024-04-29",
+        ("fomc", "2024-03-20"): "2024-03-20",  # the cancelled meeting is none
+    }
+    # the event of 29 April: its window of 2 ended on the 30th, the one of 6 has not
+    assert frame[frame["event_date"] == "2024-04-29"]["window_sessions"].tolist() == [1, 2]
+    row = frame[(frame["event_date"] == "2024-04-10") & (frame["window_sessions"] == 6)].iloc[0]
+    close = con.execute("select session_date, close from staging.equity_prices where symbol = 'IWM'").df()
+    price = close.set_index("session_date")["close"]
+    assert row["spread_pp"] == pytest.approx(100 * (price["2024-04-17"] / price["2024-04-09"] - 1))
+    assert str(row["window_end_date"].date()) == "2024-04-17"
+    assert np.isnan(row["market_beta_of_spread"])  # the market never moved
+
+
+@pytest.mark.replay
+def test_event_responses_do_not_look_ahead() -> None:
+    symbols = ["IWM", "SPY", "QQQ", "^RUT", "^GSPC"]
+    runs = []
+    for session in ("2024-09-30", "2022-11-15"):
+        con = recorded(symbols, session)
+        _event_tables(con)
+        built(con, "marts.yield_curve_daily")
+        runs.append(built(con, "marts.event_responses"))
+    long, short = runs
+    assert_prefix_is_equal(long, short, ["event_type", "event_date", "pair_id", "window_sessions"])
+    # by brute force: the CPI day of 2024-07-11, the largest CPI-day spread of the history
+    row = long[
+        (long["event_date"] == "2024-07-11") & (long["pair_id"] == "IWM/SPY") & (long["window_sessions"] == 1)
+    ]
+    assert row["spread_pp"].item() == pytest.approx(
+        100 * (210.679993 / 203.369995 - 556.47998 / 561.320007), abs=1e-4
+    )
+    assert row["spread_rank"].item() == 1 and row["like_events"].item() == 290
+
+
+# -- regimes ----------------------------------------------------------------------------------------------
+
+
+def test_growth_counts_claims_from_the_thursday_after() -> None:
+    weeks = pd.date_range("2024-01-06", periods=20, freq="7D").to_numpy().astype("datetime64[D]")  # Saturdays
+    claims = np.array([200.0] * 17 + [300, 100, 100])
+    days = np.array(
+        ["2024-05-01", "2024-05-08", "2024-05-09", "2024-05-16", "2024-05-23"], dtype="datetime64[D]"
+    )
+    # the 17th week (27 April) is the first with 13 weeks and a mean of four before it; it is out on 2 May. The 18th (4 May: 300)
+    # is out on 9 May: 225 > 200, down. With the 19th (100): 200 = 200, up. With the 20th: 175, up.
+    assert growth_state(days, weeks, claims).tolist() == [0, 2, 1, 2, 2]
+
+
+def test_policy_compares_with_63_sessions_before() -> None:
+    rate = np.concatenate([np.full(63, 5.0), [4.9, 5.0, 5.1, np.nan]])
+    assert policy_state(rate).tolist() == [0] * 63 + [1, 2, 2, 0]
+
+
+def test_only_windows_that_have_ended_count() -> None:
+    rng = np.random.default_rng(4)
+    regime, ended = rng.integers(0, 5, 900), rng.normal(0, 1, 900)
+    ended[rng.random(900) < 0.05] = np.nan
+    horizon = 21
+    mean, hits, count = statistics_by_regime(regime, ended, horizon)
+    for day in (0, 20, 21, 300, 620, 899):
+        windows = [
+            ended[start + horizon]
+            for start in range(day - horizon + 1)
+            if regime[start] == regime[day] > 0 and np.isfinite(ended[start + horizon])
+        ]
+        assert count[day] == len(windows)
+        if len(windows) >= 60:
+            assert mean[day] == pytest.approx(np.mean(windows))
+            assert hits[day] == pytest.approx(np.mean(np.array(windows) > 0))
+        else:
+            assert np.isnan(mean[day]) and np.isnan(hits[day])
+    part = statistics_by_regime(regime[:500], ended[:500], horizon)
+    for whole, short in zip((mean, hits, count), part, strict=True):
+        np.testing.assert_array_equal(whole[:500], short)
+
+
+def _regimes(session: str) -> pd.DataFrame:
+    con = recorded(["IWM", "SPY"], session)
+    days = con.execute(
+        "select calendar_date from ref.calendar where is_nyse_session and calendar_date between '2000-01-03' and ? order by 1",
+        [session],
+    ).fetchall()
+    rng = np.random.default_rng(9)
+    rates = pd.DataFrame(
+        {
+            "as_of_date": [day for (day,) in days],
+            "rate_12m_pct": 3 + np.cumsum(rng.normal(0, 0.03, 8000))[: len(days)],
+        }
+    )
+    con.register("rates", rates)
+    con.execute(
+        "create table marts.policy_path_daily as select cast(as_of_date as date) as as_of_date, rate_12m_pct from rates"
+    )
+    weeks = pd.date_range("2000-01-08", session, freq="7D")
+    claims = 250 + np.cumsum(np.random.default_rng(8).normal(0, 5, 2000))[: len(weeks)]
+    _observe(
+        con, "ICSA", [(str(week.date()), float(value)) for week, value in zip(weeks, claims, strict=True)]
+    )
+    built(con, "marts.rotation_pair_daily")
+    return built(con, "marts.regimes_daily")
+
+
+@pytest.mark.replay
+def test_regimes_do_not_look_ahead() -> None:
+    long, short = _regimes("2021-06-30"), _regimes("2019-06-28")
+    keys = ["session_date", "pair_id", "horizon_sessions"]
+    assert_prefix_is_equal(long, short, keys)
+    assert set(long["regime"].dropna()) == {
+        "growth_up_easing",
+        "growth_up_tightening",
+        "growth_down_easing",
+        "growth_down_tightening",
+    }
+
+
+# -- summary ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.replay
+def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
+    con = recorded(["IWM", "SPY", "QQQ", "^RUT"], "2024-07-16")
+    for model in ("staging.instrument_returns", "staging.instrument_history"):
+        built(con, model)
+    for name in (
+        "marts.policy_repricing",
+        "marts.fomc_meetings_daily",
+        "marts.policy_path_daily",
+        "marts.bank_sensitivity_daily",
+    ):
+        empty_table(con, name)
+    for model in ("instrument_daily", "rotation_pair_daily", "rotation_state_daily", "size_style_rank_daily", "group_score_daily",
+                  "yield_curve_daily", "macro_daily", "event_responses", "regimes_daily"):  # fmt: skip
+        built(con, f"marts.{model}")
+    frame = built(con, "marts.daily_summary")
+    assert frame["session_date"].is_unique
+    assert frame["session_date"].max() == pd.Timestamp(dt.date(2024, 7, 16))
+    last = frame[frame["session_date"] == "2024-07-16"].iloc[0]
+    assert last["iwm_qqq_spread_5d_pp"] == pytest.approx(11.806650625)
+    assert last["iwm_qqq_spread_5d_last_exceeded_date"] == pd.Timestamp("2001-04-03")
+    assert last["rut_return_1d_pct"] == pytest.approx(3.504765, abs=1e-6)
+    assert frame.set_index("session_date")["events_today"]["2024-07-11"] == "cpi"
+    assert pd.isna(last["kre_beta_y2"]) and pd.isna(last["next_meeting_cut_prob"])

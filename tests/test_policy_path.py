@@ -1,0 +1,480 @@
+"""The path of the policy rate and its repricing: the pure part by properties, the marts on made-up rows and on the replay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.replay_fixture import REPOSITORY, replay_dir, run_model
+from tests.test_fomc_marts import add_rate, add_replay, add_settlements, empty_inputs
+from transforms.lib import fomc, policy_inputs, policy_path
+from transforms.lib.fomc import DateArray, FloatArray
+from transforms.marts import policy_repricing
+
+MODELS = (
+    "staging.fomc_moves",
+    "marts.fomc_probabilities",
+    "marts.fomc_meetings_daily",
+    "marts.policy_path_daily",
+    "marts.policy_repricing",
+)
+
+
+def empty_policy_inputs() -> duckdb.DuckDBPyConnection:
+    """As empty_inputs, with the times of announcements and the event calendar."""
+    con = empty_inputs()
+    reference = REPOSITORY / "warehouse" / "reference"
+    con.execute(
+        """
+        create or replace table ref.fomc_meetings as
+        select
+            meetings.*,
+            cast(times.announced_at_utc as timestamp) as announced_at_utc
+        from ref.fomc_meetings as meetings
+        inner join read_csv(?, all_varchar = true, header = true) as times
+            on meetings.decision_date = cast(times.decision_date as date)
+        """,
+        [str(reference / "fomc_meetings.csv")],
+    )
+    con.execute(
+        """
+        create table ref.events as
+        select event_type, cast(event_date as date) as event_date, cast(released_at_utc as timestamp) as released_at_utc
+        from read_csv(?, all_varchar = true, header = true)
+        """,
+        [str(reference / "events.csv")],
+    )
+    return con
+
+
+def build(con: duckdb.DuckDBPyConnection, models: tuple[str, ...] = MODELS) -> duckdb.DuckDBPyConnection:
+    for model in models:
+        run_model(con, model)
+    return con
+
+
+def row(con: duckdb.DuckDBPyConnection, table: str, where: str) -> dict[str, object]:
+    found = con.execute(f"from {table} where {where}").df()
+    assert len(found) == 1, f"{len(found)} rows of {table} where {where}"
+    return {name: None if pd.isna(value) else value for name, value in found.iloc[0].items()}
+
+
+def changes(con: duckdb.DuckDBPyConnection, day: str) -> dict[str, object]:
+    rows = con.execute(
+        "select horizon, change_bp from marts.policy_repricing where as_of_date = cast(? as date)", [day]
+    ).fetchall()
+    return dict(rows)
+
+
+@pytest.fixture(scope="module")
+def replay() -> Iterator[duckdb.DuckDBPyConnection]:
+    folder = replay_dir()
+    con = empty_policy_inputs()
+    add_replay(con, folder)
+    yield build(con)
+    con.close()
+
+
+# --- The pure part ------------------------------------------------------------------------------------------------------
+
+DECISIONS: DateArray = np.array(
+    ["2022-01-26", "2022-03-16", "2022-05-04", "2022-06-15", "2022-07-27", "2022-09-21", "2022-11-02", "2022-12-14"],
+    dtype="datetime64[D]",
+)  # fmt: skip
+EFFECTIVE: DateArray = DECISIONS + 1
+FIRST_MONTH = int(np.datetime64("2021-12", "M").astype(np.int64))
+MONTHS = np.arange(FIRST_MONTH, FIRST_MONTH + 13, dtype=np.int64)
+AS_OF: DateArray = np.array(["2022-01-10"], dtype="datetime64[D]")
+STEPS = st.lists(st.integers(-4, 4), min_size=8, max_size=8)
+
+
+def averages_of(steps: list[int], start: float = 2.0) -> FloatArray:
+    """Month averages of December 2021 to December 2022 when each decision moves the rate by a multiple of 0.25."""
+    month, old_days = fomc.compute_decision_months(DECISIONS, EFFECTIVE)
+    shares = policy_path.compute_level_shares(
+        fomc.compute_days_in_month(MONTHS), month - FIRST_MONTH, old_days
+    )
+    levels = start + 0.25 * np.concatenate(([0], np.cumsum(steps)))
+    return (shares @ levels)[None, :]
+
+
+def solve(averages: FloatArray) -> policy_path.Table:
+    known = np.ones((1, DECISIONS.size), dtype=bool)
+    moves = fomc.compute_moves(AS_OF, averages, averages[0], FIRST_MONTH, DECISIONS, EFFECTIVE, known)
+    return policy_path.compute_table(moves, 1, DECISIONS.size)
+
+
+def fit(averages: FloatArray) -> policy_path.Fit:
+    known = np.ones((1, DECISIONS.size), dtype=bool)
+    return policy_path.compute_fit(AS_OF, averages, averages[0], FIRST_MONTH, DECISIONS, EFFECTIVE, known)
+
+
+@given(STEPS, st.floats(-1, 8))
+def test_a_path_of_steps_is_solved_and_fitted_exactly(steps: list[int], start: float) -> None:
+    averages = averages_of(steps, start)
+    table = solve(averages)
+    levels = start + 0.25 * np.concatenate(([0], np.cumsum(steps)))
+    assert np.allclose(table.start_rate_pct[0], levels[:-1], atol=1e-9)
+    assert np.allclose(table.end_rate_pct[0], levels[1:], atol=1e-9)
+    assert fit(averages).residual_bp[0] == pytest.approx(0.0, abs=1e-6)
+    year_end, last, _ = policy_path.compute_rate_on(
+        table, DECISIONS, np.array(["2022-12-31"], dtype="datetime64[D]")
+    )
+    assert year_end[0] == pytest.approx(levels[-1], abs=1e-9) and last[0] == 7
+    terminal, place = policy_path.compute_terminal(table, DECISIONS, AS_OF)
+    assert abs(terminal[0] - start) == pytest.approx(np.abs(levels - start).max(), abs=1e-9)
+    assert (
+        np.flatnonzero(np.abs(np.abs(levels[1:] - start) - abs(terminal[0] - start)) < 1e-9).min() <= place[0]
+    )
+
+
+@given(st.lists(st.floats(0.0, 6.0), min_size=13, max_size=13), st.floats(-0.5, 0.5))
+def test_probabilities_are_distributions_and_every_mean_shifts_with_the_prices(
+    prices: list[float], shift: float
+) -> None:
+    averages = np.array([prices])
+    table, shifted = solve(averages), solve(averages + shift)
+    moves = fomc.clean_moves((table.end_rate_pct - table.start_rate_pct) / 0.25)
+    total = np.zeros(1)
+    for number, (lowest, table_of_day) in enumerate(fomc.compute_distributions(moves, np.zeros(1))):
+        if not np.isfinite(table_of_day[0, 0]):
+            break
+        assert (table_of_day >= 0).all() and (table_of_day <= 1).all()
+        assert table_of_day.sum() == pytest.approx(1.0, abs=1e-12)
+        outcomes = lowest[:, None] + np.arange(table_of_day.shape[1])
+        total = total + moves[:, number]
+        assert (table_of_day * outcomes).sum() == pytest.approx(total[0], abs=1e-6)
+    for mine, other in (
+        (table.start_rate_pct, shifted.start_rate_pct),
+        (table.end_rate_pct, shifted.end_rate_pct),
+    ):
+        assert np.allclose(mine + shift, other, atol=1e-7, equal_nan=True)
+    assert np.allclose(fit(averages).residual_bp, fit(averages + shift).residual_bp, atol=1e-6)
+    month, _ = fomc.compute_decision_months(DECISIONS, EFFECTIVE)
+    touching = np.flatnonzero(np.diff(month) <= 2)
+    ends, starts = table.end_rate_pct[0, touching], table.start_rate_pct[0, touching + 1]
+    both = np.isfinite(ends) & np.isfinite(starts)
+    assert (ends[both] == starts[both]).all()
+
+
+@given(STEPS)
+def test_hikes_and_cuts_are_mirror_images(steps: list[int]) -> None:
+    up, down = averages_of(steps), averages_of([-step for step in steps])
+    on = np.array(["2022-12-31"], dtype="datetime64[D]")
+    rise = policy_path.compute_rate_on(solve(up), DECISIONS, on)[0] - 2.0
+    fall = policy_path.compute_rate_on(solve(down), DECISIONS, on)[0] - 2.0
+    assert rise == pytest.approx(-fall, abs=1e-9)
+
+
+def test_a_wrong_price_is_the_largest_residual() -> None:
+    averages = averages_of([1, 2, 2, 3, 3, 3, 3, 2])
+    column = int(np.datetime64("2022-08", "M").astype(np.int64)) - FIRST_MONTH
+    averages[0, column] += 0.10
+    found = fit(averages)
+    assert found.residual_bp[0] > 2.0 and int(found.degrees_of_freedom[0]) >= 1
+
+
+def test_fit_is_numpys_least_squares_and_says_when_it_checks_nothing() -> None:
+    rng = np.random.default_rng(7)
+    averages = averages_of([0, 1, 2, 3, 3, 3, 3, 2]) + rng.normal(0, 0.02, 13)
+    month, old_days = fomc.compute_decision_months(DECISIONS, EFFECTIVE)
+    shares = policy_path.compute_level_shares(
+        fomc.compute_days_in_month(MONTHS), month - FIRST_MONTH, old_days
+    )
+    levels = np.linalg.lstsq(shares, averages[0], rcond=None)[0]
+    expected = 100 * np.abs(averages[0] - shares @ levels).max()
+    assert fit(averages).residual_bp[0] == pytest.approx(expected, abs=1e-9)
+    averages[0, 3:] = np.nan
+    averages[0, 1] = np.nan
+    poor = fit(averages)
+    assert np.isnan(poor.residual_bp[0]) and poor.degrees_of_freedom[0] == 0 and poor.month[0] == -1
+
+
+def test_level_shares_are_the_days_of_the_published_example() -> None:
+    september = np.array([int(np.datetime64("2022-09", "M").astype(np.int64))], dtype=np.int64)
+    shares = policy_path.compute_level_shares(
+        fomc.compute_days_in_month(september), np.array([0], dtype=np.int64), np.array([21], dtype=np.int64)
+    )
+    assert shares == pytest.approx(np.array([[21 / 30, 9 / 30]]))
+
+
+def test_months_later_keeps_the_day_or_takes_the_last() -> None:
+    dates = np.array(["2024-02-29", "2023-01-31", "2024-07-16", "2023-12-15"], dtype="datetime64[D]")
+    later = policy_path.shift_months(dates, 12).astype(str).tolist()
+    assert later == ["2025-02-28", "2024-01-31", "2025-07-16", "2024-12-15"]
+
+
+@given(st.integers(0, 3000), st.floats(0, 6), st.floats(-0.01, 0.01))
+def test_constant_maturity_is_exact_on_a_line_and_needs_both_contracts(
+    day: int, level: float, slope: float
+) -> None:
+    date = np.array(["2015-01-20"], dtype="datetime64[D]") + day
+    nearer, weight = policy_path.compute_maturity_weights(date)
+    assert 0.0 <= weight[0] < 1.0
+    first = int(nearer[0]) - 1
+    months = np.arange(first, first + 4, dtype=np.int64)
+    start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    middle = start + (fomc.compute_days_in_month(months) - 1) / 2
+    line = level + slope * (middle - middle[0])
+    rate = policy_path.compute_maturity_rate(line[None, :], first, nearer, weight)
+    assert rate[0] == pytest.approx(level + slope * (float(date.astype(np.int64)[0]) - middle[0]), abs=1e-9)
+    line[2] = np.nan
+    assert np.isnan(policy_path.compute_maturity_rate(line[None, :], first, nearer, weight)[0])
+
+
+def test_far_placeholder_is_not_believed_and_a_steep_front_is() -> None:
+    as_of = np.array(["2004-06-18"], dtype="datetime64[D]")
+    first = int(fomc.compute_month_number(as_of)[0])
+    curve = np.array([[1.02, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.76, 1.448, 1.448, 1.448, 1.448]])
+    believed = policy_path.compute_far_averages(as_of, curve, first)
+    assert np.isfinite(believed[0, :10]).all() and np.isnan(believed[0, 10:13]).all()
+
+
+# --- The marts on made-up rows ---------------------------------------------------------------------------------------------
+
+CURVE_2023 = {
+    "2022-12": 95.90, "2023-01": 95.67, "2023-02": 95.44, "2023-03": 95.30, "2023-04": 95.13, "2023-05": 95.06,
+    "2023-06": 95.04, "2023-07": 95.05, "2023-08": 95.10, "2023-09": 95.13, "2023-10": 95.20, "2023-11": 95.27,
+    "2023-12": 95.37, "2024-01": 95.50, "2024-02": 95.62,
+}  # fmt: skip
+
+
+def test_path_of_16_july_2024() -> None:
+    con = empty_policy_inputs()
+    add_rate(con, "DFF", "2023-07-01", "2024-07-15", 5.33)
+    prices = {
+        "2024-07": 94.67,
+        "2024-08": 94.69,
+        "2024-09": 94.79,
+        "2024-10": 94.94,
+        "2024-11": 95.065,
+        "2024-12": 95.195,
+    }
+    add_settlements(con, "2024-07-16", prices)
+    build(con)
+    path = row(con, "marts.policy_path_daily", "as_of_date = '2024-07-16'")
+    assert path["effr_pct"] == 5.33 and path["target_lower_pct"] == 5.25 and path["target_upper_pct"] == 5.5
+    # December's E solved forward: S is November's end, from December's own contract with 18 of 31 days under the old rate
+    november_end = (30 * (100 - 95.065) - 7 * (100 - 94.94)) / 23
+    expected = (31 * (100 - 95.195) - 18 * november_end) / 13
+    assert path["year_end_rate_pct"] == pytest.approx(expected)
+    assert path["bp_priced_year_end"] == pytest.approx(100 * (expected - 5.33))
+    assert path["terminal_rate_pct"] == path["year_end_rate_pct"]
+    assert path["rate_12m_pct"] is None and path["rate_12m_reason"] == "price_missing" == path["reason"]
+
+
+def test_effective_rate_is_the_one_published_by_then() -> None:
+    """On a holiday of the Fed (9 October 2023, a settlement day) Friday's rate is not out yet: Thursday's counts."""
+    con = empty_policy_inputs()
+    add_rate(con, "DFF", "2023-10-01", "2023-10-05", 5.33)
+    add_rate(con, "DFF", "2023-10-06", "2023-10-08", 5.20)
+    add_rate(con, "DFF", "2023-10-09", "2023-10-10", 5.10)
+    for day in ("2023-10-06", "2023-10-09", "2023-10-10", "2023-10-11", "2023-10-12"):
+        add_settlements(con, day, {"2023-10": 94.67, "2023-11": 94.66})
+    build(con)
+    rates = con.execute("select effr_pct from marts.policy_path_daily order by as_of_date").fetchall()
+    assert rates == [(5.33,), (5.33,), (5.20,), (5.10,), (None,)]
+
+
+def test_neither_new_year_nor_a_new_month_makes_a_jump() -> None:
+    con = empty_policy_inputs()
+    add_rate(con, "DFF", "2022-06-01", "2022-12-14", 3.83)
+    add_rate(con, "DFF", "2022-12-15", "2023-01-31", 4.33)
+    for day in ("2022-12-29", "2022-12-30", "2023-01-03", "2023-01-31", "2023-02-01"):
+        add_settlements(con, day, {month: price for month, price in CURVE_2023.items() if month >= day[:7]})
+    build(con)
+    for day in ("2022-12-30", "2023-01-03", "2023-02-01"):
+        assert changes(con, day) == pytest.approx(
+            {"12m": 0.0, "next_meeting": 0.0, "year_end": 0.0}, abs=1e-9
+        )
+    path = con.execute(
+        "select as_of_date, year_end_rate_pct, bp_priced_year_end from marts.policy_path_daily order by 1"
+    )
+    levels = {str(day): (rate, priced) for day, rate, priced in path.fetchall()}
+    assert levels["2022-12-30"][1] == 0.0  # the year's last meeting has passed
+    assert (
+        levels["2023-01-03"][0] != levels["2022-12-30"][0]
+    )  # another year's end: the level jumps, the change does not
+    gap = row(con, "marts.policy_repricing", "as_of_date = '2023-01-31' and horizon = '12m'")
+    assert gap["change_bp"] is None and gap["reason"] == "previous_day_missing"
+    assert str(gap["previous_as_of_date"])[:10] == "2023-01-30"
+
+
+@pytest.mark.parametrize("present", [("2023-06-29", "2023-06-30"), ("2023-06-30", "2023-07-03")])
+def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_make_no_jump(
+    present: tuple[str, str],
+) -> None:
+    """From 1 July next year's meetings are known, so that January 2024 is read otherwise; and a contract is there on one day only."""
+    con = empty_policy_inputs()
+    add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
+    curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"}
+    curve |= {f"2024-{month:02d}": 95.6 + 0.05 * month for month in range(3, 9)}
+    for day, prices in zip(present, (curve, {k: v for k, v in curve.items() if k != "2024-01"}), strict=True):
+        add_settlements(con, day, {month: price for month, price in prices.items() if month >= day[:7]})
+    # June's contract settles where DFF puts it
+    con.execute("update staging.fed_funds_futures set settle = 94.92 where delivery_month = '2023-06-01'")
+    build(con)
+    got = changes(con, present[1])
+    assert got["year_end"] == pytest.approx(0.0, abs=1e-9) and got["next_meeting"] == pytest.approx(
+        0.0, abs=1e-9
+    )
+    levels = con.execute("select year_end_rate_pct from marts.policy_path_daily order by 1").fetchall()
+    assert len(levels) == 2
+
+
+def test_meetings_that_become_known_overnight_make_no_jump() -> None:
+    """On 30 June 2023 December's end can only be solved forward; from 1 July on January's meeting is known and it is solved from behind."""
+    con = empty_policy_inputs()
+    add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
+    curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"} | {"2023-06": 94.92}
+    add_settlements(con, "2023-06-30", curve)
+    add_settlements(con, "2023-07-03", {month: price for month, price in curve.items() if month >= "2023-07"})
+    build(con)
+    levels = con.execute(
+        "select year_end_rate_pct from marts.policy_path_daily order by as_of_date"
+    ).fetchall()
+    assert abs(levels[1][0] - levels[0][0]) > 0.005
+    assert changes(con, "2023-07-03")["year_end"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_events_belong_to_the_first_settlement_after_them() -> None:
+    days = np.array(
+        ["2020-03-13", "2020-03-16", "2023-04-06", "2023-04-07", "2024-06-11", "2024-06-12", "2024-06-13"],
+        dtype="datetime64[D]",
+    )
+    before = np.array(
+        ["2020-03-12", "2020-03-13", "2023-04-05", "2023-04-06", "2024-06-10", "2024-06-11", "2024-06-12"],
+        dtype="datetime64[D]",
+    )
+    con = empty_policy_inputs()
+    events = con.execute(policy_repricing.EVENTS).df()
+    late = pd.DataFrame(
+        {
+            "event_type": ["jackson_hole"],
+            "event_date": pd.to_datetime(["2024-06-12"]),
+            "released_at_utc": pd.to_datetime(["2024-06-12 19:30:00"]),  # 15:30 in New York
+        }
+    )
+    found = policy_repricing.compute_event_types(days, before, pd.concat([events, late], ignore_index=True))
+    assert found.tolist() == [None, "fomc", None, "jobs", None, "cpi+fomc", "jackson_hole"]
+
+
+def test_event_time_is_new_yorks() -> None:
+    dates = pd.Series(pd.to_datetime(["2024-01-31", "2024-07-31", "1998-10-15"]))
+    times = pd.Series(pd.to_datetime(["2024-01-31 19:00", "2024-07-31 18:00", "1998-10-15 19:15"]))
+    assert policy_inputs.compute_first_priced(dates, times).astype(str).tolist() == [
+        "2024-01-31",
+        "2024-07-31",
+        "1998-10-16",
+    ]
+
+
+def test_without_settlements_the_tables_are_empty() -> None:
+    con = build(empty_policy_inputs())
+    for model in MODELS:
+        assert con.execute(f"select count(*) from {model}").fetchall() == [(0,)]
+
+
+def test_settlements_without_rates_make_a_path_without_the_effective_rate() -> None:
+    con = empty_policy_inputs()
+    add_settlements(
+        con, "2023-01-03", {month: price for month, price in CURVE_2023.items() if month >= "2023-01"}
+    )
+    build(con)
+    path = row(con, "marts.policy_path_daily", "as_of_date = '2023-01-03'")
+    assert path["effr_pct"] is None and path["year_end_rate_pct"] is not None
+
+
+# --- The marts on the recorded settlements ---------------------------------------------------------------------------------
+
+
+def test_silicon_valley_bank_repriced_the_year(replay: duckdb.DuckDBPyConnection) -> None:
+    largest = replay.execute(
+        "select as_of_date, change_bp from marts.policy_repricing where horizon = 'year_end' order by abs(change_bp) desc limit 1"
+    ).fetchall()
+    assert str(largest[0][0]) == "2023-03-13" and largest[0][1] == pytest.approx(-96.9, abs=0.1)
+    assert (
+        row(replay, "marts.policy_repricing", "as_of_date = '2024-06-12' and horizon = 'year_end'")[
+            "event_types"
+        ]
+        == "cpi+fomc"
+    )
+
+
+def test_sunday_decision_of_2020_is_mondays(replay: duckdb.DuckDBPyConnection) -> None:
+    monday = row(replay, "marts.policy_repricing", "as_of_date = '2020-03-16' and horizon = 'next_meeting'")
+    assert monday["event_types"] == "fomc" and str(monday["previous_as_of_date"])[:10] == "2020-03-13"
+
+
+def test_good_curves_fit_within_half_a_tick(replay: duckdb.DuckDBPyConnection) -> None:
+    quantiles = replay.execute(
+        """
+        select median(curve_residual_bp), quantile_cont(curve_residual_bp, 0.9) from marts.policy_path_daily
+        where as_of_date between '2010-01-01' and '2023-09-15'
+        """
+    ).fetchall()[0]
+    assert quantiles[0] < 0.35 and quantiles[1] < 0.8
+
+
+def test_days_without_a_session_are_there_and_missing_figures_say_why(
+    replay: duckdb.DuckDBPyConnection,
+) -> None:
+    good_friday = row(replay, "marts.policy_path_daily", "as_of_date = '2023-04-07'")
+    assert good_friday["year_end_rate_pct"] is not None and good_friday["rate_12m_pct"] is not None
+    assert (
+        row(replay, "marts.policy_repricing", "as_of_date = '2023-04-07' and horizon = '12m'")["event_types"]
+        == "jobs"
+    )
+    silent = replay.execute(
+        """
+        select count(*) from marts.policy_path_daily
+        where (bp_priced_year_end is null and year_end_reason is null) or (bp_priced_12m is null and rate_12m_reason is null)
+            or (curve_residual_bp is null and curve_reason is null)
+        """
+    ).fetchall()
+    assert silent == [(0,)]
+
+
+def test_path_agrees_with_the_meetings(replay: duckdb.DuckDBPyConnection) -> None:
+    compared = replay.execute(
+        """
+        with last_meetings as (
+            select as_of_date, max_by(expected_rate_pct, meeting_date) as rate, max_by(solved, meeting_date) as solved
+            from marts.fomc_meetings_daily where year(meeting_date) = year(as_of_date) group by all
+        )
+        select count(*), max(abs(path.year_end_rate_pct - rate))
+        from marts.policy_path_daily as path inner join last_meetings using (as_of_date) where solved is not null
+        """
+    ).fetchall()[0]
+    assert compared[0] > 5000 and compared[1] == 0.0
+
+
+@pytest.mark.parametrize("session", ["2008-10-10", "2020-03-13", "2023-06-30", "2024-08-02"])
+def test_history_does_not_change_when_later_days_arrive(
+    replay: duckdb.DuckDBPyConnection, session: str
+) -> None:
+    con = empty_policy_inputs()
+    add_replay(con, replay_dir(), session)
+    build(con)
+    for model in ("marts.policy_path_daily", "marts.policy_repricing"):
+        cut = con.execute(f"from {model} order by all").fetchall()
+        whole = replay.execute(
+            f"from {model} where as_of_date <= cast(? as date) order by all", [session]
+        ).fetchall()
+        assert cut == whole and len(cut) > 2000
+
+
+def test_whole_history_takes_seconds_and_is_the_same_to_the_bit(replay: duckdb.DuckDBPyConnection) -> None:
+    models = MODELS[3:]
+    before = [replay.execute(f"from {model}").fetchall() for model in models]
+    started = time.perf_counter()
+    build(replay, models)
+    assert time.perf_counter() - started < 20
+    assert before == [replay.execute(f"from {model}").fetchall() for model in models]

@@ -1,0 +1,81 @@
+"""Point-and-figure charts of prices or ratios: columns of X and O, and the last double-top or double-bottom signal.
+
+In: a grid sessions x series of positive values (oldest first, one row per NYSE session), NaN = no value, and the
+box size as a fraction (0.065 = 6.5 %). Out: grids of the same shape with the column (X or O) and the last signal
+(buy or sell) as they stood at the end of each session. Closes only, three-box reversal, logarithmic boxes.
+
+Box of a value = floor(ln(100 · value) / ln(1 + box)). A column of X grows to each higher box and turns into O when
+a box three or more below its top is reached; O is the mirror. The first column is set by the first three-box move.
+Buy: a column of X rises above the top of the column of X before it (double top); sell: a column of O falls below
+the bottom of the column of O before it (double bottom). A signal stands until the opposite one. The method is
+public and old (V. de Villiers, The Point and Figure Method, 1933); nothing here copies anybody's scores.
+
+Caveat: such a chart has no time axis, so a session without a value leaves it as it was; and the boxes are
+anchored at 0.01, so a later split of one member (which restates its closes) can move a value across an edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.lib.history import FloatArray
+
+SignArray = NDArray[np.int8]
+
+LONG_BOX = 0.065
+NEAR_BOX = 0.0325
+REVERSAL_BOXES = 3
+
+
+@dataclass(frozen=True)
+class PointAndFigure:
+    """State at the end of each session; +1 = X or buy, -1 = O or sell, 0 = none yet."""
+
+    column: SignArray
+    signal: SignArray
+
+
+def box_numbers(values: FloatArray, box: float) -> FloatArray:
+    """floor(ln(100 · value) / ln(1 + box)); NaN where the value is missing or not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        numbers = np.floor(np.log(100.0 * values) / np.log1p(box))
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def point_and_figure(values: FloatArray, box: float) -> PointAndFigure:
+    """Charts of all series at once: a recursion in time, vectorised across the series."""
+    boxes = box_numbers(values, box)
+    series = values.shape[1]
+    columns, signals = np.zeros(values.shape, dtype=np.int8), np.zeros(values.shape, dtype=np.int8)
+    column, signal = np.zeros(series, dtype=np.int8), np.zeros(series, dtype=np.int8)
+    # high and low of the current column; before the first column, of everything so far
+    high, low = np.full(series, -np.inf), np.full(series, np.inf)
+    # top of the last finished column of X, bottom of the last finished column of O
+    last_top, last_bottom = np.full(series, np.inf), np.full(series, -np.inf)
+    previous = np.full(series, np.nan)
+    for row in range(len(values)):
+        now = boxes[row]
+        changed = np.isfinite(now) & (now != previous)
+        if changed.any():  # most sessions move nothing by a whole box
+            to_x = changed & (column != 1) & (now >= low + REVERSAL_BOXES)
+            to_o = changed & (column != -1) & (now <= high - REVERSAL_BOXES)
+            last_bottom = np.where(to_x & (column == -1), low, last_bottom)
+            last_top = np.where(to_o & (column == 1), high, last_top)
+            column = np.where(to_x, 1, np.where(to_o, -1, column)).astype(np.int8)
+            turned = to_x | to_o
+            high = np.where(changed, np.where(turned, now, np.maximum(high, now)), high)
+            low = np.where(changed, np.where(turned, now, np.minimum(low, now)), low)
+            buy = changed & (column == 1) & (high > last_top)
+            sell = changed & (column == -1) & (low < last_bottom)
+            signal = np.where(buy, 1, np.where(sell, -1, signal)).astype(np.int8)
+            previous = np.where(changed, now, previous)
+        columns[row], signals[row] = column, signal
+    return PointAndFigure(columns, signals)
+
+
+def named(states: SignArray, positive: str, negative: str) -> NDArray[np.object_]:
+    """The states as texts, None for 0."""
+    return np.array([None, positive, negative], dtype=object)[states]

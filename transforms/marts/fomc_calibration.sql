@@ -1,0 +1,115 @@
+-- How good the probability table was: Brier score of each scheduled meeting at six horizons, against what was decided, beside the
+-- naive forecast that the range in force stays. Rows never change when later meetings come; the mean_* columns are over the meetings of the
+-- horizon up to and including the row's, so that the last row of a horizon is its score so far.
+with meetings as (
+    select
+        decision_date,
+        upper_after
+    from ref.fomc_meetings
+    where
+        scheduled
+        and not coalesce(cancelled, false)
+        and upper_after is not null
+),
+
+horizons as (
+    select unnest([1, 7, 30, 60, 90, 180]) as horizon_days
+),
+
+settlement_days as (
+    select calendar_date as as_of_date
+    from ref.calendar
+    where is_settlement_day
+),
+
+captured as (
+    select
+        min(as_of_date) as first_date,
+        max(as_of_date) as last_date
+    from marts.fomc_meetings_daily
+),
+
+forecasts as (
+    -- the last settlement day at least that many days before the meeting
+    select
+        horizons.horizon_days,
+        meetings.decision_date as meeting_date,
+        meetings.upper_after,
+        max(settlement_days.as_of_date) as as_of_date
+    from meetings
+    cross join horizons
+    inner join settlement_days
+        on
+            meetings.decision_date - horizons.horizon_days >= settlement_days.as_of_date
+            and meetings.decision_date - horizons.horizon_days - 10 < settlement_days.as_of_date
+    group by horizons.horizon_days, meetings.decision_date, meetings.upper_after
+),
+
+-- the last day of the data bounds the rows, so that a meeting is scored once it has been held
+held as (
+    select forecasts.*
+    from forecasts
+    cross join captured
+    where
+        forecasts.as_of_date >= captured.first_date
+        and forecasts.meeting_date <= greatest(captured.last_date, coalesce(getvariable('session_date'), captured.last_date))
+),
+
+scores as (
+    select
+        held.horizon_days,
+        held.meeting_date,
+        max(case when abs(outcomes.target_upper_pct - held.upper_after) < 0.01 then outcomes.prob end) as listed_prob,
+        count(outcomes.prob) as outcomes,
+        sum(outcomes.prob * outcomes.prob order by outcomes.moves) as sum_of_squares
+    from held
+    inner join marts.fomc_probabilities as outcomes
+        on
+            held.as_of_date = outcomes.as_of_date
+            and held.meeting_date = outcomes.meeting_date
+    group by held.horizon_days, held.meeting_date
+),
+
+scored as (
+    select
+        held.horizon_days,
+        held.meeting_date,
+        held.as_of_date,
+        case when scores.outcomes > 0 then coalesce(scores.listed_prob, 0.0) end as decided_prob,
+        -- sum over outcomes of (p - happened)^2 = sum p^2 - 2 p(decided) + 1; greatest() would turn a NULL into 0
+        case
+            when scores.outcomes > 0
+                then greatest(0.0, scores.sum_of_squares - 2.0 * coalesce(scores.listed_prob, 0.0) + 1.0)
+        end as brier_score,
+        cast(case when abs(path.target_upper_pct - held.upper_after) < 0.01 then 0 else 2 end as double) as naive_score,
+        coalesce(meetings_daily.reason, path.reason, 'price_missing') as why
+    from held
+    left join scores
+        on
+            held.horizon_days = scores.horizon_days
+            and held.meeting_date = scores.meeting_date
+    left join marts.policy_path_daily as path
+        on held.as_of_date = path.as_of_date
+    left join marts.fomc_meetings_daily as meetings_daily
+        on
+            held.as_of_date = meetings_daily.as_of_date
+            and held.meeting_date = meetings_daily.meeting_date
+)
+
+select
+    horizon_days,
+    meeting_date,
+    as_of_date,
+    decided_prob,
+    brier_score,
+    case when brier_score is not null then naive_score end as brier_score_no_change,
+    cast(count(brier_score) over so_far as integer) as scored_meetings,
+    avg(brier_score) over so_far as mean_brier_score,
+    avg(case when brier_score is not null then naive_score end) over so_far as mean_brier_score_no_change,
+    case when brier_score is null then why end as reason
+from scored
+window so_far as (
+    partition by horizon_days
+    order by meeting_date
+    rows between unbounded preceding and current row
+)

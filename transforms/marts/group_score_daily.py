@@ -1,0 +1,103 @@
+"""Score 0..6 of every group of funds: how many of six tests of strength its members pass on average.
+
+In: staging.equity_prices (symbol, session_date), ref.groups and ref.group_members (groups of kind equity), ref.instruments
+(benchmark), ref.calendar. Out: one row per group and session on which at least one member can be scored. Points of a fund:
+price chart on buy; close above its 50-session mean; above its 200-session mean; relative-strength chart against its
+benchmark in a column of X; that chart on buy; and the share of its peers (all members of equity groups that session)
+whose 126-session return is not larger than its own, itself counted. Charts: point and figure, 3.25 % boxes. The group's
+score is the mean of its members' scores, its change is taken over 30 calendar days, and rank 1 is the largest change.
+
+Caveat: a chart without a column or signal earns no point; a fund without a benchmark (SPY) is not scored; a member
+that joins or leaves moves the mean. An open analogue under our own name, not anybody's rating.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from transforms.lib.history import FloatArray, change_pct, distance_from_mean_pct
+from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
+from transforms.lib.session_grid import load_session_grid
+
+RETURN_SESSIONS = 126
+CHANGE_DAYS = 30
+
+
+def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per group_id and session_date, in that order."""
+    rows = con.execute(
+        """
+        select members.group_id, members.symbol, instruments.benchmark_symbol
+        from ref.group_members as members
+        inner join ref.groups as groups on members.group_id = groups.group_id and groups.group_kind = 'equity'
+        inner join ref.instruments as instruments on members.symbol = instruments.symbol
+        where instruments.benchmark_symbol is not null
+        order by members.group_id, members.symbol
+        """
+    ).fetchall()
+    benchmark = {symbol: market for _, symbol, market in rows}
+    symbols = sorted(benchmark)
+    groups = sorted({group for group, _, _ in rows})
+    grid = load_session_grid(con, [*symbols, *benchmark.values()])
+    closes = np.column_stack([grid.close(symbol) for symbol in symbols])
+    scores = member_scores(closes, grid.ratios(symbols, [benchmark[symbol] for symbol in symbols]))
+
+    group_scores = np.full((len(closes), len(groups)), np.nan)
+    counts = np.zeros((len(closes), len(groups)), dtype=np.int32)
+    for place, group in enumerate(groups):
+        columns = [symbols.index(symbol) for name, symbol, _ in rows if name == group]
+        total = np.zeros(len(closes))
+        for column in columns:  # one after the other, so that the sum has one order
+            scored = np.isfinite(scores[:, column])
+            total += np.where(scored, scores[:, column], 0.0)
+            counts[:, place] += scored
+        group_scores[:, place] = np.where(
+            counts[:, place] > 0, total / np.maximum(counts[:, place], 1), np.nan
+        )
+
+    dates = grid.session_dates.astype("datetime64[D]")
+    # the last session at or before the same day 30 calendar days ago
+    back = np.searchsorted(dates, dates - np.timedelta64(CHANGE_DAYS, "D"), side="right") - 1
+    before = np.where((back >= 0)[:, np.newaxis], group_scores[np.maximum(back, 0)], np.nan)
+    change = np.round(group_scores - before, 9) + 0.0  # so that equal changes tie
+    rank = 1 + (change[:, np.newaxis, :] > change[:, :, np.newaxis]).sum(axis=2)
+
+    group, row = np.nonzero(np.isfinite(group_scores).T)
+    unknown = ~np.isfinite(change[row, group])
+    first_row = (
+        np.argmax(np.isfinite(group_scores), axis=0) if len(closes) else np.zeros(len(groups), dtype=int)
+    )
+    return pd.DataFrame(
+        {
+            "group_id": np.array(groups, dtype=object)[group],
+            "session_date": grid.session_dates[row],
+            "score": group_scores[row, group],
+            "score_change_30_days": change[row, group],
+            "improvement_rank": pd.arrays.IntegerArray(
+                np.where(unknown, 0, rank[row, group]).astype(np.int32), unknown
+            ),
+            "members": counts[row, group],
+            "history_start_date": grid.session_dates[first_row[group]],
+        }
+    )
+
+
+def member_scores(closes: FloatArray, ratios: FloatArray) -> FloatArray:
+    """Score 0..6 of each instrument; NaN until the 200-session mean and the 126-session return exist."""
+    price, strength = point_and_figure(closes, NEAR_BOX), point_and_figure(ratios, NEAR_BOX)
+    above_50, above_200 = distance_from_mean_pct(closes, 50), distance_from_mean_pct(closes, 200)
+    returns = change_pct(closes, RETURN_SESSIONS)
+    peers = np.isfinite(returns).sum(axis=1)
+    not_larger = (returns[:, np.newaxis, :] <= returns[:, :, np.newaxis]).sum(axis=2)
+    points = (
+        (price.signal == 1).astype(np.float64)
+        + (above_50 > 0)
+        + (above_200 > 0)
+        + (strength.column == 1)
+        + (strength.signal == 1)
+        + not_larger / np.maximum(peers, 1)[:, np.newaxis]
+    )
+    complete = np.isfinite(above_50) & np.isfinite(above_200) & np.isfinite(returns) & np.isfinite(ratios)
+    return np.where(complete, points, np.nan)

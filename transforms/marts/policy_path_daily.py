@@ -1,0 +1,203 @@
+"""The path of the policy rate that fed funds futures imply, one row per settlement day.
+
+In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), staging.fomc_moves, DFF.
+Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the extreme of the
+path, each against the rate expected before the next meeting; the fit of the whole curve; why a figure is missing.
+Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch methodology).
+Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, because next year's meetings are not known
+before July; the terminal rate sees known meetings only.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from transforms.lib import fomc, policy_inputs, policy_path
+
+COLUMNS = [
+    "as_of_date",
+    "target_lower_pct",
+    "target_upper_pct",
+    "effr_pct",
+    "next_meeting_date",
+    "rate_before_next_meeting_pct",
+    "year_end_rate_pct",
+    "bp_priced_year_end",
+    "rate_12m_pct",
+    "bp_priced_12m",
+    "terminal_rate_pct",
+    "terminal_meeting_date",
+    "curve_residual_bp",
+    "curve_residual_month",
+    "curve_contracts",
+    "curve_degrees_of_freedom",
+    "year_end_reason",
+    "rate_12m_reason",
+    "curve_reason",
+    "reason",
+]
+
+MOVES = """
+select
+    as_of_date,
+    meeting_date,
+    meeting_number,
+    target_lower_pct,
+    target_upper_pct,
+    start_rate_pct,
+    end_rate_pct,
+    reason
+from staging.fomc_moves
+order by as_of_date, meeting_number
+"""
+
+# The rate of a Fed business day is published on the next one: the last rate that could be had on a day.
+RATES = """
+with business_days as (
+    select
+        calendar_date,
+        lead(calendar_date) over (order by calendar_date) as published_date
+    from ref.calendar
+    where is_fed_business_day
+)
+
+select
+    business_days.published_date,
+    fixings.value
+from business_days
+left join staging.fred_observations as fixings
+    on
+        business_days.calendar_date = fixings.observation_date
+        and fixings.series_id = 'DFF'
+where business_days.published_date is not null
+order by business_days.published_date
+"""
+
+
+def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    market = policy_inputs.load_market(con)
+    if market is None:
+        return pd.DataFrame(columns=COLUMNS)
+    moves = con.execute(MOVES).df()
+    days = market.as_of_date.size
+    table = _table(market, moves)
+    start, first = policy_path.compute_start(table)
+    next_meeting = _date_at(market.decision_date, first)
+
+    year_end = (market.as_of_date.astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
+    year_end_rate, _, year_end_reason = policy_path.compute_rate_on(table, market.decision_date, year_end)
+    year_end_rate = np.where(first >= 0, year_end_rate, np.nan)
+    start_reason = np.where(first >= 0, table.reason[np.arange(days), first], "no_meeting_known")
+    year_end_reason = np.where(np.isfinite(year_end_rate) & np.isnan(start), start_reason, year_end_reason)
+
+    nearer, weight = policy_path.compute_maturity_weights(policy_path.shift_months(market.as_of_date, 12))
+    far = policy_path.compute_far_averages(market.as_of_date, market.averages_pct, market.first_month)
+    rate_12m = policy_path.compute_maturity_rate(far, market.first_month, nearer, weight)
+    refused = np.isnan(rate_12m) & _is_refused(market, far, nearer)
+    rate_12m_reason = np.where(refused, "price_refused", "price_missing").astype(object)
+    rate_12m_reason = np.where(
+        np.isfinite(rate_12m), np.where(np.isnan(start), start_reason, policy_inputs.NO_TEXT), rate_12m_reason
+    )
+
+    terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
+    fit = policy_path.compute_fit(
+        market.as_of_date,
+        market.averages_pct,
+        market.final_averages_pct,
+        market.first_month,
+        market.decision_date,
+        market.effective_date,
+        market.known,
+    )
+    curve_reason = np.where(np.isnan(fit.residual_bp), "too_few_contracts", policy_inputs.NO_TEXT)
+    curve_reason = np.where(fit.residual_bp > fomc.FLAG_RESIDUAL_BP, "residual_above_10_bp", curve_reason)
+
+    lower, upper = _range_by_day(market, moves)
+    reason = np.where(np.isnan(lower), "target_range_unknown", policy_inputs.NO_TEXT)
+    for text in (year_end_reason, rate_12m_reason, curve_reason):
+        reason = np.where(pd.isna(reason), text, reason)
+    return pd.DataFrame(
+        {
+            "as_of_date": market.as_of_date,
+            "target_lower_pct": lower,
+            "target_upper_pct": upper,
+            "effr_pct": _effective_rate(con, market.as_of_date),
+            "next_meeting_date": next_meeting,
+            "rate_before_next_meeting_pct": start,
+            "year_end_rate_pct": year_end_rate,
+            "bp_priced_year_end": 100.0 * (year_end_rate - start),
+            "rate_12m_pct": rate_12m,
+            "bp_priced_12m": 100.0 * (rate_12m - start),
+            "terminal_rate_pct": terminal,
+            "terminal_meeting_date": _date_at(market.decision_date, terminal_place),
+            "curve_residual_bp": fit.residual_bp,
+            "curve_residual_month": np.where(
+                fit.month >= 0,
+                fit.month.astype("datetime64[M]").astype("datetime64[D]"),
+                np.datetime64("NaT", "D"),
+            ),
+            "curve_contracts": fit.contracts,
+            "curve_degrees_of_freedom": fit.degrees_of_freedom,
+            "year_end_reason": year_end_reason,
+            "rate_12m_reason": rate_12m_reason,
+            "curve_reason": curve_reason,
+            "reason": reason,
+        },
+        columns=COLUMNS,
+    )
+
+
+def _table(market: policy_inputs.Market, moves: pd.DataFrame) -> policy_path.Table:
+    """staging.fomc_moves as matrices."""
+    shape = (market.as_of_date.size, market.decision_date.size)
+    day = np.searchsorted(market.as_of_date, policy_inputs.to_dates(moves["as_of_date"]))
+    meeting = np.searchsorted(market.decision_date, policy_inputs.to_dates(moves["meeting_date"]))
+    listed = np.zeros(shape, dtype=bool)
+    start, end = np.full(shape, np.nan), np.full(shape, np.nan)
+    reason = np.full(shape, None, dtype=object)
+    listed[day, meeting] = True
+    start[day, meeting] = policy_inputs.to_floats(moves["start_rate_pct"])
+    end[day, meeting] = policy_inputs.to_floats(moves["end_rate_pct"])
+    texts = moves["reason"].astype(object)
+    reason[day, meeting] = texts.where(texts.notna(), None).to_numpy()
+    return policy_path.Table(listed, start, end, reason)
+
+
+def _range_by_day(
+    market: policy_inputs.Market, moves: pd.DataFrame
+) -> tuple[fomc.FloatArray, fomc.FloatArray]:
+    first = moves[moves["meeting_number"] == 1]
+    day = np.searchsorted(market.as_of_date, policy_inputs.to_dates(first["as_of_date"]))
+    lower, upper = np.full(market.as_of_date.size, np.nan), np.full(market.as_of_date.size, np.nan)
+    lower[day] = policy_inputs.to_floats(first["target_lower_pct"])
+    upper[day] = policy_inputs.to_floats(first["target_upper_pct"])
+    return lower, upper
+
+
+def _effective_rate(con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray) -> fomc.FloatArray:
+    rates = con.execute(RATES).df()
+    if rates.empty:
+        return np.full(as_of_date.size, np.nan)
+    place = np.searchsorted(policy_inputs.to_dates(rates["published_date"]), as_of_date, side="right") - 1
+    rate: fomc.FloatArray = np.where(
+        place >= 0, policy_inputs.to_floats(rates["value"])[np.maximum(place, 0)], np.nan
+    )
+    return rate
+
+
+def _is_refused(market: policy_inputs.Market, far: fomc.FloatArray, nearer: fomc.IntArray) -> fomc.BoolArray:
+    """Whether one of the two contracts has a price that is not believed."""
+    not_believed = market.refused | (np.isfinite(market.averages_pct) & np.isnan(far))
+    rows, months = np.arange(nearer.size), not_believed.shape[1]
+    found = np.zeros(nearer.size, dtype=bool)
+    for month in (nearer, nearer + 1):
+        column = month - market.first_month
+        found |= (column < months) & not_believed[rows, np.minimum(column, months - 1)]
+    return found
+
+
+def _date_at(dates: fomc.DateArray, place: fomc.IntArray) -> fomc.DateArray:
+    found: fomc.DateArray = np.where(place >= 0, dates[np.maximum(place, 0)], np.datetime64("NaT", "D"))
+    return found

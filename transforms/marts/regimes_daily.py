@@ -1,0 +1,151 @@
+"""Growth and policy regimes, and how small against large caps did after days like today.
+
+In: staging.fred_observations (initial claims ICSA), marts.policy_path_daily (rate_12m_pct), marts.rotation_pair_daily
+(spreads over 21, 63, 126 and 252 sessions), ref.calendar. Out: one row per session, pair and horizon.
+
+growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before (its 3-month
+change), else down. policy: easing when the rate that futures imply 12 months ahead is lower than 63 sessions before,
+tightening when it is higher or equal. regime: the two together. mean_forward_spread_pp, hit_rate (share above 0) and
+observations speak of all earlier sessions in the same regime whose forward window had ended by the row's session;
+forward windows overlap, so the observations are far from independent.
+
+Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the latest
+vintage; first prints differ by little, and where only latest vintages are held nothing better is to be had. Where the futures are missing on
+either day, policy, regime and the statistics are NULL. Fewer than 60 forward windows give no statistics.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from transforms.lib.history import FloatArray, IntArray, lagged
+
+PAIRS = ("IWM/SPY", "^RUT/^GSPC", "IWM/QQQ", "KRE/SPY")
+HORIZONS_SESSIONS = (21, 63, 126, 252)
+GROWTH_SERIES = "ICSA"
+RELEASE_LAG_DAYS = 5  # the week ends on Saturday, its claims come on the Thursday after
+WEEKS_MEAN, WEEKS_BACK = 4, 13
+POLICY_SESSIONS = 63
+LEAST_WINDOWS = 60
+GROWTH = np.array([None, "down", "up"], dtype=object)
+POLICY = np.array([None, "easing", "tightening"], dtype=object)
+
+
+def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per session_date, pair_id and horizon_sessions, in that order."""
+    spreads = con.execute(
+        """
+        select pairs.pair_id, pairs.window_sessions, calendar.session_number, pairs.spread_pp
+        from marts.rotation_pair_daily as pairs
+        inner join ref.calendar as calendar on pairs.session_date = calendar.calendar_date
+        where list_contains(?::varchar[], pairs.pair_id) and list_contains(?::integer[], pairs.window_sessions)
+            and pairs.spread_pp is not null
+        """,
+        [list(PAIRS), list(HORIZONS_SESSIONS)],
+    ).df()
+    calendar = con.execute(
+        """
+        select calendar.calendar_date, calendar.session_number, path.rate_12m_pct
+        from ref.calendar as calendar
+        left join marts.policy_path_daily as path on calendar.calendar_date = path.as_of_date
+        where calendar.session_number is not null and calendar.calendar_date <= getvariable('session_date')
+            and calendar.session_number >= ?
+        order by calendar.session_number
+        """,
+        [
+            int(spreads["session_number"].min()) - min(HORIZONS_SESSIONS)
+            if len(spreads)
+            else np.iinfo(np.int32).max
+        ],
+    ).df()
+    claims = con.execute(
+        """
+        select observation_date, value from staging.fred_observations
+        where series_id = ? order by observation_date
+        """,
+        [GROWTH_SERIES],
+    ).df()
+    dates = calendar["calendar_date"].to_numpy().astype("datetime64[D]")
+    growth = growth_state(
+        dates,
+        claims["observation_date"].to_numpy().astype("datetime64[D]"),
+        claims["value"].to_numpy(dtype=np.float64),
+    )
+    policy = policy_state(calendar["rate_12m_pct"].to_numpy(dtype=np.float64))
+    regime = np.where((growth > 0) & (policy > 0), 2 * growth + policy, 0)
+
+    first = int(calendar["session_number"].iloc[0]) if len(calendar) else 0
+    frames = []
+    for pair_id in sorted(set(spreads["pair_id"])):
+        for horizon in HORIZONS_SESSIONS:
+            part = spreads[(spreads["pair_id"] == pair_id) & (spreads["window_sessions"] == horizon)]
+            ended = np.full(len(dates), np.nan)  # spread of the window that ends on the session
+            ended[part["session_number"].to_numpy(dtype=np.int64) - first] = part["spread_pp"].to_numpy()
+            mean, hits, count = statistics_by_regime(regime, ended, horizon)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "session_date": dates.astype("datetime64[s]"),
+                        "pair_id": pair_id,
+                        "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
+                        "growth": GROWTH[growth],
+                        "policy": POLICY[policy],
+                        "regime": [
+                            f"growth_{GROWTH[g]}_{POLICY[p]}" if r else None
+                            for g, p, r in zip(growth, policy, regime, strict=True)
+                        ],
+                        "mean_forward_spread_pp": mean,
+                        "hit_rate": hits,
+                        "observations": count.astype(np.int32),
+                    }
+                )
+            )
+    if not frames:
+        return pd.DataFrame(columns=pd.Index([
+            "session_date", "pair_id", "horizon_sessions", "growth", "policy", "regime",
+            "mean_forward_spread_pp", "hit_rate", "observations",
+        ]))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def growth_state(sessions: np.ndarray, weeks: np.ndarray, claims: FloatArray) -> IntArray:
+    """2 = up, 1 = down, 0 = unknown, by the latest week whose claims were out on the session's day."""
+    mean = np.full(len(claims), np.nan)
+    for week in range(WEEKS_MEAN - 1, len(claims)):
+        mean[week] = claims[week - WEEKS_MEAN + 1 : week + 1].mean()
+    change = mean - lagged(mean, WEEKS_BACK)
+    place = np.searchsorted(weeks + np.timedelta64(RELEASE_LAG_DAYS, "D"), sessions, side="right") - 1
+    latest = change[np.maximum(place, 0)] if len(change) else np.full(len(sessions), np.nan)
+    known = (place >= 0) & np.isfinite(latest)
+    return np.where(known, np.where(latest <= 0, 2, 1), 0).astype(np.int64)
+
+
+def policy_state(rate_12m_pct: FloatArray) -> IntArray:
+    """2 = tightening, 1 = easing, 0 = unknown, by the change over 63 sessions."""
+    change = np.round(rate_12m_pct - lagged(rate_12m_pct, POLICY_SESSIONS), 9)
+    return np.where(np.isfinite(change), np.where(change < 0, 1, 2), 0).astype(np.int64)
+
+
+def statistics_by_regime(
+    regime: IntArray, ended: FloatArray, horizon: int
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Mean, share above 0 and number of the forward windows that ended by each session, for its own regime.
+
+    A window that starts on session s and ends on s + horizon belongs to the regime of s.
+    """
+    mean, hits = np.full(len(ended), np.nan), np.full(len(ended), np.nan)
+    count = np.zeros(len(ended), dtype=np.int64)
+    start_regime = np.concatenate([np.zeros(min(horizon, len(regime)), dtype=np.int64), regime[:-horizon]])
+    for kind in np.unique(regime[regime > 0]):
+        counted = (start_regime == kind) & np.isfinite(ended)
+        n = np.cumsum(counted)
+        total = np.cumsum(np.where(counted, ended, 0.0))
+        above = np.cumsum(counted & (ended > 0))
+        today = regime == kind
+        count[today] = n[today]
+        enough = today & (n >= LEAST_WINDOWS)
+        mean[enough] = total[enough] / n[enough]
+        hits[enough] = above[enough] / n[enough]
+    return mean, hits, count

@@ -1,0 +1,91 @@
+"""Ranking of the nine size and style boxes against each other by relative-strength signals.
+
+In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes), ref.calendar. Out: one row
+per member and session with a close. For each box: against how many of the other boxes its relative-strength
+point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal. Ties are decided by 12-1 momentum
+(transforms/marts/instrument_daily), then by the symbol.
+
+Caveat: the near-term box is used, because between such broad funds a 6.5 % chart keeps one signal for years; a pair
+without any signal yet counts for neither side. rank is NULL until the session has two members and the box a signal or
+a momentum.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from transforms.lib.history import FloatArray, lagged
+from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
+from transforms.lib.session_grid import load_session_grid
+
+UNIVERSE = "size_style_boxes"
+NEGLIGIBLE = -np.inf
+
+
+def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per symbol and session_date, in that order."""
+    members = [
+        str(symbol)
+        for (symbol,) in con.execute(
+            "select symbol from ref.group_members where group_id = ? order by symbol", [UNIVERSE]
+        ).fetchall()
+    ]
+    grid = load_session_grid(con, members)
+    closes = np.column_stack([grid.close(symbol) for symbol in members])
+    bases = [base for base in members for quote in members if base != quote]
+    quotes = [quote for base in members for quote in members if base != quote]
+    signals = point_and_figure(grid.ratios(bases, quotes), NEAR_BOX).signal
+    opponents = len(members) - 1
+    by_member = signals.reshape(len(closes), len(members), opponents)
+    present = np.isfinite(closes)
+    # the opponents of each member that traded on the day
+    others = np.array([[j for j in range(len(members)) if j != i] for i in range(len(members))], dtype=int)
+    opponent_present = present[:, others.reshape(len(members), opponents)]
+    wins = ((by_member == 1) & opponent_present).sum(axis=2)
+    known = ((by_member != 0) & opponent_present).any(axis=2)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        momentum = lagged(closes, 21) / lagged(closes, 252) - 1.0
+    momentum = np.where(np.isfinite(momentum), momentum, np.nan)
+    count = present.sum(axis=1)
+    rank = _rank(np.where(present & (known | np.isfinite(momentum)), wins, np.nan), momentum)
+    momentum_rank = _rank(np.where(present, momentum, np.nan), np.zeros_like(momentum))
+
+    member, row = np.nonzero(present.T)
+
+    def whole(values: FloatArray, given: FloatArray) -> pd.arrays.IntegerArray:
+        missing = ~np.isfinite(given[row, member]) | (count[row] < 2)
+        return pd.arrays.IntegerArray(np.where(missing, 0, values[row, member]).astype(np.int32), missing)
+
+    first_row = np.argmax(present, axis=0) if len(present) else np.zeros(len(members), dtype=int)
+    return pd.DataFrame(
+        {
+            "symbol": np.array(members, dtype=object)[member],
+            "session_date": grid.session_dates[row],
+            "rs_wins": pd.arrays.IntegerArray(wins[row, member].astype(np.int32), ~known[row, member]),
+            "rank": whole(rank, rank),
+            "momentum_rank": whole(momentum_rank, momentum_rank),
+            "members": count[row].astype(np.int32),
+            "history_start_date": grid.session_dates[first_row[member]],
+        }
+    )
+
+
+def _rank(first: FloatArray, second: FloatArray) -> FloatArray:
+    """1 = largest by `first`, ties by `second`, then by place in the row; NaN where `first` is missing."""
+    keys = np.where(np.isfinite(first), first, NEGLIGIBLE)
+    ties = np.where(np.isfinite(second), second, NEGLIGIBLE)
+    better = (keys[:, np.newaxis, :] > keys[:, :, np.newaxis]) | (
+        (keys[:, np.newaxis, :] == keys[:, :, np.newaxis])
+        & (
+            (ties[:, np.newaxis, :] > ties[:, :, np.newaxis])
+            | (
+                (ties[:, np.newaxis, :] == ties[:, :, np.newaxis])
+                & np.tri(first.shape[1], k=-1, dtype=bool)[np.newaxis]
+            )
+        )
+    )
+    ranks: FloatArray = np.where(np.isfinite(first), 1.0 + better.sum(axis=2), np.nan)
+    return ranks

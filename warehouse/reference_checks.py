@@ -1,0 +1,110 @@
+"""Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric or parameter is refused.
+
+In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a `ReferenceDataError` that names every wrong row by
+file and line. Types, empty cells and doubled keys are checked on reading already; here is what needs a second table.
+Caveat: lines are counted as one row each, so a quoted cell must not hold a line break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from transforms.lib.claims import (
+    Known,
+    WrongParameters,
+    check_figure,
+    check_parameters,
+    parse_other_bases,
+    parse_parameters,
+)
+from warehouse.catalog import load_catalog
+from warehouse.reference_data import ReferenceDataError, reference_frame
+
+Frames = Callable[[str], pd.DataFrame]
+CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims")
+
+
+def check_reference_rows(frames: Frames = reference_frame) -> None:
+    """Refuse the reference data with every wrong row named."""
+    problems = [
+        problem for check in (_texts, _instruments, _members, _pairs, _claims) for problem in check(frames)
+    ]
+    if problems:
+        raise ReferenceDataError(
+            "; ".join(f"reference/{file}.csv line {line}: {text}" for file, line, text in problems)
+        )
+
+
+Problems = Iterator[tuple[str, int, str]]
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line in the file (the header is line 1) and the row's texts, blank where missing."""
+    for line, row in enumerate(frame.to_dict("records"), start=2):
+        yield line, {str(key): "" if pd.isna(value) else str(value) for key, value in row.items()}
+
+
+def _texts(frames: Frames) -> Problems:
+    """Texts that the catalog limits to a list."""
+    for name in CHECKED:
+        frame = frames(name)
+        for column in load_catalog()[f"ref.{name}"].columns:
+            if column.values:
+                wrong = frame[column.name].notna() & ~frame[column.name].isin(column.values)
+                for place in wrong.to_numpy().nonzero()[0]:
+                    value = frame[column.name].iloc[place]
+                    yield (
+                        name,
+                        int(place) + 2,
+                        f"{column.name} = {value!r} is not one of {', '.join(column.values)}",
+                    )
+
+
+def _instruments(frames: Frames) -> Problems:
+    symbols = set(frames("instruments")["symbol"])
+    for line, row in _rows(frames("instruments")):
+        if row["benchmark_symbol"] and row["benchmark_symbol"] not in symbols:
+            yield "instruments", line, f"unknown benchmark_symbol {row['benchmark_symbol']!r}"
+
+
+def _members(frames: Frames) -> Problems:
+    symbols, groups = set(frames("instruments")["symbol"]), set(frames("groups")["group_id"])
+    for line, row in _rows(frames("group_members")):
+        if row["group_id"] not in groups:
+            yield "group_members", line, f"unknown group_id {row['group_id']!r}"
+        if row["symbol"] not in symbols:
+            yield "group_members", line, f"unknown symbol {row['symbol']!r}"
+
+
+def _pairs(frames: Frames) -> Problems:
+    symbols = set(frames("instruments")["symbol"])
+    for line, row in _rows(frames("pairs")):
+        for column in ("base_symbol", "quote_symbol"):
+            if row[column] not in symbols:
+                yield "pairs", line, f"unknown {column} {row[column]!r}"
+        if row["pair_id"] != f"{row['base_symbol']}/{row['quote_symbol']}":
+            yield "pairs", line, f"pair_id {row['pair_id']!r} is not base_symbol/quote_symbol"
+        if row["base_symbol"] == row["quote_symbol"]:
+            yield "pairs", line, "base_symbol and quote_symbol are the same"
+
+
+def _claims(frames: Frames) -> Problems:
+    known = Known(
+        symbols=frozenset(frames("instruments")["symbol"]),
+        groups=frozenset(frames("groups")["group_id"]),
+        pairs=frozenset(frames("pairs")["pair_id"]),
+        series=frozenset(frames("fred_series")["series_id"]),
+    )
+    for line, row in _rows(frames("claims")):
+        try:
+            parameters = parse_parameters(row["parameters"])
+            check_parameters(row["metric"], parameters, known)
+            check_figure(row["metric"], row["figure"], row["comparison"])
+            for overrides in parse_other_bases(row["other_bases"]):
+                check_parameters(row["metric"], parameters, known, overrides)
+        except WrongParameters as error:
+            yield "claims", line, f"claim {row['claim_id']}: {error}"
+        if row["tolerance"] and float(row["tolerance"]) < 0:
+            yield "claims", line, f"claim {row['claim_id']}: the tolerance is negative"
