@@ -56,8 +56,13 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
     session = _checked_session(session_of_run(**named))
     with _step(settings, run_id, "plan", session) as log:
         prepare_home(settings)
-        from warehouse.reference_data import load_reference
+        from warehouse.reference_checks import check_reference_rows
+        from warehouse.reference_data import ReferenceDataError, load_reference
 
+        try:
+            check_reference_rows()
+        except ReferenceDataError as error:
+            raise StepFailed(str(error)) from None
         with pipeline_database(settings) as connection:
             _heal_publication_record(settings, connection)
             high_water = high_water_session(connection)
@@ -141,7 +146,9 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
     from warehouse.load import load_dataset
 
     document = _read_plan(settings, run_id)
-    with _step(settings, run_id, "load", date.fromisoformat(document["session"])) as log:
+    session = date.fromisoformat(document["session"])
+    fetch_log = StepLog()
+    with _step(settings, run_id, "load", session) as log:
         outcomes: dict[str, dict[str, Any]] = {dataset: {} for dataset in DATASETS}
         for number, batch in enumerate(document["batches"]):
             path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
@@ -150,6 +157,18 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 outcomes[batch["dataset"]][item["input"]] = fetched.get(
                     item["input"], {"error": "was not fetched", "kind": "NotFetched"}
                 )
+        # The mapped fetches share no database; their one line in ops.runs is written here.
+        fetch_log.rows = sum("landed" in entry for entries in outcomes.values() for entry in entries.values())
+        _record(
+            settings,
+            run_id,
+            "fetch",
+            session,
+            datetime.fromisoformat(document["started_at_utc"]),
+            fetch_log,
+            "success",
+            None,
+        )
         summary: dict[str, Any] = {}
         problems: dict[tuple[str, str], str] = {}
         with pipeline_database(settings) as connection:
