@@ -201,6 +201,7 @@ def print_summary(settings: Settings, session: date, code: int, log: Path, secon
     )
     print(f"  warehouse  {generation / 'warehouse.duckdb'}")
     print(f"  parquet    {generation / 'parquet'}")
+    print(f"  brief      {generation / 'brief.html'}")
     print(f"  log        {log}")
     return 0
 

@@ -61,10 +61,14 @@ class Payload:
 
 @dataclass(frozen=True)
 class Parsed:
-    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they broke."""
+    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they broke.
+
+    `metadata` is what the source says about the input (title, units, frequency); empty where it says nothing.
+    """
 
     frame: pd.DataFrame
     rejected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

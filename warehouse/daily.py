@@ -33,6 +33,10 @@ from warehouse.settings import DATASETS, Settings
 BATCH_SIZES = {"prices": 20, "futures": 110, "fred": 50}
 # How far before the last loaded date a source is asked again, so that a late correction is seen.
 TRAILING_DAYS = {"prices": 14, "futures": 14, "fred": 45}
+# A served close that differs by more from the held one is on another basis, not a correction in the last cent.
+RESTATED_SHARE = 0.005
+# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required.
+FETCH_ATTEMPTS = 4
 
 
 class StepFailed(RuntimeError):
@@ -58,12 +62,14 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
         prepare_home(settings)
         from warehouse.reference_checks import check_reference_rows
         from warehouse.reference_data import ReferenceDataError, load_reference
+        from warehouse.views import ensure_views
 
         try:
             check_reference_rows()
         except ReferenceDataError as error:
             raise StepFailed(str(error)) from None
         with pipeline_database(settings) as connection:
+            ensure_views(connection)
             _heal_publication_record(settings, connection)
             high_water = high_water_session(connection)
             with transaction(connection):
@@ -115,20 +121,22 @@ def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
         request = Request(dataset, name, date.fromisoformat(item["start"]), date.fromisoformat(item["end"]))
         try:
             payload = source.fetch(request)
-            if (
-                dataset == "prices"
-                and item["start"] > str(settings.history_start)
-                and _has_new_split(source.parse(payload).frame, item["known_until"])
-            ):
-                # A split restates every close before it: the whole history comes again on the new basis.
-                payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
+            if dataset == "prices" and item["start"] > str(settings.history_start):
+                frame = source.parse(payload).frame
+                if _has_new_split(frame, item["known_until"]) or _is_restated(frame, item.get("held", {})):
+                    # A split restates every close before it: the whole history comes again on the new basis.
+                    payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
+                    _require_one_basis(name, source.parse(payload).frame, item)
             done[name] = {"landed": land(settings.landing, payload).to_json()}
         except SourceError as error:
             done[name] = {"error": str(error), "kind": type(error).__name__}
             if error.retryable:
                 waiting.append(f"{name}: {error}")
     _write(path, done)
-    if waiting:
+    attempts = path.with_suffix(".attempts")
+    attempt = int(attempts.read_text(encoding="utf-8")) + 1 if attempts.exists() else 1
+    attempts.write_text(str(attempt), encoding="utf-8")
+    if waiting and attempt < FETCH_ATTEMPTS:
         raise TryAgain(
             f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
         )
@@ -291,7 +299,8 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
 
 
 def publish(settings: Settings, run_id: str) -> dict[str, Any]:
-    """Record the publication, export Parquet and move the link."""
+    """Record the publication, export Parquet, draw the brief and move the link."""
+    from brief.page import DrawingFailed, write_pages
     from warehouse import publication
     from warehouse.catalog import literal, load_catalog
     from warehouse.headlines import headlines
@@ -315,7 +324,11 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
             append(connection, "ops.publication", [record])
             publication.fill_data_dictionary(connection, catalog)
             publication.export_parquet(connection, catalog, building)
-            sentences = headlines(connection, target)
+            try:
+                sentences = [write_pages(connection, building), *headlines(connection, target)]
+            except DrawingFailed as error:
+                # A publication without its brief is not published: the last one stays, and the message says what broke (docs/adr/0006).
+                raise StepFailed(f"{error}. Nothing was published; the last publication stays in place.") from error
         (building / ".run").unlink()
         published = publication.publish(settings, generation)
         with pipeline_database(settings) as connection, transaction(connection):
@@ -442,15 +455,45 @@ def _plan_items(
         names = source.contracts(
             max(settings.history_start, session - timedelta(days=45)) if held else start, session
         )
+    closes = _held_closes(connection, session) if dataset == "prices" and source.name == "live" else {}
     items = []
     for name in names:
         start = settings.history_start
         if name in held and source.name != "files":
             start = max(start, min(held[name], session) - timedelta(days=TRAILING_DAYS[dataset]))
-        items.append(
-            {"input": name, "start": str(start), "end": str(session), "known_until": str(held.get(name, ""))}
-        )
+        item = {
+            "input": name,
+            "start": str(start),
+            "end": str(session),
+            "known_until": str(held.get(name, "")),
+        }
+        items.append(item | closes.get(name, {}))
     return items
+
+
+def _held_closes(connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, dict[str, Any]]:
+    """Per symbol the last closes that are held, which the next answer must agree with, and the first session held."""
+    rows = connection.execute(
+        """
+        with latest as (
+            select symbol, session_date, close
+            from raw.equity_prices
+            where session_date <= $1
+            qualify row_number() over (partition by symbol, session_date order by known_at_utc desc) = 1
+        )
+
+        select symbol, min(session_date), max_by(session_date, session_date, 8), max_by(close, session_date, 8)
+        from latest group by symbol
+        """,
+        [session],
+    ).fetchall()
+    return {
+        symbol: {
+            "held_from": str(first),
+            "held": {str(day): close for day, close in zip(days, closes, strict=True)},
+        }
+        for symbol, first, days, closes in rows
+    }
 
 
 def _has_new_split(frame: Any, known_until: str) -> bool:
@@ -458,6 +501,46 @@ def _has_new_split(frame: Any, known_until: str) -> bool:
 
     splits = frame[frame["split"].notna() & ~frame["split"].isin([0.0, 1.0])]
     return bool((splits["session_date"] > pd.Timestamp(known_until)).any()) if known_until else False
+
+
+def _ratios(frame: Any, held: dict[str, float]) -> Any:
+    """Served over held close, on the sessions that both have."""
+    import pandas as pd
+
+    served = frame.drop_duplicates("session_date").set_index("session_date")["close"]
+    before = pd.Series({pd.Timestamp(day): close for day, close in held.items()}, dtype="float64")
+    return (served.reindex(before.index) / before).dropna()
+
+
+def _is_restated(frame: Any, held: dict[str, float]) -> bool:
+    """Closes that are held come on another basis: a split whose event is late, or another company under the same symbol."""
+    return bool((~_near(_ratios(frame, held), 1)).sum() > 1)
+
+
+def _require_one_basis(symbol: str, frame: Any, item: dict[str, Any]) -> None:
+    """A whole history may replace the held one when one factor leads from one to the other and no held session stays behind."""
+    from sources.protocol import Unreadable
+
+    ratios = _ratios(frame, item.get("held", {}))
+    by_splits = ratios * 0 + 1
+    for day, ratio in frame.loc[frame["split"] > 0, ["session_date", "split"]].itertuples(index=False):
+        by_splits[by_splits.index < day] /= ratio
+    explained = _near(ratios, 1) | _near(ratios / by_splits, 1)
+    if not explained.all() and not _near(ratios / ratios.median(), 1).all():
+        raise Unreadable(
+            f"prices/{symbol}: the served closes differ from the held ones by factors from {ratios.min():.4g} to {ratios.max():.4g}, which no "
+            f"split explains; the symbol may now stand for another company. The history held is kept; nothing new is loaded"
+        )
+    first = frame["session_date"].min()
+    if item.get("held_from") and str(first.date()) > item["held_from"] and not _near(ratios, 1).all():
+        raise Unreadable(
+            f"prices/{symbol}: on the new basis the source serves from {first.date()} only, and {item['held_from']} on is held; loading it would "
+            "leave a cliff. The history held is kept; nothing new is loaded"
+        )
+
+
+def _near(values: Any, target: float) -> Any:
+    return (values / target - 1).abs() <= RESTATED_SHARE
 
 
 def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,7 +2,8 @@
 
 In: the landed payloads of a run. Out: rows in `raw.*` (one transaction a dataset, together with `ops.payloads`, `ops.validation_results`
 and `ops.quarantine`), and a `LoadReport`. A payload whose hash was loaded before is not parsed again. A row is new when its key
-is, or when a compared column differs from the latest version; nothing is updated or deleted.
+is, or when a compared column differs from the latest version; nothing is updated or deleted. A version that the source itself dates
+(availability `vintage`) stands beside the others of its observation. A source whose units changed is refused until the change is accepted.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import pandas as pd
 from expectations.gate import GateResult, check_rows
 from market_calendar.release_rules import EQUITY_RULE, FUTURES_RULE, available_at_utc
 from sources.landing import Landed, read_landed
-from sources.protocol import Parsed, Payload, SourceError
+from sources.protocol import Parsed, Payload, SourceError, Unreadable
 from warehouse.catalog import Table, load_catalog, quoted
 from warehouse.database import append, transaction
 from warehouse.reference_data import reference_frame
-from warehouse.settings import Settings
+from warehouse.settings import Settings, environment
 
 ADDED_COLUMNS = (
     "source",
@@ -69,9 +70,12 @@ def load_dataset(
     fresh = [item for item in landed if (item.input, item.sha256) not in known]
     report.unchanged_payloads = len(landed) - len(fresh)
     frames, rejected, loaded = [], [], []
+    described: list[dict[str, Any]] = []
     for item in fresh:
         try:
             parsed = parse(read_landed(settings.landing, item))
+            if dataset == "fred" and parsed.metadata:
+                described.append(_watched_metadata(connection, item, parsed.metadata, run_id))
         except SourceError as error:
             report.unreadable[item.input] = str(error)
             continue
@@ -89,10 +93,18 @@ def load_dataset(
     ]
     rows = rows[rows[date_column] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
     rows = _with_context(dataset, _with_availability(dataset, rows))
+    if dataset == "futures":
+        rows = rows.assign(_disagrees_with_other_source=_disagrees(connection, rows))
     gate: GateResult = check_rows(table, rows)
     report.served_rows = len(rows) + len(rejected)
     report.results = [
-        {"run_id": run_id, **result} for result in (*_rejections(table, rejected, len(rows)), *gate.results)
+        {"run_id": run_id, **result}
+        for result in (
+            *_rejections(table, rejected, len(rows)),
+            *gate.results,
+            *_metadata_changes(described),
+            _no_longer_served(connection, dataset, table, [item for item, _ in loaded], rows),
+        )
     ]
     report.quarantined = [
         {
@@ -107,6 +119,7 @@ def load_dataset(
     good = rows[~gate.broken].assign(run_id=run_id)
     with transaction(connection):
         report.new_rows = _insert_new_versions(connection, table, good)
+        append(connection, "ops.series_metadata", [entry["row"] for entry in described if entry["changed"]])
         append(connection, "ops.quarantine", report.quarantined)
         append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in loaded])
     return report
@@ -164,8 +177,12 @@ def _with_availability(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
         parts.append(available_at_utc(release_rule, frequency, part["observation_date"]))
     available = pd.concat(parts).reindex(rows.index) if parts else pd.Series(dtype="datetime64[ns]")
     # An observation that we hold was available by then, whatever the rule says.
+    if "available_at_utc" in rows:
+        # Where the source dates its versions, its own date stands.
+        available = rows["available_at_utc"].astype("datetime64[us]").fillna(available)
     available = available.where(available <= rows["known_at_utc"], rows["known_at_utc"])
-    return rows.assign(available_at_utc=available, availability="assumed")
+    served = rows["availability"] if "availability" in rows else pd.Series("assumed", index=rows.index)
+    return rows.assign(available_at_utc=available, availability=served.fillna("assumed"))
 
 
 def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -181,6 +198,7 @@ def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
             _is_settlement_day=rows["settlement_date"].isin(days),
             _last_settlement_date=rows["delivery_month"].map(last_of_month),
             _distance_from_neighbours=_distance_from_neighbours(rows),
+            _disagrees_with_other_source=False,  # filled where the rows that are held can be read
         )
     return rows
 
@@ -210,9 +228,109 @@ def _rejections(
             }  # fmt: skip
 
 
+def _watched_metadata(
+    connection: duckdb.DuckDBPyConnection, item: Landed, metadata: dict[str, str], run_id: str
+) -> dict[str, Any]:
+    """What changed in a series' metadata; raises Unreadable when its numbers no longer mean the same."""
+    held = connection.execute(
+        """
+        select title, units, frequency, cast(first_observation_date as varchar) as first_observation_date
+        from ops.series_metadata where series_id = ? order by known_at_utc desc limit 1
+        """,
+        [item.input],
+    ).fetchone()
+    names = ("title", "units", "frequency", "first_observation_date")
+    before = {name: value or "" for name, value in zip(names, held, strict=True)} if held else {}
+    changed = {name: (value, metadata[name]) for name, value in before.items() if value != metadata[name]}
+    accepted = environment().get("ROTATION_ACCEPT_UNITS", "").split(",")
+    for name in ("units", "frequency"):
+        if name in changed and item.input not in accepted:
+            old, new = changed[name]
+            raise Unreadable(
+                f"FRED: {item.input}: field {name} reads {new!r}, the observations held are in {old!r}; nothing of it is loaded. "
+                f"If the new ones belong behind the old ones, run once with ROTATION_ACCEPT_UNITS={item.input}"
+            )
+    row = {
+        "series_id": item.input, **metadata, "first_observation_date": metadata["first_observation_date"] or None,
+        "known_at_utc": item.fetched_at_utc, "run_id": run_id, "payload_sha256": item.sha256,
+    }  # fmt: skip
+    return {"row": row, "changed": bool(changed) or not before, "changes": changed}
+
+
+def _metadata_changes(described: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Changed titles, first dates and accepted units, as one warning."""
+    if not described:
+        return
+    changes = [
+        f"{entry['row']['series_id']}: {name} {old!r} became {new!r}"
+        for entry in described
+        for name, (old, new) in entry["changes"].items()
+    ]
+    yield {
+        "table_name": "ops.series_metadata", "rule": "series_metadata_is_unchanged", "column_name": None, "severity": "warning",
+        "passed": not changes, "checked_rows": len(described), "failed_rows": len(changes), "sample": "; ".join(changes[:5]) or None,
+    }  # fmt: skip
+
+
+def _no_longer_served(
+    connection: duckdb.DuckDBPyConnection, dataset: str, table: Table, items: list[Landed], rows: pd.DataFrame
+) -> dict[str, Any]:
+    """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a warning."""
+    key, day = table.grain[:2]
+    # A trailing window of vintages holds new versions only; what it leaves out is not gone.
+    dated = set(rows.loc[rows["availability"] == "vintage", key]) if dataset == "fred" else set()
+    asked = [(item.input, item.start, item.end) for item in items if item.input not in dated]
+    connection.register(
+        "asked_ranges", pd.DataFrame(asked, columns=["input", "first_date", "last_date"], dtype=object)
+    )
+    connection.register("served_rows", rows[[key, day]])
+    try:
+        gone = connection.execute(f"""
+            select held.{key}, min(held.{day}), max(held.{day}), count(distinct held.{day})
+            from {table.full_name} as held
+            inner join asked_ranges as asked
+                on held.{key} = asked.input and held.{day} between asked.first_date::date and asked.last_date::date
+            where not exists (
+                select 1 from served_rows as served where served.{key} = held.{key} and served.{day}::date = held.{day}
+            )
+            group by 1 order by 1
+        """).fetchall()
+    finally:
+        connection.unregister("asked_ranges")
+        connection.unregister("served_rows")
+    return {
+        "table_name": table.full_name, "rule": "source_still_serves_what_is_held", "column_name": None, "severity": "warning",
+        "passed": not gone, "checked_rows": len(asked), "failed_rows": sum(count for *_, count in gone),
+        "sample": "; ".join(f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone[:5]) or None,
+    }  # fmt: skip
+
+
+def _disagrees(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.Series:
+    """Whether another source gave a different settlement for the same contract and day; half a thousandth is rounding."""
+    connection.register("futures_rows", rows.assign(position=range(len(rows))))
+    try:
+        found = connection.execute("""
+            select distinct served.position
+            from futures_rows as served
+            inner join raw.fed_funds_futures as held
+                on served.contract = held.contract and served.settlement_date::date = held.settlement_date
+            where served.source <> held.source and abs(served.settle - held.settle) > 0.0005
+        """).fetchall()
+    finally:
+        connection.unregister("futures_rows")
+    positions = {row[0] for row in found}
+    return pd.Series([position in positions for position in range(len(rows))], index=rows.index)
+
+
 def _insert_new_versions(connection: duckdb.DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> int:
-    """Insert the rows whose key is new or whose compared values differ from the latest version."""
-    keys = [name for name in table.grain if name != "known_at_utc"]
+    """Insert the rows whose key is new or whose compared values differ from the latest version.
+
+    Versions that the source dates are compared with what is held of the same date, all others with the latest of their kind.
+    """
+    keys = [name for name in table.grain if name not in ("available_at_utc", "known_at_utc")]
+    versions = (
+        f"{', '.join(keys)}, availability, case when availability = 'vintage' then available_at_utc end"
+    )
     columns = ", ".join(
         f"{quoted(column.name)}::{column.type} as {quoted(column.name)}" for column in table.columns
     )
@@ -224,17 +342,20 @@ def _insert_new_versions(connection: duckdb.DuckDBPyConnection, table: Table, ro
             with served as (select {columns} from loaded_rows),
             latest as (
                 select * from {table.full_name}
-                qualify row_number() over (partition by {", ".join(keys)} order by known_at_utc desc) = 1
+                qualify row_number() over (partition by {versions} order by known_at_utc desc) = 1
             )
             select served.*
             from served
-            left join latest using ({", ".join(keys)})
+            left join latest
+                on {" and ".join(f"served.{name} = latest.{name}" for name in keys)}
+                and served.availability = latest.availability
+                and (served.availability <> 'vintage' or served.available_at_utc = latest.available_at_utc)
             where latest.known_at_utc is null
                 or (
                     served.known_at_utc > latest.known_at_utc
                     and ({" or ".join(f"served.{quoted(name)} is distinct from latest.{quoted(name)}" for name in table.compared)})
                 )
-            order by {", ".join(f"served.{name}" for name in keys)}
+            order by {", ".join(f"served.{name}" for name in table.grain)}
         """)
         return _count(connection, table.full_name) - before
     finally:

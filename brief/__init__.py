@@ -1,0 +1,1 @@
+"""The morning brief: one page of the publication, drawn from its marts."""

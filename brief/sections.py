@@ -1,0 +1,32 @@
+"""The sections of the brief in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from brief.banks import banks
+from brief.blocks import Page, Section, attempt
+from brief.fed import fed
+from brief.markets import curve, macro
+from brief.rotation import rotation
+from brief.trust import checks, claims, stale
+
+
+def all_sections(page: Page) -> list[Section]:
+    """The sections in their order."""
+    makers: list[tuple[str, str, Callable[[Page, Section], None]]] = [
+        ("rotation", "Rotation", rotation),
+        ("fed", "The Fed", fed),
+        ("banks", "Banks and rates", banks),
+        ("curve", "The curve", curve),
+        ("claims", "What was claimed", claims),
+        ("macro", "Macro and credit", macro),
+        ("checks", "What failed validation", checks),
+        ("stale", "What is stale", stale),
+    ]
+    result = []
+    for ident, title, maker in makers:
+        section = Section(ident, title)
+        attempt(section, maker, page)
+        result.append(section)
+    return result

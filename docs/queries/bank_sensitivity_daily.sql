@@ -1,0 +1,19 @@
+-- Do regional banks gain when rates fall? With its uncertainty, please.
+select session_date, beta_y2, t_y2, regime, regime_start_date, move_if_yields_down_25bp_pct, move_low_pct, move_high_pct
+from marts.bank_sensitivity_daily
+where entity_id = 'KRE'
+order by session_date desc
+limit 5;
+
+-- Who would move most if yields fell by 25 bp?
+select entity_id, entity_type, move_if_yields_down_25bp_pct, move_low_pct, move_high_pct, regime
+from marts.bank_sensitivity_daily
+where session_date = (select max(session_date) from marts.bank_sensitivity_daily)
+order by move_if_yields_down_25bp_pct desc, entity_id;
+
+-- When did the regime of KRE change?
+select session_date, regime
+from marts.bank_sensitivity_daily
+where entity_id = 'KRE'
+qualify regime is distinct from lag(regime) over (order by session_date)
+order by session_date desc;

@@ -1,0 +1,21 @@
+-- The last decisions and their surprise
+select meeting_date, decided_change_bp, surprise_bp, contract, reason
+from marts.policy_surprises
+order by meeting_date desc
+limit 8;
+
+-- The largest surprises
+select meeting_date, decided_change_bp, surprise_bp
+from marts.policy_surprises
+where surprise_bp is not null
+order by abs(surprise_bp) desc, meeting_date
+limit 10;
+
+-- How did small caps respond to the surprises?
+select surprises.meeting_date, surprises.surprise_bp, pairs.spread_pp
+from marts.policy_surprises as surprises
+inner join marts.rotation_pair_daily as pairs
+    on surprises.meeting_date = pairs.session_date and pairs.pair_id = 'IWM/SPY' and pairs.window_sessions = 1
+where surprises.surprise_bp is not null
+order by surprises.meeting_date desc
+limit 10;

@@ -1,0 +1,501 @@
+"""FRED: with a key through fredapi and its XML interface, without one through the public CSV download.
+
+In: a series and a range of observation dates. Out: a payload and, from it, rows in the columns of `raw.fred_observations`.
+With a key a payload is JSON: the bodies of the requests that fredapi made (metadata, vintage dates, observations), as served. Series that
+are revised (`VINTAGE_SERIES`) are asked by real-time period, so that every version comes with the day on which it was published;
+`available_at_utc` is that day at the release's usual clock time. A value that was there when the archive of the series began was
+published earlier: it keeps the release rule's time and stays `assumed`.
+Source: https://fred.stlouisfed.org/docs/api/fred/. Caveat: FRED clips a version's real-time start to the period that was asked,
+so a version that is dated with the first day of a period counts as a continuation unless its value differs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import numpy as np
+import pandas as pd
+
+from market_calendar.release_rules import available_at_utc, parse_rule
+from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
+from sources.tabular import parse_tabular
+from sources.transport import (
+    Body,
+    Forbidden,
+    NotData,
+    Secret,
+    Transport,
+    Verdict,
+    judge_status,
+    looks_like_a_page,
+    rate_limit,
+    service_url,
+)
+from warehouse.reference_data import reference_frame
+from warehouse.settings import SettingsError
+
+if TYPE_CHECKING:
+    from fredapi import Fred  # type: ignore[import-untyped]
+
+API_URL = "https://api.stlouisfed.org/fred"
+CSV_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
+# Revised after the first print, and read by their first print somewhere. A weekly index that is revised as a whole (NFCI) is not here: each
+# of its 700 vintages restates 2,700 weeks.
+VINTAGE_SERIES = frozenset({"CPIAUCSL", "CPILFESL", "ICSA", "PAYEMS", "UNRATE"})
+# FRED accepts 2,000 vintage dates and 100,000 rows a request.
+VINTAGES_PER_REQUEST = 1500
+# A longer request is the first load; a shorter one a trailing window, for which only the versions since its start are asked.
+TRAILING_LIMIT_DAYS = 400
+# A first print that the archive dates this much later than the release rule was published before the archive began.
+ARCHIVE_SLACK = pd.Timedelta(days=10)
+FREQUENCIES = {"D": "daily", "W": "weekly", "M": "monthly", "Q": "quarterly"}
+SERIES_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer."""
+
+    status: int
+    retry_after: str | None
+    content: bytes
+
+
+def find_key(environ: dict[str, str]) -> Secret | None:
+    """FRED_API_KEY, else the password of the Airflow connection `fred_default`."""
+    text = environ.get("FRED_API_KEY", "").strip()
+    if not text:
+        text = _key_of_connection(environ.get("AIRFLOW_CONN_FRED_DEFAULT", "").strip())
+    if not text:
+        return None
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise SettingsError(
+            "The FRED key holds a blank or a character that no key has; copy it again from fredaccount.stlouisfed.org."
+        )
+    return Secret(text)
+
+
+def _key_of_connection(text: str) -> str:
+    """The password of a connection in Airflow's JSON or URI form; it is read here because `dags test` prints what Airflow reads."""
+    if not text:
+        return ""
+    if text.startswith("{"):
+        try:
+            entry = json.loads(text)
+        except ValueError:
+            entry = {}
+        if not isinstance(entry, dict):
+            return ""
+        extra = entry.get("extra") or {}
+        return str(entry.get("password") or (extra.get("api_key") if isinstance(extra, dict) else "") or "")
+    try:
+        return unquote(urlsplit(text).password or "")
+    except ValueError:
+        return ""
+
+
+class FredSource:
+    """Serves FRED series; with a key also their vintages."""
+
+    name = "live"
+
+    def __init__(
+        self, environ: dict[str, str], *, transport: Transport[Reply] | None = None, key: Secret | None = None
+    ) -> None:
+        self.key = key if key is not None else find_key(environ)
+        url = service_url("ROTATION_FRED_URL", environ, carries_key=self.key is not None)
+        self.api_url = f"{url}/fred" if url else API_URL
+        self.csv_url = f"{url}/graph/fredgraph.csv" if url else CSV_URL
+        self.transport: Transport[Reply] = transport or Transport(
+            "FRED", requests_per_second=rate_limit(url, environ)
+        )
+        self._session: Any = None
+
+    def fetch(self, request: Request) -> Payload:
+        """Fetch one series; what comes back was read once by fredapi and once by `parse`."""
+        if not SERIES_NAME.fullmatch(request.input):
+            raise SourceError(f"FRED: {request.input!r} cannot be the name of a series")
+        if self.key is None:
+            content, extension = self._fetch_csv(request), "csv"
+        else:
+            content, extension = self._fetch_by_api(request), "json"
+        payload = Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
+        parsed = parse_fred(payload)
+        if parsed.frame.empty and not parsed.rejected and not _may_be_empty(payload):
+            raise NotServed(f"FRED: {request.describe()}: no observation in this range")
+        return payload
+
+    # ---- without a key
+
+    def _fetch_csv(self, request: Request) -> bytes:
+        what = f"FRED: {request.input}"
+        query = urlencode({"id": request.input, "cosd": str(request.start), "coed": str(request.end)})
+
+        def judge(reply: Reply) -> Verdict:
+            if reply.status == 404:
+                return Verdict(NotServed(f"{what}: there is no such series"))
+            shared = judge_status(what, reply.status, reply.retry_after)
+            return shared if shared.error else _judge_content(what, reply.content)
+
+        return self.transport.ask(what, self._sender(f"{self.csv_url}?{query}", None), judge).content
+
+    # ---- with a key
+
+    def _fetch_by_api(self, request: Request) -> bytes:
+        series_id = request.input
+        client = _client(self, series_id)
+        client.get_series_info(series_id)
+        full = (request.end - request.start).days > TRAILING_LIMIT_DAYS
+        if series_id not in VINTAGE_SERIES:
+            _read(
+                client.get_series,
+                series_id,
+                observation_start=str(request.start),
+                observation_end=str(request.end),
+            )
+        elif full:
+            dates = [
+                moment.date() for moment in _read(client.get_series_vintage_dates, series_id) or [] if moment
+            ]
+            if not dates:
+                raise Unreadable(f"FRED: {series_id}: field vintage_date: no date could be read")
+            client.observation_start = request.start
+            for first, last in _pieces(dates, VINTAGES_PER_REQUEST):
+                _all_releases(client, series_id, first, last, dates)
+        else:
+            _read(
+                client.get_series_all_releases,
+                series_id,
+                realtime_start=str(request.start - timedelta(days=1)),
+            )
+        bundle = {
+            "series_id": series_id,
+            "kind": ("vintages" if full else "trailing vintages")
+            if series_id in VINTAGE_SERIES
+            else "latest",
+            "requests": client.recorded,
+        }
+        return json.dumps(bundle, indent=0, ensure_ascii=False).encode()
+
+    def ask_api(self, series_id: str, path: str) -> bytes:
+        """One request of fredapi, its URL without the key; the key joins it inside the sender alone."""
+        what = f"FRED: {series_id}"
+        assert self.key is not None
+        key = self.key
+
+        def judge(reply: Reply) -> Verdict:
+            if reply.status in (400, 403, 404) and not looks_like_a_page(reply.content):
+                return Verdict(_api_error(what, reply, key))
+            shared = judge_status(what, reply.status, reply.retry_after)
+            return shared if shared.error else _judge_content(what, reply.content)
+
+        content = self.transport.ask(what, self._sender(f"{self.api_url}/{path}", key), judge).content
+        if key.reveal().encode() in content:
+            raise Unreadable(f"{what}: the answer repeats the key; it is not kept")
+        return content
+
+    def _sender(self, url: str, key: Secret | None) -> Callable[[float, Body], Reply]:
+        def send(seconds: float, body: Body) -> Reply:
+            from curl_cffi import requests
+
+            if self._session is None:
+                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
+            secret = "" if key is None else "&api_key=" + quote(key.reveal(), safe="")
+            # A redirect would carry the key to another host.
+            answer = self._session.get(
+                url + secret, timeout=seconds, allow_redirects=False, content_callback=body.take
+            )
+            return Reply(answer.status_code, answer.headers.get("Retry-After"), body.content)
+
+        return send
+
+
+def _client(source: FredSource, series_id: str) -> Any:
+    """A fredapi client whose requests go through our transport and are recorded.
+
+    Only the method that touches the network is replaced: it opened the URL with urllib, without a time-out, and left the key in the
+    context of its exceptions. URLs and reading of the answers stay fredapi's.
+    """
+    from fredapi import Fred
+
+    class Client(Fred):  # type: ignore[misc]
+        def __init__(self) -> None:
+            # Not Fred's own constructor: it wants the key, and installs a process-wide opener where a proxy is set.
+            self.api_key = None
+            self.proxies = None
+            self.root_url = source.api_url
+            self.observation_start: date | None = None
+            self.recorded: list[dict[str, str]] = []
+
+        def _Fred__fetch_data(self, url: str) -> ET.Element:  # noqa: N802 (the name that Fred's own methods call)
+            path = url.removeprefix(f"{source.api_url}/")
+            if self.observation_start is not None and path.startswith("series/observations"):
+                path += f"&observation_start={self.observation_start}"
+            content = source.ask_api(series_id, path)
+            root = _xml_root(f"FRED: {series_id}", content)
+            _check_answer(series_id, root)
+            self.recorded.append({"path": path, "body": content.decode("utf-8")})
+            return root
+
+        def _parse(self, date_str: str, format: str | None = "%Y-%m-%d") -> datetime:
+            # The same result as fredapi's, in a tenth of the time; a long series has 16,000 of them.
+            return datetime.strptime(date_str, "%Y-%m-%d") if format else super()._parse(date_str, format)
+
+    assert hasattr(Fred, "_Fred__fetch_data"), "fredapi changed; its network method has another name"
+    return Client()
+
+
+def _read(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call fredapi; where it cannot read a value of an answer whose shape is right, `parse` judges the row."""
+    try:
+        return method(*arguments, **named)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _all_releases(client: Fred, series_id: str, first: date, last: date, dates: list[date]) -> None:
+    """One piece of the real-time history, halved while it has more rows than FRED sends at once."""
+    end = "9999-12-31" if last == dates[-1] else str(_next(dates, last) - timedelta(days=1))
+    try:
+        _read(client.get_series_all_releases, series_id, realtime_start=str(first), realtime_end=end)
+        return
+    except _TooManyRows:
+        inside = [day for day in dates if first <= day <= last]
+    if len(inside) < 2:
+        raise Unreadable(
+            f"FRED: {series_id}: the vintage of {first} alone has more rows than FRED sends at once"
+        )
+    for start, stop in _pieces(inside, (len(inside) + 1) // 2):
+        _all_releases(client, series_id, start, stop, dates)
+
+
+def _pieces(dates: list[date], size: int) -> list[tuple[date, date]]:
+    chunks = [dates[start : start + size] for start in range(0, len(dates), size)]
+    return [(chunk[0], chunk[-1]) for chunk in chunks]
+
+
+def _next(dates: list[date], day: date) -> date:
+    return dates[dates.index(day) + 1]
+
+
+class _TooManyRows(SourceError):
+    """FRED has more rows than it sent."""
+
+
+def _judge_content(what: str, content: bytes) -> Verdict:
+    if not content.strip():
+        return Verdict(NotData(f"{what}: the answer is empty"))
+    if looks_like_a_page(content):
+        return Verdict(
+            NotData(f"{what}: a web page came instead of data; it may be a notice, a captcha or a proxy's")
+        )
+    if b"\x00" in content:
+        return Verdict(Unreadable(f"{what}: the answer holds NUL bytes; it is no text"))
+    return Verdict()
+
+
+def _api_error(what: str, reply: Reply, key: Secret) -> SourceError:
+    try:
+        message = ET.fromstring(reply.content).get("message") or ""
+    except ET.ParseError:
+        message = ""
+    message = key.scrub(" ".join(message.split()))[:200]
+    if "api_key" in message or reply.status == 403:
+        # FRED's own sentence on keys is left out: it could quote the key in a form that is not known here.
+        return Forbidden(f"{what}: FRED does not accept the key (status {reply.status}); check FRED_API_KEY")
+    if "does not exist" in message or reply.status == 404:
+        return NotServed(f"{what}: {message or 'there is no such series'}")
+    return SourceError(f"{what}: FRED refuses the request (status {reply.status}): {message or 'no reason'}")
+
+
+def _xml_root(what: str, content: bytes) -> ET.Element:
+    try:
+        content.decode("utf-8-sig")
+        if b"<!DOCTYPE" in content[:2048] or b"<!ENTITY" in content[:2048]:
+            raise ValueError
+        root = ET.fromstring(content)
+    except (ET.ParseError, ValueError):
+        root = None
+    if root is None:
+        raise Unreadable(f"{what}: the answer is no XML that can be read; it may be cut short")
+    return root
+
+
+CHILDREN = {
+    "seriess": ("series", ("id", "title", "units", "frequency_short", "observation_start")),
+    "vintage_dates": ("vintage_date", ()),
+    "observations": ("observation", ("realtime_start", "realtime_end", "date", "value")),
+}
+
+
+def _check_answer(series_id: str, root: ET.Element) -> None:
+    """The shape that fredapi takes for granted; an error names the field."""
+    what = f"FRED: {series_id}"
+    if root.tag not in CHILDREN:
+        raise Unreadable(f"{what}: element <{root.tag[:40]}> is none of {', '.join(CHILDREN)}")
+    child_tag, attributes = CHILDREN[root.tag]
+    for child in root:
+        if child.tag != child_tag:
+            raise Unreadable(
+                f"{what}: element <{child.tag[:40]}> in <{root.tag}>, where <{child_tag}> is expected"
+            )
+        missing = [name for name in attributes if child.get(name) is None]
+        if missing:
+            raise Unreadable(
+                f"{what}: attribute {', '.join(missing)} of <{child_tag}> is missing; it has {', '.join(sorted(child.keys()))[:150]}"
+            )
+    if root.tag == "seriess":
+        _check_series(series_id, root)
+        return
+    count = root.get("count")
+    if count is None or not count.isdigit():
+        raise Unreadable(f"{what}: attribute count of <{root.tag}> is {count!r}, a number is expected")
+    if int(count) > len(root):
+        if len(root) >= int(root.get("limit", "100000")):
+            raise _TooManyRows(f"{what}: {count} rows, more than FRED sends at once")
+        raise Unreadable(f"{what}: {count} rows are announced in <{root.tag}> and {len(root)} came")
+    if root.tag == "observations":
+        units = root.get("units", "lin")
+        if units != "lin":
+            raise Unreadable(f"{what}: attribute units of <observations> is {units!r}, not the levels (lin)")
+
+
+def _check_series(series_id: str, root: ET.Element) -> None:
+    what = f"FRED: {series_id}"
+    if len(root) != 1 or str(root[0].get("id")).upper() != series_id.upper():
+        raise Unreadable(f"{what}: field id reads {[child.get('id') for child in root][:3]}")
+    known = reference_frame("fred_series").set_index("series_id")["frequency"]
+    served = FREQUENCIES.get(str(root[0].get("frequency_short")), str(root[0].get("frequency_short")))
+    if series_id in known.index and known[series_id] != served:
+        raise Unreadable(
+            f"{what}: field frequency reads {served}, expected {known[series_id]}; if FRED changed the series, change fred_series.csv"
+        )
+
+
+def _may_be_empty(payload: Payload) -> bool:
+    """A trailing window of vintages without a new version is no news, not a missing series."""
+    return payload.extension == "json" and json.loads(payload.content).get("kind") == "trailing vintages"
+
+
+def parse_fred(payload: Payload) -> Parsed:
+    """Read a payload of either kind; pure."""
+    return parse_tabular(payload) if payload.extension == "csv" else parse_bundle(payload)
+
+
+def parse_bundle(payload: Payload) -> Parsed:
+    """Read the bodies that fredapi was served: typed rows, and metadata of the series."""
+    what = f"FRED: {payload.request.input}"
+    try:
+        bundle = json.loads(payload.content)
+        series_id, kind, requests = bundle["series_id"], bundle["kind"], bundle["requests"]
+        roots = [_xml_root(what, entry["body"].encode()) for entry in requests]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        roots = None
+    if roots is None:
+        raise Unreadable(f"{what}: the landed payload is none that this version writes")
+    if series_id != payload.request.input:
+        raise Unreadable(f"{what}: the payload is of {series_id}")
+    for root in roots:
+        _check_answer(series_id, root)
+    metadata = {
+        name: str(root[0].get(attribute, ""))
+        for root in roots
+        if root.tag == "seriess"
+        for name, attribute in (
+            ("title", "title"), ("units", "units"), ("frequency", "frequency_short"), ("first_observation_date", "observation_start"),
+        )
+    }  # fmt: skip
+    if metadata:
+        metadata["frequency"] = FREQUENCIES.get(metadata["frequency"], metadata["frequency"])
+    rows = [
+        (child.get("date"), child.get("value"), child.get("realtime_start"))
+        for root in roots
+        if root.tag == "observations"
+        for child in root
+    ]
+    text = pd.DataFrame(rows, columns=["observation_date", "value", "realtime_start"], dtype="str")
+    parsed = _typed(series_id, text)
+    if kind == "latest":
+        return replace(parsed, frame=parsed.frame.drop(columns="realtime_start"), metadata=metadata)
+    vintage_dates = [
+        str(child.text) for root in roots if root.tag == "vintage_dates" for child in root if child.text
+    ]
+    frame = _versions(parsed.frame)
+    if kind == "trailing vintages":
+        asked = pd.Timestamp(payload.request.start) - pd.Timedelta(days=1)
+        frame = frame[frame["realtime_start"] > asked]
+        archive_start = None
+    else:
+        archive_start = pd.Timestamp(min(vintage_dates)) if vintage_dates else None
+    return replace(
+        parsed,
+        frame=_with_release_times(series_id, frame.reset_index(drop=True), archive_start),
+        metadata=metadata,
+    )
+
+
+def _typed(series_id: str, text: pd.DataFrame) -> Parsed:
+    dates = pd.to_datetime(text["observation_date"], format="%Y-%m-%d", errors="coerce")
+    starts = pd.to_datetime(text["realtime_start"], format="%Y-%m-%d", errors="coerce")
+    values = pd.to_numeric(text["value"], errors="coerce").astype("float64")
+    blank = text["value"].isin([".", ""])
+    wrong_value = ~blank & ~np.isfinite(values.to_numpy())
+    rules = np.select(
+        [dates.isna().to_numpy(), starts.isna().to_numpy(), wrong_value.to_numpy()],
+        ["observation_date_is_a_date", "realtime_start_is_a_date", "value_is_a_finite_number"],
+        "",
+    )
+    bad = rules != ""
+    rejected: list[tuple[str, dict[str, Any]]] = [
+        (str(rules[index]), {"series_id": series_id} | {str(k): v for k, v in text.loc[index].items()})
+        for index in np.flatnonzero(bad)
+    ]
+    frame = pd.DataFrame(
+        {
+            "series_id": series_id,
+            "observation_date": dates,
+            "value": values.where(~blank),
+            "realtime_start": starts,
+        }
+    )
+    return Parsed(frame[~bad].reset_index(drop=True), rejected)
+
+
+def _versions(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per version: a row that repeats the value before it is the same version, clipped to the next piece's period."""
+    ordered = frame.sort_values(["observation_date", "realtime_start"], kind="stable")
+    before = ordered.groupby("observation_date")["value"].shift(1)
+    first = ~ordered["observation_date"].duplicated()
+    same = (ordered["value"] == before) | (ordered["value"].isna() & before.isna())
+    return ordered[first | ~same]
+
+
+def _with_release_times(
+    series_id: str, frame: pd.DataFrame, archive_start: pd.Timestamp | None
+) -> pd.DataFrame:
+    series = reference_frame("fred_series").set_index("series_id")
+    rule, frequency = str(series.at[series_id, "release_rule"]), str(series.at[series_id, "frequency"])
+    parsed = parse_rule(rule)
+    clock = parsed.clock_time or (parsed.fallback.clock_time if parsed.fallback else None)
+    assert clock is not None, f"{series_id}: its release rule names no clock time"
+    local = frame["realtime_start"] + pd.Timedelta(hours=clock.hour, minutes=clock.minute)
+    published = local.dt.tz_localize("America/New_York").dt.tz_convert("UTC").dt.tz_localize(None)
+    published = published.astype("datetime64[us]")
+    assumed = available_at_utc(rule, frequency, frame["observation_date"])
+    # The first version in the archive, of an observation that is older than the archive.
+    older = (
+        pd.Series(False, index=frame.index)
+        if archive_start is None
+        else (frame["realtime_start"] == archive_start) & (assumed < published - ARCHIVE_SLACK)
+    )
+    return frame.assign(
+        available_at_utc=published.where(~older, assumed),
+        availability=np.where(older, "assumed", "vintage"),
+    ).drop(columns="realtime_start")

@@ -1,0 +1,130 @@
+"""A home that runs the real fetch and load steps for a few chosen inputs, against the local server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sources.transport import Transport
+from warehouse import daily
+from warehouse.database import pipeline_database, prepare_home, utc_now
+from warehouse.reference_data import load_reference
+from warehouse.settings import Settings
+
+RAW = ("raw.equity_prices", "raw.fed_funds_futures", "raw.fred_observations")
+START = date(2024, 6, 3)
+
+
+@dataclass
+class LiveHome:
+    """Settings of a live home and how its fetches went."""
+
+    settings: Settings
+    runs: int = 0
+    errors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+    def run(self, inputs: list[tuple[str, str]], session: date, *, trailing: bool = False) -> None:
+        """Fetch and load the inputs as the tasks do; what failed is in `errors`, what stopped the load in `stopped`."""
+        self.runs += 1
+        run_id = f"run-{self.runs}"
+        chosen = set(inputs)
+        batches = []
+        with pipeline_database(self.settings) as connection:
+            for dataset in dict.fromkeys(dataset for dataset, _ in inputs):
+                held = {
+                    item["input"]: item
+                    for item in daily._plan_items(self.settings, connection, dataset, session)
+                }
+                items = []
+                for name in [name for kind, name in inputs if kind == dataset]:
+                    blank = {
+                        "input": name,
+                        "start": str(self.settings.history_start),
+                        "end": str(session),
+                        "known_until": "",
+                    }
+                    items.append(held[name] if trailing and name in held else blank)
+                batches.append({"dataset": dataset, "items": items})
+        assert chosen
+        plan = {
+            "run_id": run_id, "session": str(session), "target": str(session), "source": "live", "batches": batches,
+            "reference_changed": [], "started_at_utc": utc_now().isoformat(),
+        }  # fmt: skip
+        folder = daily._run_folder(self.settings, run_id)
+        (folder / "plan.json").write_text(json.dumps(plan))
+        self.errors = {}
+        for number in range(len(batches)):
+            with contextlib.suppress(daily.TryAgain):
+                daily.fetch(self.settings, run_id, number)
+            fetched = json.loads((folder / f"fetched-{number:03d}.json").read_text())
+            self.errors |= {name: entry for name, entry in fetched.items() if "error" in entry}
+        self.stopped = None
+        try:
+            daily.load(self.settings, run_id)
+        except daily.StepFailed as error:
+            self.stopped = str(error)
+        loaded = json.loads((folder / "loaded.json").read_text())
+        self.summary, self.missing = loaded["datasets"], loaded["missing"]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A query on the pipeline's database."""
+        with pipeline_database(self.settings, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def raw(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of the raw tables, what the pipeline added left out."""
+        return {
+            name: self.rows(
+                f"select * exclude (known_at_utc, run_id, payload_sha256) from {name} order by all"
+            )
+            for name in RAW
+        }
+
+    def landed(self) -> list[str]:
+        """The payloads in landing."""
+        return sorted(str(path) for path in self.settings.landing.rglob("*.gz"))
+
+    def rule(self, name: str) -> tuple[bool, int, str | None]:
+        """passed, failed rows and sample of a rule in the last run."""
+        found = self.rows(
+            f"select passed, failed_rows, sample from ops.validation_results where rule = '{name}' and run_id = 'run-{self.runs}' order by passed"
+        )
+        return (bool(found[0][0]), int(found[0][1]), found[0][2])
+
+
+def live_home(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, url: str, key: str | None = None, **changes: str
+) -> LiveHome:
+    """A new live home whose clients talk to `url` and give up early."""
+    environ = {
+        "ROTATION_SOURCE": "live", "ROTATION_HOME": str(folder), "ROTATION_FRED_URL": url, "ROTATION_YAHOO_URL": url,
+        "ROTATION_HISTORY_START": str(START), **({"FRED_API_KEY": key} if key else {}), **changes,
+    }  # fmt: skip
+    for name in ("FRED_API_KEY", "AIRFLOW_CONN_FRED_DEFAULT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    impatient(monkeypatch)
+    settings = Settings.from_environment(environ)
+    prepare_home(settings)
+    with pipeline_database(settings) as connection:
+        load_reference(connection, "live")
+    return LiveHome(settings)
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch, deadline: float = 8.0, attempt: float = 6.0) -> None:
+    """Short deadlines, so that a test of silence takes a second."""
+    defaults = Transport.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "deadline_seconds", deadline)
+    monkeypatch.setitem(defaults, "attempt_seconds", attempt)
+    monkeypatch.setitem(defaults, "attempts", 1)

@@ -1,0 +1,403 @@
+"""The morning brief of a small market: every number equal to SQL on the marts, self-contained, marked when simulated, never half-drawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from brief import figures
+from brief.blocks import Page
+from brief.cells import Cell, Reader, ordinal, plain_number
+from brief.headline import headline
+from brief.page import build_brief, build_validation, plain_text, write_pages
+from brief.rotation import rotation
+from tests.small_market import run_day, small_settings, write_small_market
+from warehouse import daily
+from warehouse.publication import current_generation
+from warehouse.settings import REPOSITORY, Settings
+
+SESSION = dt.date(2024, 8, 29)
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A publication with a row that breaks a rule (a Saturday) and an input that ends too early (VIX)."""
+    folder = write_small_market(tmp_path_factory.mktemp("market"))
+    prices = folder / "prices" / "JPM.csv"
+    lines = prices.read_text().rstrip("\n").split("\n")
+    prices.write_text("\n".join([*lines, lines[-1].replace("2024-08-30", "2024-08-24")]) + "\n")
+    vix = folder / "fred" / "VIXCLS.csv"
+    vix.write_text(
+        "\n".join(line for line in vix.read_text().split("\n") if line < "2024-08-05" or "VIX" in line)
+    )
+    settings = small_settings(folder, tmp_path_factory.mktemp("home"))
+    run_day(settings, str(SESSION))
+    return settings
+
+
+@pytest.fixture(scope="module")
+def folder(settings: Settings) -> Path:
+    current = current_generation(settings)
+    assert current is not None
+    return current
+
+
+@pytest.fixture(scope="module")
+def warehouse(folder: Path) -> Any:
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Any:
+    """A publication that a test may break."""
+    path = tmp_path / "warehouse.duckdb"
+    shutil.copy(folder / "warehouse.duckdb", path)
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        yield connection
+
+
+class Marked(HTMLParser):
+    """Collects what carries a statement, and the text of headlines and cells that carries none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[tuple[str, dict[str, str]]] = []
+        self.found: list[dict[str, str]] = []
+        self.loose: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        self.tags.append(tag)
+        self.links += [given[key] for key in ("src", "href") if key in given]
+        if tag not in VOID:
+            self.stack.append((tag, given))
+        if "data-sql" in given:
+            self.found.append({"tag": tag, "shown": "", **given})
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.stack and self.stack.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        marked = [attributes for _, attributes in self.stack if "data-sql" in attributes]
+        if marked:
+            self.found[-1]["shown"] += data
+        elif any(tag in ("td", "h1") for tag, _ in self.stack):
+            self.loose.append(data)
+
+
+def parsed(text: str) -> Marked:
+    parser = Marked()
+    parser.feed(text)
+    return parser
+
+
+@pytest.fixture(scope="module")
+def page_text(folder: Path) -> str:
+    return (folder / "brief.html").read_text(encoding="utf-8")
+
+
+def test_every_number_on_the_page_is_what_its_statement_gives(page_text: str, warehouse: Any) -> None:
+    found = parsed(page_text).found
+    kinds = {"data": 0, "time": 0, "span": 0}
+    for item in found:
+        row = warehouse.execute(item["data-sql"]).fetchall()
+        assert len(row) == 1, item
+        value = row[0][0]
+        kinds[item["tag"]] += 1
+        if item["tag"] == "data":
+            assert float(item["value"]) == pytest.approx(float(value), rel=1e-12), item
+            shown = item["shown"].replace("−", "-").replace("+", "").replace(",", "")
+            decimals = len(shown.partition(".")[2])
+            assert abs(float(shown) - float(value)) <= 0.5 * 10**-decimals + 1e-9, item
+            assert ("−" in item["shown"]) == (round(float(value), decimals) < 0), item
+        elif item["tag"] == "time":
+            assert item["datetime"] == str(value), item
+            assert item["shown"] in (
+                f"{value.day} {value:%b %Y}",
+                f"{value.day} {value:%b}",
+                f"{value:%b %Y}",
+            )
+        else:
+            assert item["data-text"] == str(value), item
+    assert kinds["data"] > 300
+    assert kinds["time"] > 50
+    assert kinds["span"] > 20
+
+
+def test_no_cell_and_no_headline_holds_a_digit_without_a_statement(page_text: str) -> None:
+    before = page_text[: page_text.index('id="sources"')]
+    loose = [text.replace("Nasdaq 100", "") for text in parsed(before).loose]
+    loose = [
+        text for text in loose if re.search(r"\d", text) and not re.match(r"(raw|staging|marts)\.\w+$", text)
+    ]
+    assert loose == []
+
+
+def test_numbers_against_statements_of_our_own(page_text: str, warehouse: Any) -> None:
+    text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page_text))).replace(" ,", ",")
+    spread, rank, count = warehouse.execute(
+        "select spread_pp, spread_rank, history_sessions from marts.rotation_pair_daily where pair_id = 'IWM/QQQ' and window_sessions = 5 and session_date = '2024-08-29'"
+    ).fetchone()
+    shown = f"{abs(spread):.2f}"
+    assert f"IWM/QQQ {'+' if spread > 0 else '−'}{shown} {rank} of {count}" in text
+    cut = warehouse.execute(
+        "select 100 * cut_prob from marts.fomc_meetings_daily where as_of_date = '2024-08-29' order by meeting_date limit 1"
+    ).fetchone()[0]
+    assert re.search(rf"{cut:.0f} % for a lower rate than today", text)
+    beta, error, when = warehouse.execute(
+        "select beta_y2, std_error_y2, session_date from marts.bank_sensitivity_daily where entity_id = 'KRE' and beta_y2 is not null order by session_date desc limit 1"
+    ).fetchone()
+    bounds = [plain_number(beta + sign * 1.645 * error, 2, signed=True) for sign in (-1, 1)]
+    assert f"90 % interval {bounds[0]} to {bounds[1]}, {when.day} {when:%b %Y}" in text
+    rules, failed = warehouse.execute(
+        "select count(*), count(*) filter (not passed) from ops.validation_results"
+    ).fetchone()
+    assert f"{rules:,} rules were checked, {failed} failed" in text
+    assert "Nothing on this page is investment advice" in text
+
+
+def test_what_failed_and_what_is_stale_are_named(page_text: str) -> None:
+    checks = page_text[page_text.index('id="checks"') : page_text.index('id="stale"')]
+    assert "session date is an nyse session" in checks
+    assert "2024-08-24" in checks
+    stale = page_text[page_text.index('id="stale"') : page_text.index('id="sources"')]
+    assert re.search(r"VIXCLS</th><td><span[^>]*>fred</span></td><td><time[^>]*>2 Aug 2024</time>", stale)
+
+
+def test_sections_stand_in_their_order(page_text: str) -> None:
+    order = re.findall(r'<h2 id="(\w+)"', page_text)
+    assert order == ["rotation", "fed", "banks", "curve", "claims", "macro", "checks", "stale", "sources"]
+
+
+@pytest.mark.parametrize("name", ["brief.html", "validation.html"])
+def test_pages_are_self_contained(folder: Path, name: str) -> None:
+    text = (folder / name).read_text(encoding="utf-8")
+    page = parsed(text)
+    assert len(text.encode()) < 3_000_000
+    assert "script" not in page.tags
+    assert not page.stack
+    assert all(link.startswith("#") or link in ("brief.html", "validation.html") for link in page.links)
+    assert "@import" not in text
+    assert "url(http" not in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_drawing_says_in_words_what_it_shows(page_text: str) -> None:
+    drawings = re.findall(r'<div class="plot" role="img" aria-label="([^"]+)"', page_text)
+    assert len(drawings) >= 8
+    assert all(len(words) > 40 for words in drawings)
+    assert page_text.count("<svg ") == page_text.count('<svg aria-hidden="true"') >= len(drawings)
+    assert page_text.count("<figcaption>") == len(drawings)
+
+
+def test_drawn_points_are_the_marts(warehouse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Any] = {}
+
+    def keep(spec: Any, name: str, *, simulated: bool) -> str:
+        drawn[name] = spec
+        return ""
+
+    monkeypatch.setattr(figures, "draw", keep)
+    build_brief(Page(Reader(warehouse), SESSION, False))
+    frame = warehouse.execute(
+        "select session_date, close, symbol from marts.instrument_daily where symbol in ('IWM', 'SPY')"
+    ).df().pivot(index="session_date", columns="symbol", values="close")  # fmt: skip
+    ratio = frame["IWM"] / frame["SPY"]
+    drawdown = 100 * (ratio / ratio.cummax() - 1)
+    points = {point["d"]: point for point in drawn["ratio"]["data"]["values"]}
+    assert len(points) == len(
+        set(zip(*(frame.index.isocalendar()[part] for part in ("year", "week")), strict=True))
+    )
+    for day, point in points.items():
+        assert point["ratio"] == pytest.approx(ratio[day], abs=1e-5)
+        assert point["drawdown"] == pytest.approx(drawdown[day], abs=1e-3)
+    stack = drawn["stack"]["data"]["values"]
+    for meeting in {point["meeting"] for point in stack}:
+        own = [point for point in stack if point["meeting"] == meeting]
+        assert own[0]["from"] == 0
+        assert own[-1]["to"] == pytest.approx(100, abs=0.3)
+        assert all(one["to"] == two["from"] for one, two in pairwise(own))
+    moves = warehouse.execute(
+        "select change_bp from marts.policy_repricing where horizon = 'year_end' and as_of_date = '2024-08-28'"
+    ).fetchone()[0]
+    [bar] = [point for point in drawn["repricing"]["data"]["values"] if point["d"] == "2024-08-28"]
+    assert bar["v"] == pytest.approx(moves, abs=1e-3)
+
+
+def test_a_missing_or_empty_table_costs_one_line(copy: Any) -> None:
+    page = Page(Reader(copy), SESSION, False)
+    names = sorted(name for name in page.reader.tables if name.startswith("marts."))
+    needed = [name for name in names if name in build_brief(page)[0]]
+    assert len(needed) >= 12
+    for name in needed:
+        copy.execute("begin")
+        copy.execute(f"drop table {name}")
+        text, _ = build_brief(Page(Reader(copy), SESSION, False))
+        assert f"{name} is not in this publication." in text, name
+        copy.execute("rollback")
+    for name in names:
+        copy.execute(f"delete from {name}")
+    text, _ = build_brief(Page(Reader(copy), SESSION, False))
+    assert "marts.macro_daily has no rows in this publication." in text
+    for name in names:
+        copy.execute(f"drop table {name}")
+    text, sentence = build_brief(Page(Reader(copy), SESSION, False))
+    assert sentence.startswith("No headline for 29 Aug 2024")
+    assert "<svg" not in text
+    assert "rules were checked" in text
+
+
+def test_simulated_data_cannot_be_missed(copy: Any, tmp_path: Path) -> None:
+    copy.execute("update ops.publication set data_source = 'simulated'")
+    write_pages(copy, tmp_path)
+    for name in ("brief.html", "validation.html"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "<title>SIMULATED" in text
+        assert "SIMULATED MARKET: every number on this page is made up" in text
+    brief = (tmp_path / "brief.html").read_text(encoding="utf-8")
+    assert brief.count('class="watermark"') == brief.count("<svg ") > 8
+    assert brief.count("Simulated data.") == brief.count('role="img"')
+
+
+def test_real_data_is_not_marked_as_simulated(page_text: str) -> None:
+    assert "SIMULATED" not in page_text
+    assert "not endorsed or certified by the Federal Reserve Bank of St. Louis" in page_text
+
+
+def test_validation_page_lists_every_result_failed_first(warehouse: Any, folder: Path) -> None:
+    text = (folder / "validation.html").read_text(encoding="utf-8")
+    assert text == build_validation(Page(Reader(warehouse), SESSION, False))
+    total, failed = warehouse.execute(
+        "select count(*), count(*) filter (not passed) from ops.validation_results"
+    ).fetchone()
+    assert f"{failed} of {total} rules failed." in text
+    first, _, rest = text.partition('<h2 id="passed">')
+    assert rest.count('<th scope="row">') == total - failed
+    assert first[: first.index("By table")].count('<th scope="row">') == failed
+
+
+def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings, warehouse: Any) -> None:
+    sentence = plain_text(headline(Page(Reader(warehouse), SESSION, False)))
+    status = json.loads((settings.published / "status.json").read_text())
+    assert status["headlines"][0] == sentence
+    rarest = warehouse.execute(
+        """
+        select pair_id, window_sessions from marts.rotation_pair_daily
+        where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY') and spread_rank is not null
+        order by least(spread_rank, history_sessions - spread_rank + 1) / history_sessions limit 1
+        """
+    ).fetchone()
+    base, quote = rarest[0].split("/")
+    assert (base in sentence and quote in sentence) or sentence.startswith("Fed funds futures")
+
+
+def test_the_brief_reads_the_publication_only(folder: Path, tmp_path: Path) -> None:
+    before = (folder / "warehouse.duckdb").stat().st_mtime_ns
+    locked = tmp_path / "warehouse.duckdb"
+    shutil.copy(folder / "warehouse.duckdb", locked)
+    settings = {"enable_external_access": "false", "lock_configuration": "true"}
+    with duckdb.connect(str(locked), read_only=True, config=settings) as connection:
+        write_pages(connection, tmp_path)
+    assert (tmp_path / "brief.html").read_text() == (folder / "brief.html").read_text()
+    assert (folder / "warehouse.duckdb").stat().st_mtime_ns == before
+
+
+def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(page: Any, section: Any) -> None:
+        raise ZeroDivisionError("a bug in a drawing")
+
+    monkeypatch.setattr("brief.sections.rotation", broken)
+    with pytest.raises(
+        daily.StepFailed,
+        match=r"brief could not be drawn: ZeroDivisionError: a bug in a drawing.*stays in place",
+    ):
+        run_day(settings, str(SESSION), "broken")
+    assert current_generation(settings) == folder
+    status = json.loads((settings.published / "status.json").read_text())
+    assert (status["state"], status["step"]) == ("failed", "publish")
+    monkeypatch.setattr("brief.sections.rotation", rotation)
+    daily.publish(settings, "broken")
+    current = current_generation(settings)
+    assert current is not None
+    assert current != folder
+    assert (current / "brief.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(99.95, "99.95th"), (100.0, "100th"), (99.4, "99.4th"), (0.96, "1st"), (0.02, "0.02th"), (1.4, "1st"), (2.2, "2nd"), (63.0, "63rd"), (11.6, "12th"), (50.5, "50th")],
+)  # fmt: skip
+def test_percentiles_keep_digits_where_they_tell_something(value: float, shown: str) -> None:
+    assert plain_text(ordinal(Cell(value, "x", "t"))) == shown
+
+
+def test_minus_zero_has_no_sign() -> None:
+    assert [plain_number(value, 2, signed=True) for value in (-0.004, 0.004, -0.006, 1234.5)] == ["0.00", "0.00", "−0.01", "+1,234.50"]  # fmt: skip
+
+
+def test_labels_keep_their_distance_and_order() -> None:
+    placed = figures.spread_labels([4.83, 4.81, 4.68, 5.5], 0.1)
+    ordered = [placed[2], placed[1], placed[0], placed[3]]
+    assert ordered == sorted(ordered)
+    assert all(high - low >= 0.1 - 1e-6 for low, high in pairwise(ordered))
+
+
+AXE_SCRIPT = """
+<script>window.addEventListener('load', () => axe.run(document).then(found => {
+  document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
+  out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))}))});
+  document.body.append(out); }));</script>
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["brief.html", "validation.html"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious(folder: Path, tmp_path: Path, name: str, dark: bool) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    script = Path(
+        os.environ.get("ROTATION_AXE_JS", str(REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"))
+    )
+    if not script.exists():
+        pytest.skip(
+            "axe-core is absent: npm install --no-save axe-core, or set ROTATION_AXE_JS to its axe.min.js"
+        )
+    text = (folder / name).read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    if dark:
+        text = text.replace("@media screen and (prefers-color-scheme: dark)", "@media screen")
+    target = tmp_path / name
+    target.write_text(text.replace("</body>", f"<script>{script.read_text(encoding='utf-8')}</script>{AXE_SCRIPT}</body>"), encoding="utf-8")  # fmt: skip
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--window-size=1280,1000", "--dump-dom", target.as_uri()]  # fmt: skip
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+    match = re.search(r'<pre id="axe">(.*?)</pre>', answer, re.DOTALL)
+    assert match is not None, answer[-500:]
+    found = json.loads(html.unescape(match[1]))
+    assert found["passes"] > 20
+    serious = [
+        violation for violation in found["violations"] if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
