@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -33,17 +34,23 @@ def main() -> int:
         session = chosen_session(settings)
     except (SettingsError, NotASession, RunRefused) as error:
         return refuse(str(error))
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / ".run.lock").open("w") as lock:
+    try:
+        (settings.home / "logs").mkdir(parents=True, exist_ok=True)
+        lock_file = (settings.home / ".run.lock").open("w")
+    except OSError as error:
+        return refuse(
+            f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
+        )
+    before = _read(settings.published / "status.json").get("run_id")
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return refuse(f"Another run is at work in {settings.home}; wait for it to end.")
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
-        log.parent.mkdir(exist_ok=True)
         env = airflow_environment(settings)
         code = prepare_airflow(env, log) or run_dag(env, session, log)
-    return print_summary(settings, session, code, log, time.monotonic() - started)
+    return print_summary(settings, session, code, log, time.monotonic() - started, before)
 
 
 class RunRefused(RuntimeError):
@@ -155,15 +162,20 @@ def run_dag(env: dict[str, str], session: date, log: Path) -> int:
     return process.returncode
 
 
-def print_summary(settings: Settings, session: date, code: int, log: Path, seconds: float) -> int:
-    """What was loaded per source, what failed, the headlines, the paths."""
+def print_summary(
+    settings: Settings, session: date, code: int, log: Path, seconds: float, before: str | None
+) -> int:
+    """What was loaded per source, what failed, the headlines, the paths. `before`: the run that wrote the status file last."""
     status = _read(settings.published / "status.json")
-    folder = settings.home / "runs" / str(status.get("run_id", "")).replace(":", "_").replace("+", "_")
-    if status.get("state") != "success" or code:
-        print(
-            f"\nFAILED at step {status.get('step', 'start')}: {status.get('message') or f'see {log}'}",
-            file=sys.stderr,
+    folder = settings.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", str(status.get("run_id", "")))
+    if status.get("state") != "success" or status.get("run_id") == before or code:
+        told = status.get("state") == "failed" and status.get("run_id") != before
+        reason = (
+            f"at step {status['step']}: {status['message']}"
+            if told
+            else f"before any step could say why; see {log}"
         )
+        print(f"\nFAILED {reason}", file=sys.stderr)
         current = status.get("generation")
         print(
             f"The last publication (generation {current}) stays in place."
@@ -216,7 +228,10 @@ def _print_list(title: str, entries: list[str], shown: int = 5) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
     return document
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from market_calendar.sessions import last_closed_session
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
+
+# The DAG's own limit for a run.
+LONGEST_RUN = timedelta(hours=6)
 
 
 def main() -> int:
@@ -26,20 +31,27 @@ def main() -> int:
         return 2
     problems = []
     status_file = settings.published / "status.json"
-    status = json.loads(status_file.read_text(encoding="utf-8")) if status_file.exists() else {}
+    try:
+        status = json.loads(status_file.read_text(encoding="utf-8")) if status_file.exists() else {}
+    except (OSError, ValueError):
+        print(f"NOT SOUND: {status_file} cannot be read; the next `make run` writes it anew.")
+        return 1
     if not status:
         print(f"NOT SOUND: nothing has run in {settings.home}; start with `make run`.")
         return 1
-    if status["state"] != "success":
+    if status["state"] == "running":
+        since = datetime.fromisoformat(status["written_at_utc"])
+        print(f"a run for {status['session_date']} started at {since:%Y-%m-%d %H:%M} UTC and has not ended")
+        if datetime.now(UTC).replace(tzinfo=None) - since > LONGEST_RUN:
+            problems.append("that run has ended without a word (killed?); run the session again")
+    elif status["state"] != "success":
         problems.append(f"the last run failed at step {status['step']}: {status['message']}")
     current = current_generation(settings)
     if current is None:
         problems.append("there is no publication")
     else:
         try:
-            problems += _publication_problems(
-                settings, str(current / "warehouse.duckdb"), date.fromisoformat(status["session_date"])
-            )
+            problems += _publication_problems(current, status)
         except duckdb.Error as error:
             problems.append(f"the publication cannot be read: {str(error).splitlines()[0]}")
     for problem in problems:
@@ -47,10 +59,11 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def _publication_problems(settings: Settings, path: str, asked: date) -> list[str]:
-    with duckdb.connect(path, read_only=True) as connection:
+def _publication_problems(current: Path, status: dict[str, Any]) -> list[str]:
+    with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
         row = connection.execute(
-            "select generation, session_date, data_source, published_at_utc, run_id from ops.publication order by generation desc limit 1"
+            "select generation, session_date, data_source, published_at_utc, run_id from ops.publication where generation = ?",
+            [int(current.name)],
         ).fetchone()
         if row is None:
             return ["the publication has no entry in ops.publication"]
@@ -70,6 +83,11 @@ def _publication_problems(settings: Settings, path: str, asked: date) -> list[st
     for name, last, expected, required in stale[:5]:
         print(f"  stale: {name} ends {last}, expected {expected}{' (required)' if required else ''}")
     problems = []
+    asked = (
+        date.fromisoformat(status["session_date"])
+        if status["session_date"] and status["state"] != "running"
+        else session
+    )
     expected_session = last_closed_session(datetime.now(UTC)) if source == "live" else asked
     if session < expected_session:
         problems.append(

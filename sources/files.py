@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from market_calendar.sessions import is_session, last_closed_session
 from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
 from sources.tabular import delivery_month, parse_tabular
 
@@ -37,11 +38,14 @@ class FilesSource:
         return sorted(found)
 
     def last_session(self, symbol: str) -> date | None:
-        """Latest date with a close in the symbol's file; raises SourceError when the file cannot be read."""
-        today = datetime.now(UTC).date()
-        frame = self.parse(self.fetch(Request("prices", symbol, today, today))).frame
-        dates = frame.loc[frame["close"].notna(), "session_date"]
-        return None if dates.empty else dates.max().date()
+        """Latest session that has closed and has a close in the symbol's file; raises SourceError when the file cannot be read."""
+        now = datetime.now(UTC)
+        frame = self.parse(self.fetch(Request("prices", symbol, now.date(), now.date()))).frame
+        last = last_closed_session(now)
+        days = sorted(
+            {stamp.date() for stamp in frame.loc[frame["close"].notna(), "session_date"]}, reverse=True
+        )
+        return next((day for day in days if day <= last and is_session(day)), None)
 
     def fetch(self, request: Request) -> Payload:
         """Read the file of one input."""

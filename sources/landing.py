@@ -1,7 +1,7 @@
 """Landing: payloads exactly as they were fetched, compressed, never deleted.
 
 In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file with source, request, time,
-SHA-256 and size. A payload equal to one that is there already is not stored twice. Caveat: the compressed file
+SHA-256 and size. A payload equal to the newest one of its input is not stored twice; one that comes back after another is, because it is news. Caveat: the compressed file
 is written without its time stamp, so equal payloads give equal files.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -59,13 +60,11 @@ def land(folder: Path, payload: Payload) -> Landed:
     target = folder / request.dataset / safe_name(request.input)
     stamp = payload.fetched_at_utc.strftime("%Y%m%dT%H%M%S%f")
     path = target / f"{stamp}-{digest[:16]}.{payload.extension}.gz"
-    for known in sorted(target.glob(f"*-{digest[:16]}.*.json")):
-        entry = Landed.from_json(json.loads(known.read_text(encoding="utf-8")))
-        if (
-            entry.sha256 == digest
-            and entry.source == payload.source
-            and (entry.start, entry.end) == (request.start, request.end)
-        ):
+    newest = max(target.glob("*.json"), key=lambda path: path.name, default=None)
+    if newest is not None:
+        entry = Landed.from_json(json.loads(newest.read_text(encoding="utf-8")))
+        asked = (entry.sha256, entry.source, entry.start, entry.end)
+        if asked == (digest, payload.source, request.start, request.end) and _is_whole(folder, entry):
             return entry
     landed = Landed(
         request.dataset, request.input, payload.source, request.start, request.end, str(path.relative_to(folder)),
@@ -81,14 +80,27 @@ def land(folder: Path, payload: Payload) -> Landed:
 
 
 def read_landed(folder: Path, landed: Landed) -> Payload:
-    """The payload again, checked against its hash."""
-    content = gzip.decompress((folder / landed.path).read_bytes())
+    """The payload again, checked against its hash; raises SourceError when it is damaged."""
+    try:
+        content = gzip.decompress((folder / landed.path).read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"landing/{landed.path} cannot be read ({error}); run again to fetch it once more"
+        ) from None
     if hashlib.sha256(content).hexdigest() != landed.sha256:
         raise SourceError(
-            f"landing/{landed.path} does not have the hash that it was stored with; restore it or fetch again"
+            f"landing/{landed.path} does not have the hash that it was stored with; run again to fetch it once more"
         )
     request = Request(landed.dataset, landed.input, landed.start, landed.end)
     return Payload(request, landed.source, content, landed.extension, landed.fetched_at_utc)
+
+
+def _is_whole(folder: Path, landed: Landed) -> bool:
+    try:
+        read_landed(folder, landed)
+    except SourceError:
+        return False
+    return True
 
 
 def safe_name(item: str) -> str:
@@ -98,5 +110,8 @@ def safe_name(item: str) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
+    with temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     os.replace(temporary, path)

@@ -11,6 +11,10 @@ from warehouse.settings import Settings, SettingsError
 def open_source(settings: Settings, dataset: str) -> Source:
     """The source of one dataset, imported only when it is used."""
     name = settings.source_of(dataset)
+    if dataset == "bank_financials":
+        from sources.fdic import FdicSource
+
+        return FdicSource.from_environment()
     if name == "files":
         from sources.files import FilesSource
 

@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sources.protocol import Parsed, Payload, Unreadable
+from warehouse.catalog import quoted
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split")
 CONTRACT_MONTHS = "FGHJKMNQUVXZ"
@@ -121,16 +123,21 @@ def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[dict[str, Any]]
         raise Unreadable(
             f"{name}: the file is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV"
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(
             f"{name}: the file cannot be decompressed ({error}); it may be half written"
         ) from None
     if "\x00" in text:
         raise Unreadable(f"{name}: the file holds NUL bytes; it may be half written or binary")
-    lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    except csv.Error as error:
+        raise Unreadable(f"{name}: the file is no CSV ({error})") from None
     if not lines:
         raise Unreadable(f"{name}: the file is empty")
     header = [cell.strip() for cell in lines[0]]
+    if len(set(header)) < len(header):
+        raise Unreadable(f"{name}: the header names a column twice: {', '.join(header)[:200]}")
     good = [line for line in lines[1:] if len(line) == len(header)]
     ragged = [{"line": ",".join(line)[:500]} for line in lines[1:] if len(line) != len(header)]
     return pd.DataFrame(good, columns=header, dtype="str"), ragged
@@ -144,15 +151,17 @@ def _parquet_as_text(content: bytes) -> pd.DataFrame:
         path.write_bytes(content)
         with duckdb.connect() as connection:
             try:
-                names = [
-                    entry[0]
-                    for entry in connection.execute(
-                        "describe select * from read_parquet(?)", [str(path)]
-                    ).fetchall()
-                ]
-                rows = connection.execute(
-                    "select coalesce(columns(*)::varchar, '') from read_parquet(?)", [str(path)]
+                described = connection.execute(
+                    "describe select * from read_parquet(?)", [str(path)]
                 ).fetchall()
+                # A frame's dates come as timestamps at midnight; as text they are dates again.
+                cells = ", ".join(
+                    f"coalesce({'cast(' if kind.startswith('TIMESTAMP') else '('}{quoted(column)}"
+                    f"{' as date)' if kind.startswith('TIMESTAMP') else ')'}::varchar, '')"
+                    for column, kind, *_ in described
+                )
+                names = [column for column, *_ in described]
+                rows = connection.execute(f"select {cells} from read_parquet(?)", [str(path)]).fetchall()
             except duckdb.Error as error:
                 raise OSError(f"no Parquet file: {str(error).splitlines()[0]}") from None
     return pd.DataFrame(rows, columns=names, dtype="str")

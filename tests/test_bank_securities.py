@@ -21,6 +21,10 @@ FUNDS = {"lt_1y": "BIL", "1_3y": "SHY", "3_5y": "IEI", "5_10y": "IEF", "gt_10y":
 
 
 def create_references(con: duckdb.DuckDBPyConnection) -> None:
+    if con.execute("select count(*) from duckdb_databases() where database_name = 'pipeline'").fetchone() == (0,):
+        con.execute("attach ':memory:' as pipeline")
+        con.execute("create schema pipeline.raw")
+        con.execute(load_catalog()["raw.bank_financials"].ddl(catalog="pipeline"))
     types = catalog_types()
     for name in ("bank_securities_weights", "bank_reported_losses"):
         columns = reference_frame(name).columns
@@ -297,7 +301,27 @@ def test_recorded_mark_does_not_change_when_later_days_arrive(recorded: duckdb.D
     earlier.close()
 
 
-def test_models_read_no_raw_table() -> None:
+def test_models_read_no_raw_table_but_in_staging() -> None:
     for model in MODELS:
         text = (REPOSITORY / "transforms" / f"{model.replace('.', '/')}.sql").read_text(encoding="utf-8")
-        assert "raw." not in text and "now()" not in text
+        assert ("raw." not in text or model == "staging.bank_reported_quarters") and "now()" not in text
+
+
+def test_the_fdic_s_own_reports_come_before_recorded_figures(made_up: duckdb.DuckDBPyConnection) -> None:
+    made_up.execute(
+        """
+        insert into pipeline.raw.bank_financials by name
+        select date '2024-06-30' as quarter_end, 4500 as institutions, 1500e6 as afs_fair_value_usd_thousand, 1700e6 as afs_amortised_cost_usd_thousand,
+            2000e6 as htm_fair_value_usd_thousand, 2300e6 as htm_amortised_cost_usd_thousand, 'fdic' as source, timestamp '2024-08-29 16:00' as available_at_utc,
+            'assumed' as availability, timestamp '2024-09-01' as known_at_utc, 'r' as run_id, 'x' as payload_sha256
+        """
+    )
+    quarter = "select afs_usd_bn, htm_usd_bn, total_usd_bn, source_kind from staging.bank_reported_quarters where quarter_end = '2024-06-30'"
+    for session, cutoff, expected in (
+        ("2024-10-01", "2024-10-02 03:59", (-200.0, -300.0, -500.0, "primary")),
+    ):
+        made_up.execute(f"set variable cutoff_utc = timestamp '{cutoff}'")
+        made_up.execute(f"set variable session_date = date '{session}'")
+        made_up.execute("drop table if exists staging.bank_reported_quarters")
+        run_model(made_up, "staging.bank_reported_quarters")
+        assert made_up.execute(quarter).fetchall() == [expected]

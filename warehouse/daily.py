@@ -7,8 +7,11 @@ with `▸` are progress for a person who watches.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,18 +24,21 @@ import duckdb
 from market_calendar.dag_session import session_of_run
 from market_calendar.sessions import cutoff_utc, last_closed_session, require_session, session_close_utc
 from warehouse.database import (
+    MixedData,
     append,
     high_water_session,
     pipeline_database,
     prepare_home,
+    refuse_other_kind,
+    refuse_other_kind_of_warehouse,
     transaction,
     utc_now,
 )
-from warehouse.settings import DATASETS, Settings
+from warehouse.datasets import DATASETS, Dataset, active_datasets
+from warehouse.settings import Settings
 
-BATCH_SIZES = {"prices": 20, "futures": 110, "fred": 50}
-# How far before the last loaded date a source is asked again, so that a late correction is seen.
-TRAILING_DAYS = {"prices": 14, "futures": 14, "fred": 45}
+# The banks' reports are asked for from this quarter on, and once they can be complete.
+FIRST_BANK_QUARTER, BANK_REPORT_DAYS = date(2020, 1, 1), 60
 # A served close that differs by more from the held one is on another basis, not a correction in the last cent.
 RESTATED_SHARE = 0.005
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required.
@@ -57,9 +63,13 @@ class StepLog:
 
 def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
     """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run` takes."""
-    session = _checked_session(session_of_run(**named))
+    refuse_other_kind(settings)
+    with _status_on_failure(settings, run_id, "plan", None):
+        session = _checked_session(settings, session_of_run(**named))
     with _step(settings, run_id, "plan", session) as log:
         prepare_home(settings)
+        _require_space(settings)
+        _write_status(settings, run_id, "running", "plan", None, session, None, [])
         from warehouse.reference_checks import check_reference_rows
         from warehouse.reference_data import ReferenceDataError, load_reference
         from warehouse.views import ensure_views
@@ -70,15 +80,19 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
             raise StepFailed(str(error)) from None
         with pipeline_database(settings) as connection:
             ensure_views(connection)
+            refuse_other_kind_of_warehouse(settings, connection)
             _heal_publication_record(settings, connection)
             high_water = high_water_session(connection)
             with transaction(connection):
                 changed = load_reference(connection, settings.prices_source)
-            items = {dataset: _plan_items(settings, connection, dataset, session) for dataset in DATASETS}
+            items = {
+                dataset.name: _plan_items(settings, connection, dataset, session)
+                for dataset in active_datasets(settings)
+            }
         target = max(session, high_water) if high_water else session
         batches = []
         for dataset, entries in items.items():
-            size = BATCH_SIZES[dataset]
+            size = DATASETS[dataset].batch_size
             for start in range(0, len(entries), size):
                 batches.append({"dataset": dataset, "items": entries[start : start + size]})
         document = {
@@ -103,11 +117,16 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
 
 def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
     """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another attempt may help."""
+    document = _read_plan(settings, run_id)
+    with _status_on_failure(settings, run_id, "fetch", date.fromisoformat(document["session"])):
+        return _fetch_batch(settings, run_id, number, document)
+
+
+def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[str, Any]) -> dict[str, Any]:
     from sources.landing import land
     from sources.protocol import Request, SourceError
     from sources.registry import open_source
 
-    document = _read_plan(settings, run_id)
     batch = document["batches"][number]
     dataset = batch["dataset"]
     source = open_source(settings, dataset)
@@ -121,13 +140,16 @@ def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
         request = Request(dataset, name, date.fromisoformat(item["start"]), date.fromisoformat(item["end"]))
         try:
             payload = source.fetch(request)
+            # What was served is kept, whatever is thought of it below.
+            landed_payload = land(settings.landing, payload)
             if dataset == "prices" and item["start"] > str(settings.history_start):
                 frame = source.parse(payload).frame
                 if _has_new_split(frame, item["known_until"]) or _is_restated(frame, item.get("held", {})):
                     # A split restates every close before it: the whole history comes again on the new basis.
                     payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
+                    landed_payload = land(settings.landing, payload)
                     _require_one_basis(name, source.parse(payload).frame, item)
-            done[name] = {"landed": land(settings.landing, payload).to_json()}
+            done[name] = {"landed": landed_payload.to_json()}
         except SourceError as error:
             done[name] = {"error": str(error), "kind": type(error).__name__}
             if error.retryable:
@@ -157,7 +179,7 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
     session = date.fromisoformat(document["session"])
     fetch_log = StepLog()
     with _step(settings, run_id, "load", session) as log:
-        outcomes: dict[str, dict[str, Any]] = {dataset: {} for dataset in DATASETS}
+        outcomes: dict[str, dict[str, Any]] = {dataset.name: {} for dataset in active_datasets(settings)}
         for number, batch in enumerate(document["batches"]):
             path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
             fetched = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -187,8 +209,6 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 report = load_dataset(
                     connection, settings, dataset, landed, open_source(settings, dataset).parse, run_id
                 )
-                with transaction(connection):
-                    append(connection, "ops.validation_results", report.results)
                 problems |= {
                     (dataset, name): entry["error"] for name, entry in entries.items() if "error" in entry
                 }
@@ -311,7 +331,9 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     with _step(settings, run_id, "publish", date.fromisoformat(document["session"])) as log:
         _same_run(settings, run_id)
         catalog = load_catalog()
-        generation = publication.next_generation(settings)
+        with pipeline_database(settings, read_only=True) as connection:
+            recorded = connection.execute("select max(generation) from ops.publication").fetchone()
+        generation = publication.next_generation(settings, recorded[0] if recorded else None)
         record = {
             "generation": generation, "session_date": target, "data_source": settings.source, "published_at_utc": utc_now(),
             "storage_version": publication.STORAGE_VERSION, "code_version": publication.code_version(), "run_id": run_id,
@@ -328,8 +350,9 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
                 sentences = [write_pages(connection, building), *headlines(connection, target)]
             except DrawingFailed as error:
                 # A publication without its brief is not published: the last one stays, and the message says what broke (docs/adr/0006).
-                raise StepFailed(f"{error}. Nothing was published; the last publication stays in place.") from error
-        (building / ".run").unlink()
+                raise StepFailed(
+                    f"{error}. Nothing was published; the last publication stays in place."
+                ) from error
         published = publication.publish(settings, generation)
         with pipeline_database(settings) as connection, transaction(connection):
             append(connection, "ops.publication", [record])
@@ -345,22 +368,59 @@ def _step(settings: Settings, run_id: str, name: str, session: date) -> Iterator
     """Record a step in ops.runs; on failure also in status.json, with the publication that stays in place."""
     log, started = StepLog(), utc_now()
     try:
-        yield log
+        with _status_on_failure(settings, run_id, name, session):
+            yield log
+    except MixedData:
+        raise
     except BaseException as error:
-        message = str(error) or type(error).__name__
-        _write_status(settings, run_id, "failed", name, message, session, None, [])
-        _record(settings, run_id, name, session, started, log, "failed", message)
+        _record(settings, run_id, name, session, started, log, "failed", str(error) or type(error).__name__)
         raise
     _record(
-        settings,
-        run_id,
-        name,
-        session,
-        started,
-        log,
-        "warning" if log.warnings else "success",
-        "; ".join(log.warnings)[:2000] or None,
-    )
+        settings, run_id, name, session, started, log,
+        "warning" if log.warnings else "success", "; ".join(log.warnings)[:2000] or None,
+    )  # fmt: skip
+
+
+@contextmanager
+def _status_on_failure(settings: Settings, run_id: str, name: str, session: date | None) -> Iterator[None]:
+    """Write a failure to status.json; what cannot be written there must not hide the failure itself."""
+    try:
+        yield
+    except (MixedData, TryAgain):
+        raise
+    except BaseException as error:
+        failure = _with_advice(settings, error)
+        try:
+            _write_status(
+                settings, run_id, "failed", name, str(failure) or type(failure).__name__, session, None, []
+            )
+        except OSError as unwritable:
+            _say(f"status.json could not be written: {unwritable}")
+        if failure is error:
+            raise
+        raise failure from error
+
+
+def _with_advice(settings: Settings, error: BaseException) -> BaseException:
+    """A full or read-only disk in a sentence; everything else as it is."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        return StepFailed(
+            f"{error.filename or settings.home}: {error.strerror}. Make room or writable what is below {settings.home}, then run again."
+        )
+    return error
+
+
+def _require_space(settings: Settings) -> None:
+    """A new generation needs about as much room as the present one; better said now than in the middle."""
+    from warehouse.publication import current_generation
+
+    current = current_generation(settings)
+    size = sum(path.stat().st_size for path in current.rglob("*") if path.is_file()) if current else 0
+    needed, free = int(1.2 * size) + 20_000_000, shutil.disk_usage(settings.home).free
+    if free < needed:
+        raise StepFailed(
+            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB. Make room, then run again."
+        )
 
 
 def _record(
@@ -383,7 +443,7 @@ def _record(
         with pipeline_database(settings) as connection, transaction(connection):
             connection.execute("delete from ops.runs where run_id = ? and step = ?", [run_id, step])
             append(connection, "ops.runs", [row])
-    except (duckdb.Error, RuntimeError):
+    except (duckdb.Error, RuntimeError, OSError):
         if outcome != "failed":
             raise
 
@@ -394,7 +454,7 @@ def _write_status(
     state: str,
     step: str,
     message: str | None,
-    session: date,
+    session: date | None,
     generation: int | None,
     sentences: list[str],
 ) -> None:
@@ -409,10 +469,14 @@ def _write_status(
     })  # fmt: skip
 
 
-def _checked_session(text: str) -> date:
+def _checked_session(settings: Settings, text: str) -> date:
     from warehouse.settings import parse_date
 
     session = require_session(parse_date("session", text))
+    if session < settings.history_start:
+        raise StepFailed(
+            f"Session {session} lies before ROTATION_HISTORY_START={settings.history_start}; set an earlier start."
+        )
     now = utc_now()
     if session_close_utc(session) > now:
         raise StepFailed(
@@ -422,45 +486,57 @@ def _checked_session(text: str) -> date:
 
 
 def _plan_items(
-    settings: Settings, connection: duckdb.DuckDBPyConnection, dataset: str, session: date
+    settings: Settings, connection: duckdb.DuckDBPyConnection, dataset: Dataset, session: date
 ) -> list[dict[str, str]]:
     """The inputs of one dataset with the range to ask for: all of the history once, then a trailing window up to the session."""
     from sources.registry import open_source
-    from warehouse.load import RAW_TABLES
 
-    key, day = {
-        "prices": ("symbol", "session_date"),
-        "futures": ("contract", "settlement_date"),
-        "fred": ("series_id", "observation_date"),
-    }[dataset]
     held = dict(
         connection.execute(
-            f"select {key}, max({day}) from {RAW_TABLES[dataset]} where {day} <= ? group by 1", [session]
+            f"select {dataset.key}::varchar, max({dataset.day}) from {dataset.table} where {dataset.day} <= ? group by 1",
+            [session],
         ).fetchall()
     )
-    source = open_source(settings, dataset)
-    if dataset == "prices":
+    source = open_source(settings, dataset.name)
+    if dataset.name == "prices":
         rows = connection.execute(
             "select symbol from ref.instruments where coalesce(active_from, date '1900-01-01') <= ? order by 1",
             [session],
         ).fetchall()
         names = [row[0] for row in rows]
-    elif dataset == "fred":
+    elif dataset.name == "fred":
         names = [
             row[0]
             for row in connection.execute("select series_id from ref.fred_series order by 1").fetchall()
         ]
+    elif dataset.name == "bank_financials":
+        from sources.fdic import quarter_inputs
+
+        first = max(settings.history_start, FIRST_BANK_QUARTER)
+        recent = session - timedelta(days=dataset.trailing_days)
+        quarters = quarter_inputs(first, session - timedelta(days=BANK_REPORT_DAYS))
+        names = [name for name in quarters if name not in held or name >= str(recent)]
     else:
-        start = min(held.values()) if held else settings.history_start
-        names = source.contracts(
-            max(settings.history_start, session - timedelta(days=45)) if held else start, session
-        )
-    closes = _held_closes(connection, session) if dataset == "prices" and source.name == "live" else {}
+        # Contracts that expired since the last settlement held are still to be completed.
+        newest = min(session, max(held.values())) if held else settings.history_start
+        names = source.contracts(max(settings.history_start, newest - timedelta(days=45)), session)
+    closes = _held_closes(connection, session) if dataset.name == "prices" and source.name != "files" else {}
+    asked_from = dict(
+        connection.execute(
+            "select input, min(request_start_date) from ops.payloads where dataset = ? group by 1",
+            [dataset.name],
+        ).fetchall()
+    )
     items = []
     for name in names:
         start = settings.history_start
-        if name in held and source.name != "files":
-            start = max(start, min(held[name], session) - timedelta(days=TRAILING_DAYS[dataset]))
+        # A start that was set earlier since asks for the whole history again.
+        if (
+            name in held
+            and source.name != "files"
+            and asked_from.get(name, date.max) <= settings.history_start
+        ):
+            start = max(start, min(held[name], session) - timedelta(days=dataset.trailing_days))
         item = {
             "input": name,
             "start": str(start),
@@ -562,10 +638,16 @@ def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConn
             "run_id",
         )
     )
-    with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as reader:
-        frame = reader.execute(
-            f"select {names} from ops.publication where generation = ?", [int(current.name)]
-        ).df()
+    try:
+        with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as reader:
+            frame = reader.execute(
+                f"select {names} from ops.publication where generation = ?", [int(current.name)]
+            ).df()
+    except duckdb.Error as error:
+        _say(
+            f"plan: generation {current.name} cannot be read and is replaced by this run ({str(error).splitlines()[0][:120]})"
+        )
+        return
     missing = connection.execute(
         "select count(*) from ops.publication where generation = ?", [int(current.name)]
     ).fetchone()
@@ -643,7 +725,9 @@ def _read_plan(settings: Settings, run_id: str) -> dict[str, Any]:
 
 
 def _write(path: Path, document: Any) -> None:
-    path.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
 
 
 def _say(text: str) -> None:

@@ -46,6 +46,7 @@ def limits(home: Path) -> dict[str, str | bool | int | float | list[str]]:
 
 def prepare_home(settings: Settings) -> None:
     """Create the home folder and refuse to mix simulated with real data in it."""
+    refuse_other_kind(settings)
     try:
         for folder in (
             settings.home,
@@ -59,15 +60,43 @@ def prepare_home(settings: Settings) -> None:
             f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
         ) from None
     marker = settings.home / "home.json"
-    if marker.exists():
+    if not marker.exists():
+        temporary = marker.with_name("home.json.tmp")
+        temporary.write_text(json.dumps({"kind": settings.kind}) + "\n", encoding="utf-8")
+        os.replace(temporary, marker)
+
+
+def refuse_other_kind(settings: Settings) -> None:
+    """Refuse to bring simulated data into a home of real data, or the other way round."""
+    marker = settings.home / "home.json"
+    if not marker.exists():
+        return
+    try:
         kind = json.loads(marker.read_text(encoding="utf-8"))["kind"]
-        if kind != settings.kind:
-            raise HomeError(
-                f"ROTATION_HOME={settings.home} holds {kind} data and this run would add {settings.kind} data "
-                f"(ROTATION_SOURCE={settings.source}). Set ROTATION_HOME to another folder."
-            )
-    else:
-        marker.write_text(json.dumps({"kind": settings.kind}) + "\n", encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise HomeError(
+            f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, whichever this home holds.'
+        ) from None
+    if kind != settings.kind:
+        raise MixedData(
+            f"ROTATION_HOME={settings.home} holds {kind} data and this run would add {settings.kind} data "
+            f"(ROTATION_SOURCE={settings.source}). Set ROTATION_HOME to another folder."
+        )
+
+
+def refuse_other_kind_of_warehouse(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+    """The same for the warehouse itself, which ROTATION_WAREHOUSE may have put elsewhere."""
+    held = {
+        row[0] for row in connection.execute("select distinct data_source from ops.publication").fetchall()
+    }
+    if held and ("simulated" in held) != (settings.kind == "simulated"):
+        raise MixedData(
+            f"{settings.warehouse} holds {', '.join(sorted(held))} data and ROTATION_SOURCE={settings.source}. Set ROTATION_WAREHOUSE to another file."
+        )
+
+
+class MixedData(HomeError):
+    """Simulated and real data would meet; nothing of the home is touched, not even its status."""
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from sources.landing import Landed, read_landed
 from sources.protocol import Parsed, Payload, SourceError, Unreadable
 from warehouse.catalog import Table, load_catalog, quoted
 from warehouse.database import append, transaction
+from warehouse.datasets import DATASETS
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, environment
 
@@ -34,10 +35,11 @@ ADDED_COLUMNS = (
     "payload_sha256",
     "previous_adj_close",
 )
-RAW_TABLES = {
-    "prices": "raw.equity_prices",
-    "futures": "raw.fed_funds_futures",
-    "fred": "raw.fred_observations",
+# What is not in ref.fred_series; the banks' reports are complete about 55 days after the quarter.
+RELEASE_RULES = {
+    "prices": (EQUITY_RULE, "daily"),
+    "futures": (FUTURES_RULE, "daily"),
+    "bank_financials": ("days:60@12:00", "quarterly"),
 }
 
 
@@ -64,7 +66,7 @@ def load_dataset(
     run_id: str,
 ) -> LoadReport:
     """Validate and load the landed payloads of one dataset in one transaction."""
-    table = load_catalog()[RAW_TABLES[dataset]]
+    table = load_catalog()[DATASETS[dataset].table]
     report = LoadReport(dataset, payloads=len(landed))
     known = _loaded_payloads(connection, dataset, settings.history_start)
     fresh = [item for item in landed if (item.input, item.sha256) not in known]
@@ -79,6 +81,11 @@ def load_dataset(
         except SourceError as error:
             report.unreadable[item.input] = str(error)
             continue
+        except (ValueError, TypeError, KeyError) as error:
+            report.unreadable[item.input] = (
+                f"{item.source}: {dataset}/{item.input}: the payload cannot be parsed ({type(error).__name__}: {error})"
+            )
+            continue
         frame = parsed.frame.assign(
             source=item.source, known_at_utc=pd.Timestamp(item.fetched_at_utc), payload_sha256=item.sha256
         )
@@ -88,13 +95,13 @@ def load_dataset(
     if not frames:
         return report
     rows = pd.concat(frames, ignore_index=True)
-    date_column = {"prices": "session_date", "futures": "settlement_date", "fred": "observation_date"}[
-        dataset
-    ]
-    rows = rows[rows[date_column] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
+    rows = rows[rows[DATASETS[dataset].day] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
     rows = _with_context(dataset, _with_availability(dataset, rows))
     if dataset == "futures":
-        rows = rows.assign(_disagrees_with_other_source=_disagrees(connection, rows))
+        rows = rows.assign(
+            _disagrees_with_other_source=_disagrees(connection, rows),
+            _distance_from_neighbours=_distance_from_neighbours(rows, _held_neighbours(connection, rows)),
+        )
     gate: GateResult = check_rows(table, rows)
     report.served_rows = len(rows) + len(rejected)
     report.results = [
@@ -103,7 +110,7 @@ def load_dataset(
             *_rejections(table, rejected, len(rows)),
             *gate.results,
             *_metadata_changes(described),
-            _no_longer_served(connection, dataset, table, [item for item, _ in loaded], rows),
+            *_no_longer_served(connection, dataset, table, [item for item, _ in loaded], rows),
         )
     ]
     report.quarantined = [
@@ -116,9 +123,12 @@ def load_dataset(
         }
         for rule, row, sha256 in (*rejected, *gate.broken_rows(rows))
     ]
-    good = rows[~gate.broken].assign(run_id=run_id)
     with transaction(connection):
-        report.new_rows = _insert_new_versions(connection, table, good)
+        append(connection, "ops.validation_results", report.results)
+        if gate.critical_failures:
+            # Nothing of it is kept but what was found, so that the next run judges the same payloads again.
+            return report
+        report.new_rows = _insert_new_versions(connection, table, rows[~gate.broken].assign(run_id=run_id))
         append(connection, "ops.series_metadata", [entry["row"] for entry in described if entry["changed"]])
         append(connection, "ops.quarantine", report.quarantined)
         append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in loaded])
@@ -142,9 +152,17 @@ def _date_text(value: Any) -> str:
 def _loaded_payloads(
     connection: duckdb.DuckDBPyConnection, dataset: str, history_start: date
 ) -> set[tuple[str, str]]:
-    """Payloads that are in raw already, loaded with a history that started no later than the present setting."""
+    """The newest payload of each input that is in raw already, loaded with a history that started no later than the present setting.
+
+    Only the newest: a payload that comes back after another one is a change, like any other.
+    """
     rows = connection.execute(
-        "select input, payload_sha256 from ops.payloads where dataset = ? and request_start_date <= ?",
+        """
+        select input, payload_sha256
+        from ops.payloads
+        where dataset = ?
+        qualify row_number() over (partition by input order by fetched_at_utc desc) = 1 and request_start_date <= ?
+        """,
         [dataset, history_start],
     ).fetchall()
     return {(row[0], row[1]) for row in rows}
@@ -161,12 +179,9 @@ def _payload_row(item: Landed, count: int, run_id: str) -> dict[str, Any]:
 
 def _with_availability(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
     if dataset != "fred":
-        rule, days = (
-            (EQUITY_RULE, rows["session_date"])
-            if dataset == "prices"
-            else (FUTURES_RULE, rows["settlement_date"])
-        )
-        return rows.assign(available_at_utc=available_at_utc(rule, "daily", days), availability="assumed")
+        rule, frequency = RELEASE_RULES[dataset]
+        available = available_at_utc(rule, frequency, rows[DATASETS[dataset].day])
+        return rows.assign(available_at_utc=available, availability="assumed")
     series = reference_frame("fred_series")
     rules = dict(
         zip(series["series_id"], zip(series["release_rule"], series["frequency"], strict=True), strict=True)
@@ -203,15 +218,34 @@ def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _distance_from_neighbours(rows: pd.DataFrame) -> pd.Series:
+def _held_neighbours(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+    """Settlements that are held of the served days and did not come this time: the neighbours of what came."""
+    connection.register("served_rows", rows[["contract", "settlement_date"]])
+    try:
+        return connection.execute("""
+            select delivery_month, settlement_date, settle
+            from raw.fed_funds_futures as held
+            where settlement_date in (select settlement_date::date from served_rows)
+                and (contract, settlement_date) not in (select contract, settlement_date::date from served_rows)
+            qualify row_number() over (partition by contract, settlement_date order by known_at_utc desc) = 1
+        """).df()
+    finally:
+        connection.unregister("served_rows")
+
+
+def _distance_from_neighbours(served: pd.DataFrame, held: pd.DataFrame | None = None) -> pd.Series:
     """How far a settlement lies above or below both adjacent contracts of its day, in points; 0 between them or at an end of the strip."""
+    columns = ["settlement_date", "delivery_month", "settle"]
+    rows = served[columns]
+    if held is not None and len(held):
+        rows = pd.concat([rows, held[columns].set_index(pd.RangeIndex(-len(held), 0))])
     ordered = rows.sort_values(["settlement_date", "delivery_month"], kind="stable")
     settle = ordered["settle"].groupby(ordered["settlement_date"])
     nearer, farther = ordered["settle"] - settle.shift(1), ordered["settle"] - settle.shift(-1)
     both = pd.concat([nearer.abs(), farther.abs()], axis=1)
     same_side = (nearer > 0) == (farther > 0)
     distance: pd.Series = both.min(axis=1, skipna=False).where(same_side, 0.0).fillna(0.0)
-    return distance.reindex(rows.index)
+    return distance.reindex(served.index)
 
 
 def _rejections(
@@ -274,9 +308,11 @@ def _metadata_changes(described: list[dict[str, Any]]) -> Iterable[dict[str, Any
 
 def _no_longer_served(
     connection: duckdb.DuckDBPyConnection, dataset: str, table: Table, items: list[Landed], rows: pd.DataFrame
-) -> dict[str, Any]:
+) -> Iterable[dict[str, Any]]:
     """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a warning."""
-    key, day = table.grain[:2]
+    key, day = DATASETS[dataset].key, DATASETS[dataset].day
+    if key == day:
+        return
     # A trailing window of vintages holds new versions only; what it leaves out is not gone.
     dated = set(rows.loc[rows["availability"] == "vintage", key]) if dataset == "fred" else set()
     asked = [(item.input, item.start, item.end) for item in items if item.input not in dated]
@@ -298,7 +334,7 @@ def _no_longer_served(
     finally:
         connection.unregister("asked_ranges")
         connection.unregister("served_rows")
-    return {
+    yield {
         "table_name": table.full_name, "rule": "source_still_serves_what_is_held", "column_name": None, "severity": "warning",
         "passed": not gone, "checked_rows": len(asked), "failed_rows": sum(count for *_, count in gone),
         "sample": "; ".join(f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone[:5]) or None,

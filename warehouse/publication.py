@@ -29,9 +29,9 @@ KEPT_GENERATIONS = 3
 COPIED_SCHEMAS = ("ref", "ops")
 
 
-def next_generation(settings: Settings) -> int:
-    """One more than the highest generation that is there."""
-    return max((int(path.name) for path in _generations(settings)), default=0) + 1
+def next_generation(settings: Settings, recorded: int | None) -> int:
+    """One more than the highest generation that is there or was ever recorded."""
+    return max([recorded or 0, *(int(path.name) for path in _generations(settings))]) + 1
 
 
 def current_generation(settings: Settings) -> Path | None:
@@ -128,11 +128,12 @@ def publish(settings: Settings, generation: int) -> Path:
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute("select count(*) from ops.publication").fetchone()
     for path in sorted(building.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != ".run":
             path.chmod(0o444)
             _sync(path)
     target = building.with_name(str(generation))
     os.replace(building, target)
+    (target / ".run").unlink(missing_ok=True)
     _sync(target.parent)
     link = settings.published / "current"
     temporary = settings.published / "current.new"

@@ -38,10 +38,9 @@ class Settings:
     source_was_chosen_for_you: bool
 
     def source_of(self, dataset: str) -> str:
-        """The source of one input: `prices`, `futures` or `fred`."""
-        return {"prices": self.prices_source, "futures": self.futures_source, "fred": self.fred_source}[
-            dataset
-        ]
+        """The source of one input: `prices`, `futures`, `fred`, or one that has no setting of its own."""
+        chosen = {"prices": self.prices_source, "futures": self.futures_source, "fred": self.fred_source}
+        return chosen.get(dataset, self.source)
 
     @property
     def kind(self) -> str:

@@ -1,0 +1,364 @@
+"""What goes wrong and is put right again: restored files, damaged payloads, failed rules, gaps, full and unwritable folders, a lost publication."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import zlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cli import status
+from expectations import gate
+from sources.files import FilesSource
+from sources.protocol import Request, Unreadable
+from tests.small_market import (
+    START,
+    published,
+    published_digests,
+    run_day,
+    small_settings,
+    write_small_market,
+)
+from warehouse import daily
+from warehouse.database import HomeError, MixedData, pipeline_database
+from warehouse.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the small market, kept as they are."""
+    return write_small_market(tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture(scope="module")
+def filled(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after one session, to be copied."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    run_day(small_settings(market, home), "2024-07-16")
+    return home
+
+
+@pytest.fixture
+def settings(market: Path, filled: Path, tmp_path: Path) -> Settings:
+    """A copy of the market's files and of the filled home, for a test to break."""
+    shutil.copytree(market, tmp_path / "files")
+    shutil.copytree(filled, tmp_path / "home", symlinks=True)
+    return small_settings(tmp_path / "files", tmp_path / "home")
+
+
+def load(settings: Settings, session: str, run_id: str) -> dict[str, Any]:
+    """Plan, fetch and load alone."""
+    for batch in daily.plan(
+        settings, {"partition_key": session, "parameter": None, "logical_date": None}, run_id
+    ):
+        daily.fetch(settings, run_id, batch["batch"])
+    return daily.load(settings, run_id)
+
+
+def values(settings: Settings, sql: str) -> list[Any]:
+    """First column of a query on the pipeline's database."""
+    with pipeline_database(settings, read_only=True) as connection:
+        return [row[0] for row in connection.execute(sql).fetchall()]
+
+
+def test_a_file_that_is_put_back_is_a_change_like_any_other(settings: Settings) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "fred" / "DGS2.csv"
+    good = path.read_text()
+    line = next(line for line in good.splitlines() if line.startswith("2024-07-10"))
+    before = published_digests(settings)
+    path.write_text(good.replace(line, "2024-07-10,9.99"))
+    with pytest.raises(daily.StepFailed, match="critical rules failed"):
+        run_day(settings, "2024-07-16", "bad")
+    path.write_text(good)
+    run_day(settings, "2024-07-16", "restored")
+    assert published_digests(settings) == before
+    versions = values(
+        settings,
+        "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10' order by known_at_utc",
+    )
+    assert versions == [float(line.split(",")[1]), 9.99, float(line.split(",")[1])]
+
+
+def test_a_failed_critical_rule_is_judged_again_not_forgotten(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "prices" / "JPM.csv"
+    path.write_text(path.read_text().rstrip("\n") + "\n2024-09-03,1,1,1,1,1,1,0,\n")
+    strict = {
+        "type": "expect_column_values_to_be_between",
+        "kwargs": {"column": "volume", "min_value": 2},
+        "severity": "critical",
+        "meta": {"name": "volume_is_large"},
+    }
+    rules = gate.handwritten
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            gate,
+            "handwritten",
+            lambda table: {
+                **rules(table),
+                "expectations": [strict] if table.name == "equity_prices" and table.schema == "raw" else [],
+            },
+        )
+        for run_id in ("first", "second"):
+            with pytest.raises(daily.StepFailed, match="volume_is_large"):
+                load(settings, "2024-07-17", run_id)
+    load(settings, "2024-07-17", "without-the-rule")
+    assert values(
+        settings, "select close from raw.equity_prices where symbol = 'JPM' and session_date = '2024-09-03'"
+    ) == [1.0]
+
+
+def test_one_wild_settlement_is_caught_also_when_its_neighbours_came_before(settings: Settings) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "futures" / "ZQU24.csv"
+    line = next(line for line in path.read_text().splitlines() if line.startswith("2024-07-10"))
+    path.write_text(path.read_text().replace(line, "2024-07-10,85.0"))
+    load(settings, "2024-07-17", "wild")
+    assert values(settings, "select count(*) from raw.fed_funds_futures where settle = 85") == [0]
+    assert values(settings, "select rule from ops.quarantine where run_id = 'wild'") == [
+        "settlement_is_near_its_neighbours"
+    ]
+
+
+def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path) -> None:
+    held = []
+    for name, sessions in (("cut", ("2023-03-15", "2023-09-15")), ("once", ("2023-09-15",))):
+        home = {
+            "ROTATION_SOURCE": "simulated",
+            "ROTATION_HOME": str(tmp_path / name),
+            "ROTATION_HISTORY_START": "2023-01-03",
+        }
+        for session in sessions:
+            load(Settings.from_environment(home), session, session)
+        held.append(
+            values(
+                Settings.from_environment(home),
+                "select contract || settlement_date || settle from raw.fed_funds_futures order by 1",
+            )
+        )
+    assert held[0] == held[1]
+    assert len(held[0]) > 1000
+
+
+def test_an_earlier_start_is_fetched_from_a_source_that_serves_ranges(tmp_path: Path) -> None:
+    home = {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "home")}
+    late = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-01-03"})
+    early = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2023-06-01"})
+    load(late, "2024-07-16", "late")
+    load(early, "2024-07-16", "early")
+    assert values(early, "select min(session_date) from raw.equity_prices where symbol = 'SPY'") == [
+        date(2023, 6, 1)
+    ]
+    load(early, "2024-07-17", "next")
+    assert values(early, "select request from ops.payloads where input = 'SPY' and run_id = 'next'") == [
+        "prices/SPY 2024-07-02..2024-07-17"
+    ]
+
+
+def test_a_session_before_the_start_names_the_setting(market: Path, tmp_path: Path) -> None:
+    settings = small_settings(market, tmp_path / "home", ROTATION_HISTORY_START="2024-07-17")
+    with pytest.raises(
+        daily.StepFailed, match="Session 2024-07-16 lies before ROTATION_HISTORY_START=2024-07-17"
+    ):
+        run_day(settings, "2024-07-16")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-30]),
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(gzip.compress(b"evil")),
+    ],
+)
+def test_a_damaged_payload_is_fetched_once_more(settings: Settings, damage: Any) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "prices" / "JPM.csv"
+    path.write_text(path.read_text().rstrip("\n") + "\n2024-09-03,1,1,1,1,1,1,0,\n")
+    named = {"partition_key": "2024-07-17", "parameter": None, "logical_date": None}
+    for batch in daily.plan(settings, named, "damaged"):
+        daily.fetch(settings, "damaged", batch["batch"])
+    damage(max((settings.landing / "prices" / "JPM").glob("*.gz"), key=lambda item: item.name))
+    daily.load(settings, "damaged")
+    assert (
+        values(
+            settings,
+            "select message from ops.runs where run_id = 'damaged' and step = 'load' and message like '%prices/JPM%'",
+        )
+        != []
+    )
+    load(settings, "2024-07-17", "again")
+    assert values(
+        settings, "select close from raw.equity_prices where symbol = 'JPM' and session_date = '2024-09-03'"
+    ) == [1.0]
+
+
+def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(settings: Settings) -> None:
+    assert settings.files_dir is not None
+    plain = settings.files_dir / "prices" / "JPM.csv"
+    packed = bytearray(gzip.compress(plain.read_bytes()))
+    broken = 0
+    for place in range(40, len(packed), len(packed) // 25):
+        flipped = packed.copy()
+        flipped[place] ^= 0x55
+        try:
+            zlib.decompress(bytes(flipped), wbits=31)
+        except zlib.error:
+            broken += 1
+        plain.with_suffix(".csv.gz").write_bytes(bytes(flipped))
+        if plain.exists():
+            plain.unlink()
+        source = FilesSource(settings.files_dir)
+        with pytest.raises(Unreadable, match="prices/JPM"):
+            source.parse(source.fetch(Request("prices", "JPM", START, START)))
+    assert broken > 3
+    load(settings, "2024-07-17", "flipped")
+    assert (
+        "prices/JPM"
+        in values(settings, "select message from ops.runs where run_id = 'flipped' and step = 'load'")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("date,settle,settle\n2024-07-16,94,94\n", "names a column twice"),
+        ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "no CSV"),
+    ],
+)
+def test_a_strange_table_is_refused_by_name(settings: Settings, line: str, said: str) -> None:
+    assert settings.files_dir is not None
+    (settings.files_dir / "futures" / "ZQU24.csv").write_text(line)
+    source = FilesSource(settings.files_dir)
+    with pytest.raises(Unreadable, match=said) as caught:
+        source.parse(source.fetch(Request("futures", "ZQU24", START, START)))
+    assert "futures/ZQU24" in str(caught.value)
+
+
+def test_dates_of_a_frame_s_parquet_are_dates(settings: Settings) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "prices" / "SPY.csv"
+    source = FilesSource(settings.files_dir)
+    before = source.parse(source.fetch(Request("prices", "SPY", START, START))).frame
+    duckdb.execute(
+        f"copy (select * replace (date::timestamp as date) from read_csv('{path}')) to '{path.with_suffix('.parquet')}' (format parquet)"
+    )
+    path.unlink()
+    parsed = source.parse(source.fetch(Request("prices", "SPY", START, START)))
+    assert parsed.rejected == []
+    assert parsed.frame["session_date"].equals(before["session_date"])
+
+
+def test_one_bad_row_does_not_move_the_last_session(settings: Settings) -> None:
+    assert settings.files_dir is not None
+    path = settings.files_dir / "prices" / "SPY.csv"
+    before = FilesSource(settings.files_dir).last_session("SPY")
+    path.write_text(
+        path.read_text().rstrip("\n") + "\n2024-08-31,1,1,1,1,1,1,0,\n2028-01-05,1,1,1,1,1,1,0,\n"
+    )
+    assert before == FilesSource(settings.files_dir).last_session("SPY") == date(2024, 8, 30)
+
+
+def test_a_failed_fetch_is_in_the_status(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ROTATION_HOME", "ROTATION_FILES_DIR", "ROTATION_SOURCE"):
+        monkeypatch.setenv(
+            name,
+            {
+                "ROTATION_HOME": str(settings.home),
+                "ROTATION_FILES_DIR": str(settings.files_dir),
+                "ROTATION_SOURCE": "files",
+            }[name],
+        )
+    assert status.main() == 0
+    shutil.rmtree(settings.landing)
+    settings.landing.write_text("in the way")
+    with pytest.raises(HomeError, match="cannot be written"):
+        load(settings, "2024-07-17", "blocked")
+    assert json.loads((settings.published / "status.json").read_text())["state"] == "failed"
+    assert status.main() == 1
+    (settings.published / "status.json").write_text("")
+    assert status.main() == 1
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_a_session_that_cannot_be_run_is_in_the_status(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="NYSE was closed"):
+        load(settings, "2024-07-04", "holiday")
+    found = json.loads((settings.published / "status.json").read_text())
+    assert (found["state"], found["run_id"], found["generation"]) == ("failed", "holiday", 1)
+
+
+def test_a_full_disk_is_said_before_the_work_starts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        daily.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
+    )
+    with pytest.raises(daily.StepFailed, match=r"has 1 MB left and a run needs about \d+ MB"):
+        load(settings, "2024-07-17", "full")
+
+
+def test_an_error_without_space_names_the_folder(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device", str(settings.landing / "x"))
+
+    monkeypatch.setattr("sources.landing.land", full)
+    with pytest.raises(
+        daily.StepFailed, match=r"No space left on device\. Make room or writable what is below"
+    ):
+        load(settings, "2024-07-17", "no-space")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "{"])
+def test_an_unreadable_marker_of_the_home_says_what_it_must_hold(settings: Settings, content: str) -> None:
+    (settings.home / "home.json").write_text(content)
+    with pytest.raises(HomeError, match="it must hold"):
+        load(settings, "2024-07-17", "marker")
+
+
+def test_a_refused_mixture_touches_nothing(settings: Settings, tmp_path: Path) -> None:
+    before = (settings.published / "status.json").read_bytes()
+    simulated = Settings.from_environment(
+        {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(settings.home)}
+    )
+    with pytest.raises(MixedData):
+        load(simulated, "2024-07-17", "mixed")
+    assert (settings.published / "status.json").read_bytes() == before
+    assert values(settings, "select count(*) from ops.runs where run_id = 'mixed'") == [0]
+    elsewhere = {
+        "ROTATION_SOURCE": "simulated",
+        "ROTATION_HOME": str(tmp_path / "other"),
+        "ROTATION_WAREHOUSE": str(settings.warehouse),
+    }
+    with pytest.raises(MixedData, match="ROTATION_WAREHOUSE"):
+        load(Settings.from_environment(elsewhere), "2024-07-17", "mixed")
+
+
+def test_a_lost_publication_is_made_again_with_a_new_number(settings: Settings) -> None:
+    before = published_digests(settings)
+    shutil.rmtree(settings.published)
+    run_day(settings, "2024-07-16", "again")
+    assert published_digests(settings) == before
+    assert values(settings, "select generation from ops.publication order by 1") == [1, 2]
+    with published(settings) as connection:
+        assert connection.execute("select max(generation) from ops.publication").fetchall() == [(2,)]
+
+
+def test_a_damaged_publication_is_replaced(settings: Settings) -> None:
+    before = published_digests(settings)
+    damaged = settings.published / "generations" / "1" / "warehouse.duckdb"
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    run_day(settings, "2024-07-16", "again")
+    assert published_digests(settings) == before
