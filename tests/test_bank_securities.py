@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from tests.replay_fixture import REPOSITORY, catalog_types, replay_warehouse, run_model
+from warehouse.catalog import load_catalog
 from warehouse.reference_data import reference_frame
 
 MODELS = ("staging.bank_reported_quarters", "marts.bank_reported_losses", "marts.bank_securities_mark")
@@ -21,7 +22,9 @@ FUNDS = {"lt_1y": "BIL", "1_3y": "SHY", "3_5y": "IEI", "5_10y": "IEF", "gt_10y":
 
 
 def create_references(con: duckdb.DuckDBPyConnection) -> None:
-    if con.execute("select count(*) from duckdb_databases() where database_name = 'pipeline'").fetchone() == (0,):
+    if con.execute("select count(*) from duckdb_databases() where database_name = 'pipeline'").fetchone() == (
+        0,
+    ):
         con.execute("attach ':memory:' as pipeline")
         con.execute("create schema pipeline.raw")
         con.execute(load_catalog()["raw.bank_financials"].ddl(catalog="pipeline"))
