@@ -35,7 +35,7 @@ def small_feed(as_of: date) -> Feed:
 def environ_of(server: Server, home: Path) -> dict[str, str]:
     return {
         "ROTATION_SOURCE": "live", "ROTATION_HOME": str(home), "ROTATION_HISTORY_START": "2022-01-03",
-        "ROTATION_FRED_URL": server.url, "ROTATION_YAHOO_URL": server.url, "FRED_API_KEY": CANARY,
+        "ROTATION_FRED_URL": server.url, "ROTATION_YAHOO_URL": server.url, "ROTATION_FDIC_URL": server.url, "FRED_API_KEY": CANARY,
         "AIRFLOW_CONN_FRED_DEFAULT": json.dumps({"conn_type": "http", "host": "api.stlouisfed.org", "password": OTHER_CANARY}),
     }  # fmt: skip
 

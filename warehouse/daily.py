@@ -152,7 +152,7 @@ def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[st
             done[name] = {"landed": landed_payload.to_json()}
         except SourceError as error:
             done[name] = {"error": str(error), "kind": type(error).__name__}
-            if error.retryable:
+            if error.retryable and DATASETS[dataset].awaited:
                 waiting.append(f"{name}: {error}")
     _write(path, done)
     attempts = path.with_suffix(".attempts")

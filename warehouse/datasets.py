@@ -12,7 +12,11 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Dataset:
-    """One kind of input. `trailing_days`: how far before the last date held a source is asked again, so that a late correction is seen."""
+    """One kind of input.
+
+    `trailing_days`: how far before the last date held a source is asked again, so that a late correction is seen. `awaited`: whether a
+    source that does not answer is asked again in the same run; what comes by the quarter can wait for the next one.
+    """
 
     name: str
     table: str
@@ -20,6 +24,7 @@ class Dataset:
     day: str
     batch_size: int
     trailing_days: int
+    awaited: bool = True
 
 
 DATASETS = {
@@ -29,7 +34,9 @@ DATASETS = {
         Dataset("futures", "raw.fed_funds_futures", "contract", "settlement_date", 110, 14),
         Dataset("fred", "raw.fred_observations", "series_id", "observation_date", 50, 45),
         # Amended reports change a quarter for about half a year.
-        Dataset("bank_financials", "raw.bank_financials", "quarter_end", "quarter_end", 10, 200),
+        Dataset(
+            "bank_financials", "raw.bank_financials", "quarter_end", "quarter_end", 10, 200, awaited=False
+        ),
     )
 }
 

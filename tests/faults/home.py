@@ -14,6 +14,7 @@ import pytest
 from sources.transport import Transport
 from warehouse import daily
 from warehouse.database import pipeline_database, prepare_home, utc_now
+from warehouse.datasets import DATASETS
 from warehouse.reference_data import load_reference
 from warehouse.settings import Settings
 
@@ -42,7 +43,7 @@ class LiveHome:
             for dataset in dict.fromkeys(dataset for dataset, _ in inputs):
                 held = {
                     item["input"]: item
-                    for item in daily._plan_items(self.settings, connection, dataset, session)
+                    for item in daily._plan_items(self.settings, connection, DATASETS[dataset], session)
                 }
                 items = []
                 for name in [name for kind, name in inputs if kind == dataset]:
@@ -106,7 +107,7 @@ def live_home(
 ) -> LiveHome:
     """A new live home whose clients talk to `url` and give up early."""
     environ = {
-        "ROTATION_SOURCE": "live", "ROTATION_HOME": str(folder), "ROTATION_FRED_URL": url, "ROTATION_YAHOO_URL": url,
+        "ROTATION_SOURCE": "live", "ROTATION_HOME": str(folder), "ROTATION_FRED_URL": url, "ROTATION_YAHOO_URL": url, "ROTATION_FDIC_URL": url,
         "ROTATION_HISTORY_START": str(START), **({"FRED_API_KEY": key} if key else {}), **changes,
     }  # fmt: skip
     for name in ("FRED_API_KEY", "AIRFLOW_CONN_FRED_DEFAULT"):
