@@ -20,10 +20,10 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 	@$(RUN) -m cli.digest
 
 test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
-	@$(RUN) -m pytest -m "not full"
+	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
-	@$(RUN) -m pytest -rs
+	@$(RUN) -m pytest -rs -n 2 --dist loadfile
 
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full

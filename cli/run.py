@@ -131,6 +131,13 @@ def prepare_airflow(env: dict[str, str], log: Path) -> int:
     if stamp.exists():
         return 0
     AIRFLOW_HOME.mkdir(exist_ok=True)
+    # Two runs that start in an empty folder would migrate the same database at once.
+    with (AIRFLOW_HOME / ".prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return 0 if stamp.exists() else _migrate(env, log, stamp)
+
+
+def _migrate(env: dict[str, str], log: Path, stamp: Path) -> int:
     print("preparing Airflow (once) ...", flush=True)
     commands = (["db", "migrate"], ["pools", "set", POOL, "1", "one writer at a time: DuckDB"])
     with log.open("a", encoding="utf-8") as stream:
