@@ -96,7 +96,7 @@ def _beta(page: Page, section: Section) -> None:
         day(last["session_date"]),
     )
     legend = Markup(
-        'Strip at the bottom: <span class="key c1"></span> gains when rates fall <span class="key c2"></span> gains when rates rise <span class="key hold"></span> unclear. Now: <strong>{}</strong> since {}. Shaded: 90 % interval (Newey–West).'
+        'Strip at the bottom: <span class="nw"><span class="key c1"></span> gains when rates fall</span> <span class="nw"><span class="key c2"></span> gains when rates rise</span> <span class="nw"><span class="key hold"></span> unclear.</span> Now: <strong>{}</strong> since {}. Shaded: 90 % interval (Newey–West).'
     ).format(text(last["regime"]), day(last["regime_start_date"]))
     alt = Markup(
         "Effect on {} of a parallel rise of yields by 10 basis points, 252 observations, by week from {} to {}; now {} per cent, interval {} to {}; regime {}."

@@ -83,6 +83,8 @@ class Reader:
         limit: int | None = None,
     ) -> list[Row]:
         """Rows of a table as cells; a column is a name or `alias = expression`. The grain is always among them."""
+        if table not in self.tables:
+            raise Absent(f"{table} is not in this publication.")
         grain = self.catalog[table].grain
         named = [(name, name) for name in grain]
         for column in columns:

@@ -134,7 +134,7 @@ def _probabilities(page: Page, section: Section, as_of: dt.date) -> None:
             "; ".join(parts)
         )
         legend = Markup(
-            '<span class="key cut3"></span> below today’s range <span class="key hold"></span> today’s range <span class="key hike3"></span> above it. Ranges in per cent; shares below 9 % are in the table.'
+            '<span class="nw"><span class="key cut3"></span> below today’s range</span> <span class="nw"><span class="key hold"></span> today’s range</span> <span class="nw"><span class="key hike3"></span> above it.</span> Ranges in per cent; shares below 9 % are in the table.'
         )
         section.blocks.append(
             Figure(

@@ -33,7 +33,7 @@ CONFIG: Spec = {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6,
     },
     "axisX": {"grid": False, "domain": True, "domainColor": "var(--rule)", "ticks": True, "tickColor": "var(--rule)", "tickSize": 4},
-    "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -28, "titleY": -10, "tickCount": 5},
+    "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -28, "titleY": -10, "tickCount": 5, "minExtent": 30},
     "text": {"color": "var(--ink)", "fontSize": 12},
     "line": {"strokeWidth": 1.6, "strokeJoin": "round"},
 }  # fmt: skip
@@ -147,6 +147,7 @@ def lines(
     band: tuple[str, str] | None = None,
     area: str | None = None,
     digits: str = "",
+    width: float | None = None,
     ticks: list[float] | None = None,
     strip: tuple[Points, dict[str, str]] | None = None,
 ) -> Spec:
@@ -244,8 +245,12 @@ def lines(
                     "encoding": encoding,
                 }
             )
+    # Two drawings of one width, one above the other, stay aligned when their labels differ in length.
+    longest = max(len(str(end["label"])) for end in ends)
+    padding_ = {**PADDING, "right": PADDING["right"] + 6.6 * max(0, 8 - longest)} if width else PADDING
     return {
-        "width": _room([str(end["label"]) for end in ends]),
+        "padding": padding_,
+        "width": width or _room([str(end["label"]) for end in ends]),
         "height": height,
         "data": {"values": points},
         "layer": layers,
@@ -339,7 +344,9 @@ def intervals(points: Points, *, unit: str) -> Spec:
         "title": unit,
         "axis": {
             "grid": True,
-            "tickCount": 6,
+            "tickCount": 4,
+            "labelOverlap": "greedy",
+            "labelSeparation": 8,
             "labelExpr": "datum.value == 0 ? '0' : format(datum.value, '+~g')",
             "titleAnchor": "end",
         },

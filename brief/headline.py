@@ -19,6 +19,8 @@ from brief.cells import (
 )
 from warehouse.headlines import headlines
 
+# A fact that more than this share of the days before could match is none for a headline.
+ORDINARY = 0.02
 NAMES = {"IWM": "small caps", "SPY": "large caps", "QQQ": "the Nasdaq 100", "KRE": "regional banks"}
 
 
@@ -29,7 +31,31 @@ def headline(page: Page) -> Markup:
         return Markup("No headline for {}: the marts it is taken from are missing or too short.").format(
             plain_day(page.session)
         )
-    return min(found, key=lambda fact: fact[0])[1]
+    share, sentence = min(found, key=lambda fact: fact[0])
+    if share > ORDINARY:
+        return Markup("Nothing out of the ordinary: {}").format(_ordinary(page) or sentence)
+    return sentence
+
+
+def _ordinary(page: Page) -> Markup | None:
+    """Small against large caps over five sessions, with the rank."""
+    if "marts.rotation_pair_daily" not in page.reader.tables:
+        return None
+    rows = page.reader.rows(
+        "marts.rotation_pair_daily",
+        ["spread_pp", "distance = abs(spread_pp)", "spread_rank", "history_sessions"],
+        "session_date = ? and window_sessions = 5 and pair_id = 'IWM/SPY' and spread_rank is not null",
+        [page.session],
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return Markup("small caps (IWM) {} large caps (SPY) by {} points in five sessions, rank {} of {}").format(
+        "beat" if row["spread_pp"].value >= 0 else "trailed",
+        number(row["distance"], 2),
+        number(row["spread_rank"], 0),
+        number(row["history_sessions"], 0),
+    )
 
 
 def _safely(maker: Callable[[Page], list[tuple[float, Markup]]], page: Page) -> list[tuple[float, Markup]]:

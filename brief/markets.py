@@ -287,7 +287,7 @@ def macro(page: Page, section: Section) -> None:
                 ],
                 f"marts.macro_daily, {series}, weekly",
                 Table(
-                    Markup("At the end of each year, and the percentile at the time"),
+                    Markup("{} at the end of each year, and the percentile at the time").format(title),
                     ["Day", f"Value, {unit}", "Percentile"],
                     [
                         [day(r["observation_date"]), number(r["shown"], digits), ordinal(r["percentile"])]
@@ -325,7 +325,7 @@ def macro(page: Page, section: Section) -> None:
     section.blocks.append(
         Table(
             Markup("All series at their last observation available by {}").format(plain_day(session)),
-            ["Series", "Value", "Percentile", "1 year", "1 month", "Of"],
+            ["Series", "Value", "Percentile", "1 year", "1 month", "As of"],
             lines_,
             Markup(
                 "Changes in the units of the series; for levels that grow (“grows”) the change over a year in per cent, and no percentile. Percentile: share of the history held that lies at or below."

@@ -164,12 +164,14 @@ def _ratio(page: Page, section: Section) -> None:
         [("ratio", plain_number(points[-1]["ratio"], 3), "var(--c1)")],
         unit=f"price of {base} over price of {quote}",
         height=150,
+        width=290,
     )
     bottom = figures.lines(
         points,
         [("drawdown", f"{plain_number(points[-1]['drawdown'], 1)} %", "var(--c2)")],
         unit="below its highest level so far, %",
         height=100,
+        width=290,
         area="drawdown",
     )
     title = (

@@ -299,15 +299,42 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
     sentence = plain_text(headline(Page(Reader(warehouse), SESSION, False)))
     status = json.loads((settings.published / "status.json").read_text())
     assert status["headlines"][0] == sentence
-    rarest = warehouse.execute(
+    share = warehouse.execute(
         """
-        select pair_id, window_sessions from marts.rotation_pair_daily
-        where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY') and spread_rank is not null
-        order by least(spread_rank, history_sessions - spread_rank + 1) / history_sessions limit 1
+        select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions) from marts.rotation_pair_daily
+        where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
         """
-    ).fetchone()
-    base, quote = rarest[0].split("/")
-    assert (base in sentence and quote in sentence) or sentence.startswith("Fed funds futures")
+    ).fetchone()[0]
+    rate = warehouse.execute(
+        """
+        with changes as (select as_of_date, abs(change_bp) as size from marts.policy_repricing where horizon = 'year_end' and change_bp is not null)
+        select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*) from changes where as_of_date <= '2024-08-29'
+        """
+    ).fetchone()[0]
+    assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
+
+
+def test_a_record_makes_the_headline(copy: Any) -> None:
+    copy.execute(
+        "update marts.rotation_pair_daily set spread_pp = -21.114, spread_rank = history_sessions, is_record_low = true "
+        "where pair_id = 'KRE/SPY' and window_sessions = 5 and session_date = '2024-08-29'"
+    )
+    sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
+    start = "Regional banks (KRE) trailed large caps (SPY) by 21.11 points in five sessions: the widest such gap in the history held, from "
+    assert sentence.startswith(start)
+
+
+def test_an_extreme_change_of_the_expected_rate_makes_the_headline(copy: Any) -> None:
+    copy.execute(
+        "update marts.policy_repricing set change_bp = -96.93 where horizon = 'year_end' and as_of_date = '2024-08-29'"
+    )
+    sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
+    days = copy.execute(
+        "select count(*) from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and as_of_date < '2024-08-29'"
+    ).fetchone()[0]
+    assert sentence == (
+        f"Fed funds futures cut the rate expected for the end of the year by 96.9 basis points in a day: no day of {days} before moved it as far"
+    )
 
 
 def test_the_brief_reads_the_publication_only(folder: Path, tmp_path: Path) -> None:
@@ -363,6 +390,56 @@ def test_labels_keep_their_distance_and_order() -> None:
     assert all(high - low >= 0.1 - 1e-6 for low, high in pairwise(ordered))
 
 
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio after WCAG 2."""
+    light = []
+    for colour in (one, other):
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+def test_text_stands_out_in_both_themes(theme: int) -> None:
+    """The checker cannot see text in drawings; the palette can be computed."""
+    style = (REPOSITORY / "brief" / "templates" / "style.css").read_text(encoding="utf-8")
+    palette = dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", style.split(":root")[theme + 1]))
+    for words in ("ink", "muted", "c1", "c2", "c3", "link"):
+        assert contrast(palette[words], palette["paper"]) >= 4.5, words
+    for fill in ("hold", *(f"{kind}{step}" for kind in ("cut", "hike") for step in range(1, 5))):
+        assert contrast(palette["ink"], palette[fill]) >= 4.5, fill
+    assert contrast(palette["ink"], palette["alarm-paper"]) >= 4.5
+    assert contrast(palette["muted"], palette["panel"]) >= 4.5
+
+
+def browser_text(target: Path, tmp_path: Path) -> str:
+    """The page after its scripts ran, as headless Chromium has it; skips without one."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}",
+               "--virtual-time-budget=60000", "--window-size=1280,1000", "--dump-dom", target.as_uri()]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("name", ["brief.html", "validation.html"])
+def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, width: int) -> None:
+    text = (folder / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text), encoding="utf-8")  # fmt: skip
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe><pre id="wide"></pre>
+        <script>addEventListener('load', () => {{ const root = document.getElementById('page').contentDocument.documentElement;
+        document.getElementById('wide').textContent = root.scrollWidth + ' in ' + root.clientWidth; }});</script>"""
+    )
+    found = re.search(r'<pre id="wide">(\d+) in (\d+)</pre>', browser_text(frame, tmp_path))
+    assert found is not None
+    assert int(found[1]) <= int(found[2]) <= width
+
+
 AXE_SCRIPT = """
 <script>window.addEventListener('load', () => axe.run(document).then(found => {
   document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
@@ -375,9 +452,6 @@ AXE_SCRIPT = """
 @pytest.mark.parametrize("name", ["brief.html", "validation.html"])
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing_serious(folder: Path, tmp_path: Path, name: str, dark: bool) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
     script = Path(
         os.environ.get("ROTATION_AXE_JS", str(REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"))
     )
@@ -391,8 +465,7 @@ def test_axe_finds_nothing_serious(folder: Path, tmp_path: Path, name: str, dark
         text = text.replace("@media screen and (prefers-color-scheme: dark)", "@media screen")
     target = tmp_path / name
     target.write_text(text.replace("</body>", f"<script>{script.read_text(encoding='utf-8')}</script>{AXE_SCRIPT}</body>"), encoding="utf-8")  # fmt: skip
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--window-size=1280,1000", "--dump-dom", target.as_uri()]  # fmt: skip
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+    answer = browser_text(target, tmp_path)
     match = re.search(r'<pre id="axe">(.*?)</pre>', answer, re.DOTALL)
     assert match is not None, answer[-500:]
     found = json.loads(html.unescape(match[1]))
