@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run test test-full test-full-only check format status digest lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest dictionary lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms
+
+dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
+	@$(RUN) -m cli.dictionary
 
 # The lock is hash-pinned and good for Python 3.11 to 3.13 on every platform; it names no package index.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade

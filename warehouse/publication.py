@@ -185,7 +185,7 @@ def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]
 def code_version() -> str:
     """The commit, with a hash of the code when it differs from the commit or is not under version control."""
     content = hashlib.sha256()
-    for folder in ("dags", "sources", "warehouse", "transforms", "expectations", "market_calendar"):
+    for folder in ("brief", "dags", "sources", "warehouse", "transforms", "expectations", "market_calendar"):
         for path in sorted((REPOSITORY / folder).rglob("*")):
             if path.suffix in (".py", ".sql", ".yml", ".csv"):
                 content.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes())
