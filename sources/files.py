@@ -2,18 +2,34 @@
 
 In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each also as `.csv.gz` or
 `.parquet`; columns as in `sources.tabular`. Out: the bytes of the file as it lies there, whatever range was asked.
+Other programs drop files here at any time. A file is read when its size and time stand still for a second, and only if it is the same
+file after reading as before; else it is tried again. Names that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are no inputs.
+Caveat: a writer that pauses for longer at the end of a line has written, for now, a shorter file; the next run finds the rest.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from market_calendar.sessions import is_session, last_closed_session
-from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
+from sources.protocol import (
+    NotServed,
+    Parsed,
+    Payload,
+    Request,
+    SourceError,
+    SourceUnavailable,
+    Unreadable,
+)
 from sources.tabular import delivery_month, parse_tabular
 
 EXTENSIONS = ("csv", "csv.gz", "parquet")
+# A file whose last change is younger may still be written.
+SETTLED_SECONDS = 1.0
+# How long one fetch waits for a file to come to rest; the task tries again after that.
+PATIENCE_SECONDS = 5.0
 
 
 class FilesSource:
@@ -50,12 +66,19 @@ class FilesSource:
     def fetch(self, request: Request) -> Payload:
         """Read the file of one input."""
         path, extension = self._path(request)
+        name = f"{request.dataset}/{path.name}"
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise Unreadable(
-                f"files: {request.dataset}/{path.name} cannot be read: {error.strerror}"
+            content = _read_settled(path)
+        except FileNotFoundError:
+            raise SourceUnavailable(
+                f"files: {name} was there a moment ago and is gone; it may be replaced"
             ) from None
+        except OSError as error:
+            raise Unreadable(f"files: {name} cannot be read: {error.strerror}") from None
+        if content is None:
+            raise SourceUnavailable(
+                f"files: {name} is still being written; write under a name ending in .part and rename it when it is complete"
+            )
         return Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
 
     def parse(self, payload: Payload) -> Parsed:
@@ -79,3 +102,26 @@ class FilesSource:
                 f"files: {request.dataset}/{request.input} has more than one file: {', '.join(path.name for path, _ in found)}; keep one"
             )
         return found[0]
+
+
+def _read_settled(path: Path) -> bytes | None:
+    """The content once nobody writes it any more; None when it does not come to rest in time."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        before = _state(path)
+        # A time in the future is that of another machine's clock; it says nothing about rest.
+        age = time.time() - before[2] / 1e9
+        if not 0 <= age < SETTLED_SECONDS:
+            content = path.read_bytes()
+            if _state(path) == before and len(content) == before[1]:
+                return content
+        left = ends - time.monotonic()
+        if left <= 0:
+            return None
+        time.sleep(min(max(SETTLED_SECONDS - age, 0.05) if age >= 0 else 0.05, left))
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is replaced, grows or is written again."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -3,7 +3,8 @@
 In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split` (prices),
 `date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not known.
 Out: `Parsed`. Text that is no number, or a number that is not finite, rejects its row and names the column; a header that lacks a
-column refuses the whole payload. Caveat: `previous_adj_close` is the row before in this payload, also across a missing session.
+column, or names one twice, refuses the whole payload. A last line without a line end is rejected: `94.6` may be the start of `94.675`.
+Caveat: `previous_adj_close` is the row before in this payload, also across a missing session.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ def delivery_month(contract: str) -> pd.Timestamp:
 
 def parse_tabular(payload: Payload) -> Parsed:
     """Parse one payload by the dataset that its request names."""
-    text, ragged = _as_text_frame(payload)
+    text, unread = _as_text_frame(payload)
     dataset, item = payload.request.dataset, payload.request.input
     if dataset == "prices":
         return _parse(
             payload,
             text,
-            ragged,
+            unread,
             "date",
             "session_date",
             {name: name for name in PRICE_COLUMNS},
@@ -55,29 +56,31 @@ def parse_tabular(payload: Payload) -> Parsed:
         )
     if dataset == "futures":
         keys = {"contract": item, "delivery_month": delivery_month(item)}
-        return _parse(payload, text, ragged, "date", "settlement_date", {"settle": "settle"}, keys)
+        return _parse(payload, text, unread, "date", "settlement_date", {"settle": "settle"}, keys)
     return _parse(
-        payload, text, ragged, "observation_date", "observation_date", {item: "value"}, {"series_id": item}
+        payload, text, unread, "observation_date", "observation_date", {item: "value"}, {"series_id": item}
     )
 
 
 def _parse(
     payload: Payload,
     text: pd.DataFrame,
-    ragged: list[dict[str, Any]],
+    unread: list[tuple[str, str]],
     date_column: str,
     date_name: str,
     numbers: dict[str, str],
     keys: dict[str, Any],
 ) -> Parsed:
     missing = [name for name in (date_column, *numbers) if name not in text.columns]
-    if missing:
+    doubled = [name for name in (date_column, *numbers) if list(text.columns).count(name) > 1]
+    if missing or doubled:
+        fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(doubled)} is there twice"
         raise Unreadable(
-            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {', '.join(missing)} is missing; "
+            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {fault}; "
             f"the header reads {', '.join(map(str, text.columns))[:200]!r}"
         )
     rejected: list[tuple[str, dict[str, Any]]] = [
-        ("row_has_as_many_fields_as_the_header", {**_plain(keys), **row}) for row in ragged
+        (rule, {**_plain(keys), "line": line}) for rule, line in unread
     ]
     # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is not: those rows are rejected below.
     text = text.apply(lambda column: column.str.strip())
@@ -111,8 +114,8 @@ def _plain(keys: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The payload with every cell as text, and the lines whose number of fields is not that of the header."""
+def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """The payload with every cell as text, and the lines that are none, with their rule: ragged, or cut short at the end."""
     name = f"{payload.source}: {payload.request.dataset}/{payload.request.input}"
     try:
         if payload.extension == "parquet":
@@ -130,17 +133,23 @@ def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[dict[str, Any]]
     if "\x00" in text:
         raise Unreadable(f"{name}: the file holds NUL bytes; it may be half written or binary")
     try:
-        lines = [line for line in csv.reader(io.StringIO(text)) if line]
+        lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except csv.Error as error:
-        raise Unreadable(f"{name}: the file is no CSV ({error})") from None
+        raise Unreadable(f"{name}: the file is no CSV that can be read ({error})") from None
     if not lines:
         raise Unreadable(f"{name}: the file is empty")
-    header = [cell.strip() for cell in lines[0]]
-    if len(set(header)) < len(header):
-        raise Unreadable(f"{name}: the header names a column twice: {', '.join(header)[:200]}")
-    good = [line for line in lines[1:] if len(line) == len(header)]
-    ragged = [{"line": ",".join(line)[:500]} for line in lines[1:] if len(line) != len(header)]
-    return pd.DataFrame(good, columns=header, dtype="str"), ragged
+    header, lines = [cell.strip() for cell in lines[0]], lines[1:]
+    unread = []
+    if lines and not text.endswith(("\n", "\r")):
+        # Half a number is a number too; the whole line comes with the complete file.
+        unread.append(("last_line_is_complete", ",".join(lines.pop())[:500]))
+    good = [line for line in lines if len(line) == len(header)]
+    unread += [
+        ("row_has_as_many_fields_as_the_header", ",".join(line)[:500])
+        for line in lines
+        if len(line) != len(header)
+    ]
+    return pd.DataFrame(good, columns=header, dtype="str"), unread
 
 
 def _parquet_as_text(content: bytes) -> pd.DataFrame:

@@ -120,6 +120,7 @@ class Transport(Generic[R]):
         deadline_seconds: float = 90.0,
         attempt_seconds: float = 30.0,
         attempts: int = 4,
+        first_wait_seconds: float = 1.0,
         max_bytes: int = MAX_BYTES,
         failures_before_rest: int = 3,
         rest_seconds: float = 60.0,
@@ -129,6 +130,7 @@ class Transport(Generic[R]):
         self.deadline_seconds = deadline_seconds
         self.attempt_seconds = attempt_seconds
         self.attempts = attempts
+        self.first_wait_seconds = first_wait_seconds
         self.max_bytes = max_bytes
         self.failures_before_rest = failures_before_rest
         self.rest_seconds = rest_seconds
@@ -166,7 +168,7 @@ class Transport(Generic[R]):
             if not verdict.retry:
                 break
             # Half of the wait is random, so that parallel batches do not come back together.
-            wait = 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
+            wait = self.first_wait_seconds * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
             if verdict.wait_seconds is not None:
                 wait = max(wait, verdict.wait_seconds)
             left = ends - time.monotonic()

@@ -231,7 +231,7 @@ def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(setting
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("date,settle,settle\n2024-07-16,94,94\n", "names a column twice"),
+        ("date,settle,settle\n2024-07-16,94,94\n", "settle is there twice"),
         ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "no CSV"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from sources.transport import Transport
 from warehouse import daily
+from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database, prepare_home, utc_now
 from warehouse.datasets import DATASETS
 from warehouse.reference_data import load_reference
@@ -33,7 +34,9 @@ class LiveHome:
     missing: list[str] = field(default_factory=list)
     stopped: str | None = None
 
-    def run(self, inputs: list[tuple[str, str]], session: date, *, trailing: bool = False) -> None:
+    def run(
+        self, inputs: list[tuple[str, str]], session: date, *, trailing: bool = False, attempts: int = 1
+    ) -> None:
         """Fetch and load the inputs as the tasks do; what failed is in `errors`, what stopped the load in `stopped`."""
         self.runs += 1
         run_id = f"run-{self.runs}"
@@ -64,8 +67,10 @@ class LiveHome:
         (folder / "plan.json").write_text(json.dumps(plan))
         self.errors = {}
         for number in range(len(batches)):
-            with contextlib.suppress(daily.TryAgain):
-                daily.fetch(self.settings, run_id, number)
+            for _ in range(attempts):
+                with contextlib.suppress(daily.TryAgain):
+                    daily.fetch(self.settings, run_id, number)
+                    break
             fetched = json.loads((folder / f"fetched-{number:03d}.json").read_text())
             self.errors |= {name: entry for name, entry in fetched.items() if "error" in entry}
         self.stopped = None
@@ -90,6 +95,10 @@ class LiveHome:
             for name in RAW
         }
 
+    def digest(self) -> dict[str, tuple[int, str]]:
+        """Rows and an order-free hash of each raw table, without what the pipeline added."""
+        return raw_digest(self.settings)
+
     def landed(self) -> list[str]:
         """The payloads in landing."""
         return sorted(str(path) for path in self.settings.landing.rglob("*.gz"))
@@ -100,6 +109,22 @@ class LiveHome:
             f"select passed, failed_rows, sample from ops.validation_results where rule = '{name}' and run_id = 'run-{self.runs}' order by passed"
         )
         return (bool(found[0][0]), int(found[0][1]), found[0][2])
+
+
+def raw_digest(settings: Settings) -> dict[str, tuple[int, str]]:
+    """Rows and an order-free hash of each raw table, `known_at_utc`, `run_id` and `payload_sha256` left out."""
+    found = {}
+    with pipeline_database(settings, read_only=True) as connection:
+        for table in (load_catalog()[name] for name in RAW):
+            names = [
+                c.name for c in table.columns if c.name not in ("known_at_utc", "run_id", "payload_sha256")
+            ]
+            text = " || '|' || ".join(f"""coalesce("{name}"::varchar, '∅')""" for name in names)
+            rows, total = connection.execute(
+                f"select count(*), coalesce(sum(md5_number_lower({text})::hugeint), 0) from {table.full_name}"
+            ).fetchall()[0]
+            found[table.full_name] = (int(rows), f"{int(total) % 2**64:016x}")
+    return found
 
 
 def live_home(
@@ -122,10 +147,13 @@ def live_home(
     return LiveHome(settings)
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch, deadline: float = 8.0, attempt: float = 6.0) -> None:
-    """Short deadlines, so that a test of silence takes a second."""
+def impatient(
+    monkeypatch: pytest.MonkeyPatch, deadline: float = 8.0, attempt: float = 6.0, **options: float
+) -> None:
+    """Short deadlines, so that a test of silence takes a second; `options` are further ones of the transport."""
     defaults = Transport.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "deadline_seconds", deadline)
     monkeypatch.setitem(defaults, "attempt_seconds", attempt)
-    monkeypatch.setitem(defaults, "attempts", 1)
+    for name, value in {"attempts": 1, **options}.items():
+        monkeypatch.setitem(defaults, name, value)

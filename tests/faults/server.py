@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import ssl
 import struct
@@ -49,6 +50,28 @@ class Fault:
         return self.on in path and (self.times is None or self.played < self.times)
 
 
+class Storm:
+    """Faults in a seeded share of all requests; every request counts, attempts of the same one as well."""
+
+    def __init__(self, kinds: dict[str, Fault], seed: int, share: float = 0.1) -> None:
+        self.kinds = kinds
+        self.share = share
+        self.asked = 0
+        self.played: dict[str, int] = dict.fromkeys(kinds, 0)
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+
+    def draw(self) -> Fault | None:
+        """The fault of the next request, or none."""
+        with self._lock:
+            self.asked += 1
+            hit, name = self._random.random() < self.share, self._random.choice(list(self.kinds))
+            if not hit:
+                return None
+            self.played[name] += 1
+            return self.kinds[name]
+
+
 class Server:
     """The server in a thread; a context manager."""
 
@@ -58,6 +81,7 @@ class Server:
         self.feed = feed
         self.key = key
         self.fault: Fault | None = None
+        self.storm: Storm | None = None
         self.requests: list[tuple[float, str]] = []
         self.units: dict[str, str] = {}
         self.max_rows = 100_000
@@ -117,7 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         status, kind, body = self._answer(parts.path, query)
         headers = {"Content-Type": kind}
-        fault = self.owner.fault
+        storm = self.owner.storm
+        fault = storm.draw() if storm is not None else self.owner.fault
         if fault is not None and fault.due(self.path):
             fault.played += 1
             status = fault.status or status

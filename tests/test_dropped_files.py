@@ -1,0 +1,307 @@
+"""Files that other programs drop into a folder while runs go on: what becomes of a half-written, late, changed or replaced one.
+
+Each case runs fetch and load as the tasks do, with the file as it is at that moment, and again when it is complete: nothing wrong is in raw
+in between, nothing is missing afterwards.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+import sources.files
+from sources.files import FilesSource
+from sources.protocol import NotServed, Payload, Request, SourceUnavailable, Unreadable
+from sources.simulated import simulated_market
+from tests.faults.home import LiveHome
+from warehouse.database import pipeline_database, prepare_home
+from warehouse.reference_data import load_reference
+from warehouse.settings import Settings
+
+SERVED = datetime(2024, 7, 17)
+START, BEFORE, DAY = date(2024, 6, 3), date(2024, 7, 15), date(2024, 7, 16)
+# Optional inputs, one of each kind; the first day ends on the 15th, the file that is dropped then on the 16th.
+INPUTS = [("prices", "JPM"), ("futures", "ZQU24"), ("fred", "VIXCLS")]
+FILES = {"prices": "prices/JPM.csv", "futures": "futures/ZQU24.csv", "fred": "fred/VIXCLS.csv"}
+RAW_OF = {"prices": "raw.equity_prices", "futures": "raw.fed_funds_futures", "fred": "raw.fred_observations"}
+
+
+def content_of(dataset: str, end: date) -> bytes:
+    """The complete file of a dataset's input up to a day."""
+    market = simulated_market()
+    make = {"prices": market.prices_csv, "futures": market.futures_csv, "fred": market.fred_csv}[dataset]
+    return make(dict(INPUTS)[dataset], START, end)
+
+
+def drop(path: Path, content: bytes) -> None:
+    """Write a file that has come to rest: its last change is a minute old."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    settle(path)
+
+
+def settle(path: Path) -> None:
+    """Make the last change a minute old."""
+    os.utime(path, (time.time() - 60, time.time() - 60))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> LiveHome:
+    """A home that has loaded the files up to the 15th."""
+    folder = tmp_path / "files"
+    for dataset, name in FILES.items():
+        drop(folder / name, content_of(dataset, BEFORE))
+    settings = Settings.from_environment({
+        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(folder), "ROTATION_HOME": str(tmp_path / "home"),
+        "ROTATION_HISTORY_START": str(START),
+    })  # fmt: skip
+    prepare_home(settings)
+    with pipeline_database(settings) as connection:
+        load_reference(connection, "files")
+    home = LiveHome(settings)
+    home.run(INPUTS, BEFORE)
+    assert not home.errors and home.stopped is None
+    return home
+
+
+def path_of(home: LiveHome, dataset: str) -> Path:
+    assert home.settings.files_dir is not None
+    return home.settings.files_dir / FILES[dataset]
+
+
+def quarantined(home: LiveHome, dataset: str) -> list[str]:
+    """The rules by which rows of the last run were set aside."""
+    return sorted(home.summary[dataset]["quarantine_by_rule"])
+
+
+def complete(home: LiveHome, *datasets: str) -> None:
+    """The whole files have come: the next run takes the rows of the 16th, once, and nothing else."""
+    before = home.raw()
+    for dataset in datasets:
+        path = path_of(home, dataset)
+        path.with_suffix(".csv.gz").unlink(missing_ok=True)
+        if path.is_dir():
+            path.rmdir()
+        drop(path, content_of(dataset, DAY))
+    home.run(INPUTS, DAY)
+    assert not home.errors and home.missing == []
+    after = home.raw()
+    for dataset in datasets:
+        new = content_of(dataset, DAY).count(b"\n") - content_of(dataset, BEFORE).count(b"\n")
+        assert new >= 1 and quarantined(home, dataset) == []
+        assert len(after[RAW_OF[dataset]]) == len(before[RAW_OF[dataset]]) + new
+    home.run(INPUTS, DAY)
+    assert home.raw() == after, "and nothing twice"
+
+
+def latin(content: bytes) -> bytes:
+    lines = content.split(b"\n")
+    return b"\n".join([lines[0], "# geprüft".encode("latin-1"), *lines[1:]])
+
+
+# what lies in the folder: the file's bytes, made from the complete ones, and what the message says
+DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda content: b"", "the file is empty"),
+    "the header alone, cut": (lambda content: content[:8], "is missing; the header reads"),
+    "changed header": (lambda content: content.replace(b"date", b"day", 1), "is missing; the header reads"),
+    "column twice": (lambda content: content.replace(content.split(b"\n")[0], content.split(b"\n")[0] + b",Date", 1)
+                     .replace(b"Date", content.split(b",")[0], 1), "is there twice"),
+    "semicolons": (lambda content: content.replace(b",", b";"), "is missing; the header reads"),
+    "Latin-1": (latin, "not UTF-8"),
+    "UTF-16": (lambda content: content.decode().encode("utf-16"), "not UTF-8"),
+    "a hole of NUL bytes": (lambda content: content[:-200] + bytes(200), "NUL bytes"),
+    "a web page": (lambda content: b"<!DOCTYPE html><html><body>Sign in</body></html>", "is missing; the header reads"),
+    "an endless cell": (lambda content: content + b"2024-07-17," + b"9" * 140_000 + b"\n", "no CSV that can be read"),
+}  # fmt: skip
+
+
+def test_what_is_no_such_file_is_refused_with_a_sentence(home: LiveHome) -> None:
+    """One damage after the other, to all three files at once; raw stays as it is until the whole files come."""
+    before = home.raw()
+    for name, (damage, said) in DAMAGED.items():
+        for dataset in FILES:
+            drop(path_of(home, dataset), damage(content_of(dataset, DAY)))
+        home.run(INPUTS, DAY)
+        assert home.raw() == before and home.stopped is None, name
+        assert len(home.missing) == 3 and all(said in text for text in home.missing), (name, home.missing)
+        for dataset, item in INPUTS:
+            assert any(f"{dataset}/{item}" in text for text in home.missing), name
+    for dataset in FILES:
+        path = path_of(home, dataset)
+        path.unlink()
+        drop(path.with_suffix(".csv.gz"), gzip.compress(content_of(dataset, DAY))[:-9])
+    home.run(INPUTS, DAY)
+    assert home.raw() == before and all("half written" in text for text in home.missing)
+    complete(home, *FILES)
+
+
+def test_a_cut_last_line_is_set_aside(home: LiveHome) -> None:
+    """Without its line end a line may be half of one: a number that lost a digit reads as another number."""
+    before = home.raw()
+    for characters in (9, 3, 2, 1):
+        for dataset in FILES:
+            drop(path_of(home, dataset), content_of(dataset, DAY)[:-characters])
+        home.run(INPUTS, DAY)
+        assert home.raw() == before and not home.errors
+        assert all(quarantined(home, dataset) == ["last_line_is_complete"] for dataset in FILES)
+    complete(home, *FILES)
+
+
+def test_a_cut_anywhere_gives_rows_of_the_complete_file_or_none(home: LiveHome) -> None:
+    """Every byte at which a write can stop, for each layout: no row that the complete file does not have."""
+    source = FilesSource(Path("unused"))
+    for dataset, item in INPUTS:
+        content = content_of(dataset, DAY)
+        payload = Payload(Request(dataset, item, START, DAY), "files", content, "csv", SERVED)
+        whole = source.parse(payload).frame
+        known = set(map(tuple, whole.astype(object).where(whole.notna(), None).to_numpy()))
+        for end in range(len(content) - 400, len(content)):
+            try:
+                part = source.parse(Payload(payload.request, "files", content[:end], "csv", SERVED)).frame
+            except Unreadable:
+                continue
+            assert set(map(tuple, part.astype(object).where(part.notna(), None).to_numpy())) <= known, end
+
+
+def test_a_file_of_other_columns_order_or_line_ends_is_the_same(home: LiveHome) -> None:
+    before = home.raw()
+    lines = content_of("prices", BEFORE).decode().splitlines()
+    turned = "\r\n".join(",".join(reversed(line.split(","))) for line in lines) + "\r\n"
+    drop(path_of(home, "prices"), turned.encode("utf-8-sig"))
+    home.run(INPUTS, BEFORE)
+    assert home.raw() == before and home.missing == []
+
+
+def test_a_temporary_name_is_no_file(home: LiveHome) -> None:
+    before = home.raw()
+    for dataset in FILES:
+        path = path_of(home, dataset)
+        for name in (
+            *(path.stem + suffix for suffix in (".csv.tmp", ".csv.part", ".csv~", ".csv.crdownload")),
+            f".{path.name}",
+        ):
+            drop(path.with_name(name), content_of(dataset, DAY))
+    assert home.settings.files_dir is not None
+    assert FilesSource(home.settings.files_dir).contracts(START, DAY) == ["ZQU24"]
+    home.run(INPUTS, DAY)
+    assert home.raw() == before and home.missing == []
+    complete(home, *FILES)
+
+
+def test_a_late_file_is_had_by_the_next_run(home: LiveHome) -> None:
+    before = home.raw()
+    for dataset in FILES:
+        path_of(home, dataset).unlink()
+    home.run(INPUTS, DAY)
+    assert home.raw() == before and all("has no file; expected" in text for text in home.missing)
+    complete(home, *FILES)
+
+
+def test_a_file_that_grows_is_waited_for(home: LiveHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that is at work: the fetch waits until the file stands still and takes all of it."""
+    monkeypatch.setattr(sources.files, "SETTLED_SECONDS", 0.6)
+    path, content = path_of(home, "prices"), content_of("prices", DAY)
+    before = len(home.raw()["raw.equity_prices"])
+    begun = threading.Event()
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as stream:
+            for start in range(0, len(content), 400):
+                stream.write(content[start : start + 400])
+                begun.set()
+                time.sleep(0.15)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    begun.wait()
+    home.run(INPUTS, DAY)
+    writer.join()
+    assert not home.errors and quarantined(home, "prices") == []
+    assert len(home.raw()["raw.equity_prices"]) == before + 1
+
+
+def test_a_file_that_never_rests_is_refused_and_tried_again(
+    home: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources.files, "PATIENCE_SECONDS", 0.5)
+    path, stop = path_of(home, "futures"), threading.Event()
+    before = home.raw()
+
+    def write() -> None:
+        while not stop.wait(0.02):
+            path.write_bytes(content_of("futures", DAY)[:-30])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        time.sleep(0.1)
+        home.run(INPUTS, DAY)
+    finally:
+        stop.set()
+        writer.join()
+    assert home.errors["ZQU24"]["kind"] == "SourceUnavailable" and SourceUnavailable.retryable
+    assert "still being written" in home.missing[0] and ".part" in home.missing[0]
+    assert home.raw() == before
+    complete(home, "futures")
+
+
+def test_a_file_replaced_between_listing_and_reading(home: LiveHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old or new, whole: the second look after reading finds another file, so the new one is read."""
+    path, content = path_of(home, "prices"), content_of("prices", DAY)
+    read_bytes, reads = Path.read_bytes, []
+
+    def replaced_while_read(self: Path) -> bytes:
+        old = read_bytes(self)
+        if self == path and not reads:
+            drop(path.with_suffix(".part"), content)
+            os.replace(path.with_suffix(".part"), path)
+        reads.append(self)
+        return old
+
+    monkeypatch.setattr(Path, "read_bytes", replaced_while_read)
+    assert home.settings.files_dir is not None
+    payload = FilesSource(home.settings.files_dir).fetch(Request("prices", "JPM", START, DAY))
+    assert payload.content == content and reads.count(path) == 2
+
+
+def test_a_file_removed_between_listing_and_reading(home: LiveHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.settings.files_dir is not None
+    source, path = FilesSource(home.settings.files_dir), path_of(home, "futures")
+    assert source.contracts(START, DAY) == ["ZQU24"]
+    state = sources.files._state
+
+    def gone(path: Path) -> tuple[int, int, int]:
+        path.unlink()
+        return state(path)
+
+    monkeypatch.setattr(sources.files, "_state", gone)
+    with pytest.raises(SourceUnavailable, match=r"futures/ZQU24\.csv was there a moment ago and is gone"):
+        source.fetch(Request("futures", "ZQU24", START, DAY))
+    assert not path.exists()
+    with pytest.raises(NotServed, match="has no file"):
+        source.fetch(Request("futures", "ZQU24", START, DAY))
+
+
+def test_a_folder_in_the_place_of_a_file(home: LiveHome) -> None:
+    before = home.raw()
+    path_of(home, "fred").unlink()
+    path_of(home, "fred").mkdir()
+    settle(path_of(home, "fred"))
+    home.run(INPUTS, DAY)
+    assert home.raw() == before and "cannot be read" in home.missing[0]
+    complete(home, "fred")
+
+
+def test_a_time_in_the_future_does_not_hold_a_file_up(home: LiveHome) -> None:
+    drop(path_of(home, "prices"), content_of("prices", DAY))
+    os.utime(path_of(home, "prices"), (time.time() + 7200, time.time() + 7200))
+    started = time.monotonic()
+    home.run([("prices", "JPM")], DAY)
+    assert home.summary["prices"]["new_rows"] == 1 and time.monotonic() - started < 4
