@@ -115,6 +115,7 @@ class YahooSource:
                     timeout=self.transport.attempt_seconds, raise_errors=True,
                 )  # fmt: skip
         except Exception as raised:
+            # yfinance lets through whatever its parsing meets; the caller turns the text into an error of ours that names the symbol.
             trouble = f"{type(raised).__name__}: {str(raised)[:120]}"
         return trouble, self._session.failure
 

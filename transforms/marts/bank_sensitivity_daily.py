@@ -29,7 +29,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transforms.lib.rolling_ols import Floats
-from transforms.marts.bank_rate_betas import FACTOR_COLUMNS, MODELS, RESPONSE, fit_model
+from transforms.marts.bank_rate_betas import FACTOR_COLUMNS, INPUTS, MODELS, RESPONSE, fit_model
 
 ESTIMATOR = "w252"
 CRITICAL_T = 1.96
@@ -250,20 +250,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         order by members.group_id, members.symbol
         """
     ).df()
-    inputs = con.execute(
-        """
-        select
-            symbol,
-            session_date,
-            total_return_pct,
-            market_total_return_pct,
-            y2_change_10bp,
-            y10_change_10bp,
-            slope_change_10bp
-        from staging.bank_regression_inputs
-        order by symbol, session_date
-        """
-    ).df()
+    inputs = con.execute(INPUTS).df()
     groups = compute_group_estimates(compute_group_observations(inputs, members))
     symbols.insert(0, "entity_type", "symbol")
     groups.insert(0, "entity_type", "group")
