@@ -47,6 +47,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra stack -c requirements.lock -o requirements-stack.lock
 
 clean-airflow: ## Remove the project's own Airflow (its metadata only, no data)
 	@rm -rf .airflow
