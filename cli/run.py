@@ -115,6 +115,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "ROTATION_SOURCE": settings.source,
         "ROTATION_HOME": str(settings.home),
         "ROTATION_SESSION": "",
+        # The lock on the home is held: this run has no other beside it to give way to.
+        "ROTATION_MAKE_RUN": "1",
     }
 
 

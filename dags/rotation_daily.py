@@ -6,17 +6,19 @@ One run per NYSE session. **plan** checks the session and lists what to fetch ·
 **audit** checks it; a critical failure stops here and the last publication stays in place · **publish** moves one link.
 
 The session comes from the partition key, else the parameter `session`, else the explicit logical date. Running a session again changes
-nothing; a session before the high-water session repairs raw data and publishes at the high-water session.
+nothing; a session before the high-water session repairs raw data and publishes at the high-water session. The runs of a backfill take from `landing`
+what is there, ask the sources only for the rest, and leave the publication to the last of them.
 What each step does is in `warehouse/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from market_calendar.timetable import NyseSessionTimetable
 
@@ -29,13 +31,30 @@ def run_step(name: str, *arguments: Any) -> Any:
     from market_calendar.dag_session import SessionUnknown
     from market_calendar.sessions import NotASession
     from warehouse import daily
-    from warehouse.database import HomeError
+    from warehouse.database import HomeError, WarehouseBusy
+    from warehouse.run_record import LeftToAnother, StepFailed
     from warehouse.settings import Settings, SettingsError
 
     try:
         return getattr(daily, name)(Settings.from_environment(), *arguments)
-    except (SettingsError, HomeError, NotASession, SessionUnknown, daily.StepFailed) as error:
+    except LeftToAnother as left:
+        raise AirflowSkipException(str(left)) from None
+    except WarehouseBusy:
+        raise
+    except (SettingsError, HomeError, NotASession, SessionUnknown, StepFailed) as error:
         raise AirflowFailException(str(error)) from None
+
+
+def turns_of(dag_run: Any, ti: Any) -> Any:
+    """The run's turns among the other runs of this DAG; None in `make run`, which holds the home for itself."""
+    if os.environ.get("ROTATION_MAKE_RUN"):
+        return None
+    from warehouse.turns import Turns
+
+    def active_runs(run_ids: list[str] | None) -> int:
+        return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))
+
+    return Turns(dag_run.run_id, dag_run.run_type == "backfill", active_runs)
 
 
 @dag(
@@ -60,16 +79,16 @@ def run_step(name: str, *arguments: Any) -> Any:
 def rotation_daily() -> None:
     """The flow of one session."""
 
-    @task
+    @task(pool=WAREHOUSE_POOL)
     def plan(
-        params: dict[str, Any] | None = None, dag_run: Any = None, run_id: str | None = None
+        params: dict[str, Any] | None = None, dag_run: Any = None, ti: Any = None, run_id: str | None = None
     ) -> list[dict[str, Any]]:
         named = {
             "partition_key": getattr(dag_run, "partition_key", None),
             "parameter": (params or {}).get("session"),
             "logical_date": dag_run.logical_date,
         }
-        batches: list[dict[str, Any]] = run_step("plan", named, run_id)
+        batches: list[dict[str, Any]] = run_step("plan", named, run_id, turns_of(dag_run, ti))
         return batches
 
     @task(execution_timeout=timedelta(minutes=45))
@@ -77,14 +96,15 @@ def rotation_daily() -> None:
         result: dict[str, Any] = run_step("fetch", run_id, batch["batch"])
         return result
 
-    @task(pool=WAREHOUSE_POOL)
+    # A backfill may find all that it needs in landing: then nothing is fetched, and there still is something to load.
+    @task(pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")
     def load(fetched: list[dict[str, Any]], run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("load", run_id)
         return result
 
     @task(pool=WAREHOUSE_POOL)
-    def build(run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("build", run_id)
+    def build(dag_run: Any = None, ti: Any = None, run_id: str | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = run_step("build", run_id, turns_of(dag_run, ti))
         return result
 
     @task(pool=WAREHOUSE_POOL)
@@ -97,8 +117,9 @@ def rotation_daily() -> None:
         result: dict[str, Any] = run_step("publish", run_id)
         return result
 
-    fetched = fetch.expand(batch=plan())
-    load(fetched) >> build() >> audit() >> publish()
+    planned = plan()
+    loaded = load(fetch.expand(batch=planned))
+    planned >> loaded >> build() >> audit() >> publish()
 
 
 rotation_daily()

@@ -1,8 +1,8 @@
 """Landing: payloads exactly as they were fetched, compressed, never deleted.
 
 In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file with source, request, time,
-SHA-256 and size. A payload equal to the newest one of its input is not stored twice; one that comes back after another is, because it is news. Caveat: the compressed file
-is written without its time stamp, so equal payloads give equal files.
+SHA-256 and size. Bytes equal to the newest ones of their input are not stored twice (asked for over another range, they get a JSON file of their own that names the
+bytes there are); bytes that come back after others are, because they are news. Caveat: the compressed file is written without its time stamp, so equal payloads give equal files.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -61,22 +62,33 @@ def land(folder: Path, payload: Payload) -> Landed:
     stamp = payload.fetched_at_utc.strftime("%Y%m%dT%H%M%S%f")
     path = target / f"{stamp}-{digest[:16]}.{payload.extension}.gz"
     newest = max(target.glob("*.json"), key=lambda path: path.name, default=None)
-    if newest is not None:
-        entry = Landed.from_json(json.loads(newest.read_text(encoding="utf-8")))
-        asked = (entry.sha256, entry.source, entry.start, entry.end)
-        if asked == (digest, payload.source, request.start, request.end) and _is_whole(folder, entry):
-            return entry
+    held = None if newest is None else _read_entry(newest)
+    if held is not None and (
+        (held.sha256, held.source) != (digest, payload.source) or not _is_whole(folder, held)
+    ):
+        held = None
+    if held is not None and (held.start, held.end) == (request.start, request.end):
+        return held
     landed = Landed(
-        request.dataset, request.input, payload.source, request.start, request.end, str(path.relative_to(folder)),
-        payload.extension, digest, len(payload.content), payload.fetched_at_utc,
+        request.dataset, request.input, payload.source, request.start, request.end,
+        held.path if held else str(path.relative_to(folder)), payload.extension, digest, len(payload.content), payload.fetched_at_utc,
     )  # fmt: skip
     target.mkdir(parents=True, exist_ok=True)
-    _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
+    if held is None:
+        _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
     _write(
         path.with_name(path.name.removesuffix(".gz") + ".json"),
         (json.dumps(landed.to_json(), indent=1) + "\n").encode(),
     )
     return landed
+
+
+def landed_since(folder: Path, dataset: str, name: str, since: datetime | None) -> Iterator[Landed]:
+    """What was landed of an input after a moment, oldest first; all of it when there is no moment."""
+    stamp = since.strftime("%Y%m%dT%H%M%S%f") if since else ""
+    for path in sorted((folder / dataset / safe_name(name)).glob("*.json")):
+        if path.name.split("-", 1)[0] > stamp:
+            yield _read_entry(path)
 
 
 def read_landed(folder: Path, landed: Landed) -> Payload:
@@ -93,6 +105,10 @@ def read_landed(folder: Path, landed: Landed) -> Payload:
         )
     request = Request(landed.dataset, landed.input, landed.start, landed.end)
     return Payload(request, landed.source, content, landed.extension, landed.fetched_at_utc)
+
+
+def _read_entry(path: Path) -> Landed:
+    return Landed.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _is_whole(folder: Path, landed: Landed) -> bool:

@@ -20,9 +20,10 @@ from tests.faults.home import RAW, impatient, raw_digest
 from tests.faults.server import Server
 from tests.faults.world import World
 from tests.small_market import SERIES, SYMBOLS
-from warehouse import daily
+from warehouse import daily, plan_inputs
 from warehouse.database import pipeline_database, prepare_home
 from warehouse.publication import digests, opened_publication
+from warehouse.run_record import run_folder
 from warehouse.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def run_through(
     folder: Path, sessions: list[date], inputs: frozenset[str] = INPUTS, build: bool = True, **changes: Any
 ) -> Left:
     """Plan, fetch and load each session in the world of its evening; build the marts of the last."""
-    plan_items = daily._plan_items
+    plan_items = plan_inputs.plan_items
 
     def few(*arguments: Any) -> list[dict[str, str]]:
         return [item for item in plan_items(*arguments) if item["input"] in inputs]
@@ -75,7 +76,7 @@ def run_through(
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
         impatient(monkeypatch, 30.0, 20.0)
-        monkeypatch.setattr(daily, "_plan_items", few)
+        monkeypatch.setattr(plan_inputs, "plan_items", few)
         settings = Settings.from_environment()
         prepare_home(settings)
         for session in sessions:
@@ -115,7 +116,7 @@ def run_through(
 
 def daily_missing(settings: Settings, run_id: str) -> list[str]:
     """The optional inputs that a run did not get."""
-    path = daily._run_folder(settings, run_id) / "loaded.json"
+    path = run_folder(settings, run_id) / "loaded.json"
     return list(json.loads(path.read_text())["missing"])
 
 

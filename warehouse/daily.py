@@ -7,24 +7,17 @@ with `▸` are progress for a person who watches.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from market_calendar.dag_session import session_of_run
 from market_calendar.sessions import cutoff_utc, last_closed_session, require_session, session_close_utc
 from warehouse.database import (
-    MixedData,
     append,
     high_water_session,
     pipeline_database,
@@ -34,42 +27,52 @@ from warehouse.database import (
     transaction,
     utc_now,
 )
-from warehouse.datasets import DATASETS, Dataset, active_datasets
+from warehouse.datasets import DATASETS, active_datasets
+from warehouse.plan_inputs import plan_dataset, remember_unserved
+from warehouse.price_basis import has_new_split, is_restated, require_one_basis
+from warehouse.run_record import (
+    StepFailed,
+    StepLog,
+    TryAgain,
+    read_plan,
+    record_step,
+    require_space,
+    run_folder,
+    say,
+    status_on_failure,
+    step,
+    write_json,
+    write_run_status,
+)
 from warehouse.settings import Settings
+from warehouse.turns import forget_left
 
-# The banks' reports are asked for from this quarter on, and once they can be complete.
-FIRST_BANK_QUARTER, BANK_REPORT_DAYS = date(2020, 1, 1), 60
-# A served close that differs by more from the held one is on another basis, not a correction in the last cent.
-RESTATED_SHARE = 0.005
+if TYPE_CHECKING:
+    from sources.landing import Landed
+    from warehouse.turns import Turns
+
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required.
 FETCH_ATTEMPTS = 4
 
 
-class StepFailed(RuntimeError):
-    """The run stops here; trying again without a change would not help. The message says what to change."""
+def plan(
+    settings: Settings, named: dict[str, Any], run_id: str, turns: Turns | None = None
+) -> list[dict[str, Any]]:
+    """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run` takes.
 
-
-class TryAgain(RuntimeError):
-    """The source did not answer; a later attempt may work."""
-
-
-@dataclass
-class StepLog:
-    """What a step tells `ops.runs`."""
-
-    rows: int | None = None
-    warnings: list[str] = field(default_factory=list)
-
-
-def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[str, Any]]:
-    """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run` takes."""
+    Raises LeftToAnother when a run of a backfill finds nothing to fetch or to load and another run follows.
+    """
     refuse_other_kind(settings)
-    with _status_on_failure(settings, run_id, "plan", None):
+    with status_on_failure(settings, run_id, "plan", None):
         session = _checked_session(settings, session_of_run(**named))
-    with _step(settings, run_id, "plan", session) as log:
+    with step(settings, run_id, "plan", session) as log:
         prepare_home(settings)
-        _require_space(settings)
-        _write_status(settings, run_id, "running", "plan", None, session, None, [])
+        if turns:
+            turns.begin(settings.home)
+        # A run that is started again starts from nothing.
+        shutil.rmtree(run_folder(settings, run_id))
+        require_space(settings)
+        write_run_status(settings, run_id, "running", "plan", None, session, None, [])
         from warehouse.reference_checks import check_reference_rows
         from warehouse.reference_data import ReferenceDataError, load_reference
         from warehouse.views import ensure_views
@@ -85,29 +88,42 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
             high_water = high_water_session(connection)
             with transaction(connection):
                 changed = load_reference(connection, settings.prices_source)
-            items = {
-                dataset.name: _plan_items(settings, connection, dataset, session)
+            plans = {
+                dataset.name: plan_dataset(
+                    settings, connection, dataset, session, backfill=turns is not None and turns.is_backfill
+                )
                 for dataset in active_datasets(settings)
             }
         target = max(session, high_water) if high_water else session
         batches = []
-        for dataset, entries in items.items():
+        for dataset, needed in plans.items():
             size = DATASETS[dataset].batch_size
-            for start in range(0, len(entries), size):
-                batches.append({"dataset": dataset, "items": entries[start : start + size]})
+            for start in range(0, len(needed.items), size):
+                batches.append({"dataset": dataset, "items": needed.items[start : start + size]})
+        replay = {
+            dataset: [entry.to_json() for entry in needed.replay]
+            for dataset, needed in plans.items()
+            if needed.replay
+        }
+        if turns and turns.is_backfill and batches:
+            turns.fetch_for_all(settings.home, session)
+        elif turns and not replay:
+            target = turns.leave_to_another(settings.home, target)
         document = {
-            "run_id": run_id, "session": str(session), "target": str(target), "source": settings.source, "batches": batches,
+            "run_id": run_id, "session": str(session), "target": str(target), "source": settings.source, "batches": batches, "replay": replay,
             "reference_changed": changed, "started_at_utc": utc_now().isoformat(),
         }  # fmt: skip
-        _write(_run_folder(settings, run_id) / "plan.json", document)
-        log.rows = sum(len(entries) for entries in items.values())
+        write_json(run_folder(settings, run_id) / "plan.json", document)
+        log.rows = sum(len(needed.items) for needed in plans.values())
         note = (
             f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is built)"
             if target != session
             else ""
         )
-        _say(
-            f"plan: session {session}, source {settings.source}, {log.rows} inputs in {len(batches)} batches{note}"
+        replayed = sum(len(needed.replay) for needed in plans.values())
+        say(
+            f"plan: session {session}, source {settings.source}, {log.rows} inputs in {len(batches)} batches"
+            f"{f', {replayed} payloads from landing' if replayed else ''}{note}"
         )
     return [
         {"batch": number, "dataset": batch["dataset"], "inputs": len(batch["items"])}
@@ -117,8 +133,8 @@ def plan(settings: Settings, named: dict[str, Any], run_id: str) -> list[dict[st
 
 def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
     """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another attempt may help."""
-    document = _read_plan(settings, run_id)
-    with _status_on_failure(settings, run_id, "fetch", date.fromisoformat(document["session"])):
+    document = read_plan(settings, run_id)
+    with status_on_failure(settings, run_id, "fetch", date.fromisoformat(document["session"])):
         return _fetch_batch(settings, run_id, number, document)
 
 
@@ -130,7 +146,7 @@ def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[st
     batch = document["batches"][number]
     dataset = batch["dataset"]
     source = open_source(settings, dataset)
-    path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
+    path = run_folder(settings, run_id) / f"fetched-{number:03d}.json"
     done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     waiting = []
     for item in batch["items"]:
@@ -144,17 +160,17 @@ def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[st
             landed_payload = land(settings.landing, payload)
             if dataset == "prices" and item["start"] > str(settings.history_start):
                 frame = source.parse(payload).frame
-                if _has_new_split(frame, item["known_until"]) or _is_restated(frame, item.get("held", {})):
+                if has_new_split(frame, item["known_until"]) or is_restated(frame, item.get("held", {})):
                     # A split restates every close before it: the whole history comes again on the new basis.
                     payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
                     landed_payload = land(settings.landing, payload)
-                    _require_one_basis(name, source.parse(payload).frame, item)
+                    require_one_basis(name, source.parse(payload).frame, item)
             done[name] = {"landed": landed_payload.to_json()}
         except SourceError as error:
             done[name] = {"error": str(error), "kind": type(error).__name__}
             if error.retryable and DATASETS[dataset].awaited:
                 waiting.append(f"{name}: {error}")
-    _write(path, done)
+    write_json(path, done)
     attempts = path.with_suffix(".attempts")
     attempt = int(attempts.read_text(encoding="utf-8")) + 1 if attempts.exists() else 1
     attempts.write_text(str(attempt), encoding="utf-8")
@@ -163,7 +179,7 @@ def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[st
             f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
         )
     landed = sum("landed" in entry for entry in done.values())
-    _say(
+    say(
         f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {landed} of {len(done)} inputs from {source.name}"
     )
     return {"batch": number, "landed": landed, "failed": len(done) - landed, "path": path.name}
@@ -173,15 +189,19 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
     """Validate and load what was fetched; stop when a required input is missing or unreadable."""
     from sources.landing import Landed
     from sources.registry import open_source
-    from warehouse.load import load_dataset
+    from warehouse.load import LoadReport, load_dataset
 
-    document = _read_plan(settings, run_id)
+    document = read_plan(settings, run_id)
     session = date.fromisoformat(document["session"])
+    replay = {
+        dataset: [Landed.from_json(entry) for entry in entries]
+        for dataset, entries in document["replay"].items()
+    }
     fetch_log = StepLog()
-    with _step(settings, run_id, "load", session) as log:
+    with step(settings, run_id, "load", session) as log:
         outcomes: dict[str, dict[str, Any]] = {dataset.name: {} for dataset in active_datasets(settings)}
         for number, batch in enumerate(document["batches"]):
-            path = _run_folder(settings, run_id) / f"fetched-{number:03d}.json"
+            path = run_folder(settings, run_id) / f"fetched-{number:03d}.json"
             fetched = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
             for item in batch["items"]:
                 outcomes[batch["dataset"]][item["input"]] = fetched.get(
@@ -189,7 +209,7 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 )
         # The mapped fetches share no database; their one line in ops.runs is written here.
         fetch_log.rows = sum("landed" in entry for entries in outcomes.values() for entry in entries.values())
-        _record(
+        record_step(
             settings,
             run_id,
             "fetch",
@@ -206,30 +226,37 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 landed = [
                     Landed.from_json(entry["landed"]) for entry in entries.values() if "landed" in entry
                 ]
-                report = load_dataset(
-                    connection, settings, dataset, landed, open_source(settings, dataset).parse, run_id
-                )
+                parse = open_source(settings, dataset).parse
+                # Payloads of one input go in one after the other, as they were served: a later one is a later version.
+                report = LoadReport(dataset)
+                for payloads in (*_one_of_each_input(replay.get(dataset, [])), landed):
+                    report.add(load_dataset(connection, settings, dataset, payloads, parse, run_id))
                 problems |= {
                     (dataset, name): entry["error"] for name, entry in entries.items() if "error" in entry
                 }
                 problems |= {(dataset, name): text for name, text in report.unreadable.items()}
                 summary[dataset] = {
-                    "source": settings.source_of(dataset), "inputs": len(entries), "fetched": len(landed), "unchanged": report.unchanged_payloads,
+                    "source": settings.source_of(dataset), "inputs": len(entries), "fetched": len(landed), "replayed": len(replay.get(dataset, [])), "unchanged": report.unchanged_payloads,
                     "served_rows": report.served_rows, "new_rows": report.new_rows, "quarantined": len(report.quarantined),
                     "quarantine_by_rule": _by_rule(report.quarantined),
                 }  # fmt: skip
-                _say(
+                say(
                     f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,}, {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
                 )
             stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
             required = _required_inputs(connection, date.fromisoformat(document["session"]))
         log.rows = sum(entry["new_rows"] for entry in summary.values())
         optional = {key: text for key, text in problems.items() if key not in required}
+        remember_unserved(
+            settings,
+            {f"{dataset}/{name}" for dataset, entries in outcomes.items() for name in entries},
+            {f"{dataset}/{name}" for dataset, name in optional},
+        )
         if optional:
             names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
             log.warnings = [f"{len(optional)} optional inputs missing or unreadable: {names}"]
-        _write(
-            _run_folder(settings, run_id) / "loaded.json",
+        write_json(
+            run_folder(settings, run_id) / "loaded.json",
             {"datasets": summary, "missing": sorted(optional.values())},
         )
         missing = [text for key, text in problems.items() if key in required]
@@ -242,27 +269,36 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
     return {"new_rows": log.rows, "path": "loaded.json"}
 
 
-def build(settings: Settings, run_id: str) -> dict[str, Any]:
-    """Build every model into a new publication that nobody reads yet."""
+def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[str, Any]:
+    """Build every model into a new publication that nobody reads yet.
+
+    Raises LeftToAnother when a run of a backfill is not the last, TryAgain while another run is between its build and its publication.
+    """
     from warehouse.catalog import load_catalog
     from warehouse.models import ModelError, build_models
     from warehouse.publication import building_folder, copy_tables, new_publication
 
-    document = _read_plan(settings, run_id)
+    document = read_plan(settings, run_id)
     target = date.fromisoformat(document["target"])
-    with _step(settings, run_id, "build", date.fromisoformat(document["session"])) as log:
+    with step(settings, run_id, "build", date.fromisoformat(document["session"])) as log:
+        if turns:
+            target = turns.leave_to_another(settings.home, target)
+            write_json(run_folder(settings, run_id) / "plan.json", document | {"target": str(target)})
+            built_by = _built_by(settings)
+            if built_by:
+                turns.wait_for(built_by)
         with new_publication(settings) as connection:
             copy_tables(connection, load_catalog(), "ref")
             try:
                 rows = build_models(
                     connection, session=target, cutoff_utc=cutoff_utc(target), data_source=settings.source,
-                    progress=lambda text: _say(f"build: {text}"),
+                    progress=lambda text: say(f"build: {text}"),
                 )  # fmt: skip
             except ModelError as error:
                 raise StepFailed(str(error)) from error
         (building_folder(settings) / ".run").write_text(run_id, encoding="utf-8")
         log.rows = sum(rows.values())
-        _write(_run_folder(settings, run_id) / "built.json", rows)
+        write_json(run_folder(settings, run_id) / "built.json", rows)
     return {"rows": log.rows, "path": "built.json"}
 
 
@@ -273,8 +309,8 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
     from warehouse.freshness import input_freshness
     from warehouse.publication import copy_tables, opened_publication
 
-    document = _read_plan(settings, run_id)
-    with _step(settings, run_id, "audit", date.fromisoformat(document["session"])) as log:
+    document = read_plan(settings, run_id)
+    with step(settings, run_id, "audit", date.fromisoformat(document["session"])) as log:
         _same_run(settings, run_id)
         catalog = load_catalog()
         results: list[dict[str, Any]] = []
@@ -301,13 +337,13 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
             append(connection, "ops.freshness", fresh)
         failed = [result for result in results if not result["passed"]]
         stale = [row for row in fresh if row["stale"]]
-        _write(
-            _run_folder(settings, run_id) / "audited.json",
+        write_json(
+            run_folder(settings, run_id) / "audited.json",
             {"rules": len(results), "failed": failed, "stale": [f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected {row['expected_date']}" for row in stale]},
         )  # fmt: skip
         log.rows = len(results)
         log.warnings = [_failure_sentence(result) for result in failed if result["severity"] == "warning"]
-        _say(f"audit: {len(results)} rules, {len(failed)} failed, {len(stale)} inputs stale")
+        say(f"audit: {len(results)} rules, {len(failed)} failed, {len(stale)} inputs stale")
         critical = [
             (r["table_name"], r["rule"], r["failed_rows"], r["sample"])
             for r in failed
@@ -325,10 +361,10 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     from warehouse.catalog import literal, load_catalog
     from warehouse.headlines import headlines
 
-    document = _read_plan(settings, run_id)
+    document = read_plan(settings, run_id)
     target = date.fromisoformat(document["target"])
-    folder = _run_folder(settings, run_id)
-    with _step(settings, run_id, "publish", date.fromisoformat(document["session"])) as log:
+    folder = run_folder(settings, run_id)
+    with step(settings, run_id, "publish", date.fromisoformat(document["session"])) as log:
         _same_run(settings, run_id)
         catalog = load_catalog()
         with pipeline_database(settings, read_only=True) as connection:
@@ -356,117 +392,12 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
         published = publication.publish(settings, generation)
         with pipeline_database(settings) as connection, transaction(connection):
             append(connection, "ops.publication", [record])
+        forget_left(settings.home, target)
         log.rows = generation
-        _write(folder / "published.json", {"generation": generation, "headlines": sentences})
-        _say(f"publish: generation {generation} for {target}")
-    _write_status(settings, run_id, "success", "publish", None, target, generation, sentences)
+        write_json(folder / "published.json", {"generation": generation, "headlines": sentences})
+        say(f"publish: generation {generation} for {target}")
+    write_run_status(settings, run_id, "success", "publish", None, target, generation, sentences)
     return {"generation": generation, "path": str(published.relative_to(settings.home))}
-
-
-@contextmanager
-def _step(settings: Settings, run_id: str, name: str, session: date) -> Iterator[StepLog]:
-    """Record a step in ops.runs; on failure also in status.json, with the publication that stays in place."""
-    log, started = StepLog(), utc_now()
-    try:
-        with _status_on_failure(settings, run_id, name, session):
-            yield log
-    except MixedData:
-        raise
-    except BaseException as error:
-        _record(settings, run_id, name, session, started, log, "failed", str(error) or type(error).__name__)
-        raise
-    _record(
-        settings, run_id, name, session, started, log,
-        "warning" if log.warnings else "success", "; ".join(log.warnings)[:2000] or None,
-    )  # fmt: skip
-
-
-@contextmanager
-def _status_on_failure(settings: Settings, run_id: str, name: str, session: date | None) -> Iterator[None]:
-    """Write a failure to status.json; what cannot be written there must not hide the failure itself."""
-    try:
-        yield
-    except (MixedData, TryAgain):
-        raise
-    except BaseException as error:
-        failure = _with_advice(settings, error)
-        try:
-            _write_status(
-                settings, run_id, "failed", name, str(failure) or type(failure).__name__, session, None, []
-            )
-        except OSError as unwritable:
-            _say(f"status.json could not be written: {unwritable}")
-        if failure is error:
-            raise
-        raise failure from error
-
-
-def _with_advice(settings: Settings, error: BaseException) -> BaseException:
-    """A full or read-only disk in a sentence; everything else as it is."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-        return StepFailed(
-            f"{error.filename or settings.home}: {error.strerror}. Make room or writable what is below {settings.home}, then run again."
-        )
-    return error
-
-
-def _require_space(settings: Settings) -> None:
-    """A new generation needs about as much room as the present one; better said now than in the middle."""
-    from warehouse.publication import current_generation
-
-    current = current_generation(settings)
-    size = sum(path.stat().st_size for path in current.rglob("*") if path.is_file()) if current else 0
-    needed, free = int(1.2 * size) + 20_000_000, shutil.disk_usage(settings.home).free
-    if free < needed:
-        raise StepFailed(
-            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB. Make room, then run again."
-        )
-
-
-def _record(
-    settings: Settings,
-    run_id: str,
-    step: str,
-    session: date,
-    started: datetime,
-    log: StepLog,
-    outcome: str,
-    message: str | None,
-) -> None:
-    if not settings.home.is_dir():
-        return
-    row = {
-        "run_id": run_id, "session_date": session, "step": step, "started_at_utc": started, "ended_at_utc": utc_now(),
-        "rows": log.rows, "outcome": outcome, "message": message,
-    }  # fmt: skip
-    try:
-        with pipeline_database(settings) as connection, transaction(connection):
-            connection.execute("delete from ops.runs where run_id = ? and step = ?", [run_id, step])
-            append(connection, "ops.runs", [row])
-    except (duckdb.Error, RuntimeError, OSError):
-        if outcome != "failed":
-            raise
-
-
-def _write_status(
-    settings: Settings,
-    run_id: str,
-    state: str,
-    step: str,
-    message: str | None,
-    session: date | None,
-    generation: int | None,
-    sentences: list[str],
-) -> None:
-    from warehouse.publication import current_generation, write_status
-
-    if not settings.home.is_dir():
-        return
-    current = current_generation(settings)
-    write_status(settings, {
-        "state": state, "step": step, "message": message, "run_id": run_id, "session_date": session, "data_source": settings.source,
-        "generation": generation if generation is not None else (int(current.name) if current else None), "headlines": sentences,
-    })  # fmt: skip
 
 
 def _checked_session(settings: Settings, text: str) -> date:
@@ -483,140 +414,6 @@ def _checked_session(settings: Settings, text: str) -> date:
             f"Session {session} has not closed yet; the last closed session is {last_closed_session(now)}."
         )
     return session
-
-
-def _plan_items(
-    settings: Settings, connection: duckdb.DuckDBPyConnection, dataset: Dataset, session: date
-) -> list[dict[str, str]]:
-    """The inputs of one dataset with the range to ask for: all of the history once, then a trailing window up to the session."""
-    from sources.registry import open_source
-
-    held = dict(
-        connection.execute(
-            f"select {dataset.key}::varchar, max({dataset.day}) from {dataset.table} where {dataset.day} <= ? group by 1",
-            [session],
-        ).fetchall()
-    )
-    source = open_source(settings, dataset.name)
-    if dataset.name == "prices":
-        rows = connection.execute(
-            "select symbol from ref.instruments where coalesce(active_from, date '1900-01-01') <= ? order by 1",
-            [session],
-        ).fetchall()
-        names = [row[0] for row in rows]
-    elif dataset.name == "fred":
-        names = [
-            row[0]
-            for row in connection.execute("select series_id from ref.fred_series order by 1").fetchall()
-        ]
-    elif dataset.name == "bank_financials":
-        from sources.fdic import quarter_inputs
-
-        first = max(settings.history_start, FIRST_BANK_QUARTER)
-        recent = session - timedelta(days=dataset.trailing_days)
-        quarters = quarter_inputs(first, session - timedelta(days=BANK_REPORT_DAYS))
-        names = [name for name in quarters if name not in held or name >= str(recent)]
-    else:
-        # Contracts that expired since the last settlement held are still to be completed.
-        newest = min(session, max(held.values())) if held else settings.history_start
-        names = source.contracts(max(settings.history_start, newest - timedelta(days=45)), session)
-    closes = _held_closes(connection, session) if dataset.name == "prices" and source.name != "files" else {}
-    asked_from = dict(
-        connection.execute(
-            "select input, min(request_start_date) from ops.payloads where dataset = ? group by 1",
-            [dataset.name],
-        ).fetchall()
-    )
-    items = []
-    for name in names:
-        start = settings.history_start
-        # A start that was set earlier since asks for the whole history again.
-        if (
-            name in held
-            and source.name != "files"
-            and asked_from.get(name, date.max) <= settings.history_start
-        ):
-            start = max(start, min(held[name], session) - timedelta(days=dataset.trailing_days))
-        item = {
-            "input": name,
-            "start": str(start),
-            "end": str(session),
-            "known_until": str(held.get(name, "")),
-        }
-        items.append(item | closes.get(name, {}))
-    return items
-
-
-def _held_closes(connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, dict[str, Any]]:
-    """Per symbol the last closes that are held, which the next answer must agree with, and the first session held."""
-    rows = connection.execute(
-        """
-        with latest as (
-            select symbol, session_date, close
-            from raw.equity_prices
-            where session_date <= $1
-            qualify row_number() over (partition by symbol, session_date order by known_at_utc desc) = 1
-        )
-
-        select symbol, min(session_date), max_by(session_date, session_date, 8), max_by(close, session_date, 8)
-        from latest group by symbol
-        """,
-        [session],
-    ).fetchall()
-    return {
-        symbol: {
-            "held_from": str(first),
-            "held": {str(day): close for day, close in zip(days, closes, strict=True)},
-        }
-        for symbol, first, days, closes in rows
-    }
-
-
-def _has_new_split(frame: Any, known_until: str) -> bool:
-    import pandas as pd
-
-    splits = frame[frame["split"].notna() & ~frame["split"].isin([0.0, 1.0])]
-    return bool((splits["session_date"] > pd.Timestamp(known_until)).any()) if known_until else False
-
-
-def _ratios(frame: Any, held: dict[str, float]) -> Any:
-    """Served over held close, on the sessions that both have."""
-    import pandas as pd
-
-    served = frame.drop_duplicates("session_date").set_index("session_date")["close"]
-    before = pd.Series({pd.Timestamp(day): close for day, close in held.items()}, dtype="float64")
-    return (served.reindex(before.index) / before).dropna()
-
-
-def _is_restated(frame: Any, held: dict[str, float]) -> bool:
-    """Closes that are held come on another basis: a split whose event is late, or another company under the same symbol."""
-    return bool((~_near(_ratios(frame, held), 1)).sum() > 1)
-
-
-def _require_one_basis(symbol: str, frame: Any, item: dict[str, Any]) -> None:
-    """A whole history may replace the held one when one factor leads from one to the other and no held session stays behind."""
-    from sources.protocol import Unreadable
-
-    ratios = _ratios(frame, item.get("held", {}))
-    by_splits = ratios * 0 + 1
-    for day, ratio in frame.loc[frame["split"] > 0, ["session_date", "split"]].itertuples(index=False):
-        by_splits[by_splits.index < day] /= ratio
-    explained = _near(ratios, 1) | _near(ratios / by_splits, 1)
-    if not explained.all() and not _near(ratios / ratios.median(), 1).all():
-        raise Unreadable(
-            f"prices/{symbol}: the served closes differ from the held ones by factors from {ratios.min():.4g} to {ratios.max():.4g}, which no "
-            f"split explains; the symbol may now stand for another company. The history held is kept; nothing new is loaded"
-        )
-    first = frame["session_date"].min()
-    if item.get("held_from") and str(first.date()) > item["held_from"] and not _near(ratios, 1).all():
-        raise Unreadable(
-            f"prices/{symbol}: on the new basis the source serves from {first.date()} only, and {item['held_from']} on is held; loading it would "
-            "leave a cliff. The history held is kept; nothing new is loaded"
-        )
-
-
-def _near(values: Any, target: float) -> Any:
-    return (values / target - 1).abs() <= RESTATED_SHARE
 
 
 def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
@@ -644,7 +441,7 @@ def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConn
                 f"select {names} from ops.publication where generation = ?", [int(current.name)]
             ).df()
     except duckdb.Error as error:
-        _say(
+        say(
             f"plan: generation {current.name} cannot be read and is replaced by this run ({str(error).splitlines()[0][:120]})"
         )
         return
@@ -701,34 +498,28 @@ def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return rules
 
 
-def _same_run(settings: Settings, run_id: str) -> None:
+def _one_of_each_input(landed: list[Landed]) -> list[list[Landed]]:
+    """The payloads in rounds: the first of every input, the second of every input, and so on."""
+    rounds: list[list[Landed]] = []
+    seen: dict[str, int] = defaultdict(int)
+    for entry in landed:
+        if seen[entry.input] == len(rounds):
+            rounds.append([])
+        rounds[seen[entry.input]].append(entry)
+        seen[entry.input] += 1
+    return rounds
+
+
+def _built_by(settings: Settings) -> str | None:
+    """The run whose built publication waits to be audited and published."""
     from warehouse.publication import building_folder
 
     marker = building_folder(settings) / ".run"
-    if not marker.exists() or marker.read_text(encoding="utf-8") != run_id:
+    return marker.read_text(encoding="utf-8") if marker.exists() else None
+
+
+def _same_run(settings: Settings, run_id: str) -> None:
+    if _built_by(settings) != run_id:
         raise StepFailed(
             "The publication that was built is not this run's; another run took its place. Run the session again."
         )
-
-
-def _run_folder(settings: Settings, run_id: str) -> Path:
-    folder = settings.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _read_plan(settings: Settings, run_id: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(
-        (_run_folder(settings, run_id) / "plan.json").read_text(encoding="utf-8")
-    )
-    return document
-
-
-def _write(path: Path, document: Any) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def _say(text: str) -> None:
-    print(f"▸ {text}", flush=True)

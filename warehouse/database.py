@@ -99,6 +99,10 @@ class MixedData(HomeError):
     """Simulated and real data would meet; nothing of the home is touched, not even its status."""
 
 
+class WarehouseBusy(HomeError):
+    """Another process has the database open; it will be free again."""
+
+
 @contextmanager
 def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the pipeline's database, creating its tables the first time."""
@@ -108,10 +112,11 @@ def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterato
         )
     except duckdb.IOException as error:
         reason = str(error).splitlines()[0]
-        advice = (
-            "Another process has it open; wait for the other run to end." if "lock" in reason.lower() else ""
-        )
-        raise HomeError(f"{settings.warehouse.name} cannot be opened: {reason} {advice}".strip()) from None
+        if "lock" in reason.lower():
+            raise WarehouseBusy(
+                f"{settings.warehouse.name} cannot be opened: {reason} Another process has it open; wait for the other run to end."
+            ) from None
+        raise HomeError(f"{settings.warehouse.name} cannot be opened: {reason}") from None
     try:
         if not read_only:
             _create_missing_tables(connection, load_catalog())

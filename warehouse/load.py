@@ -54,7 +54,19 @@ class LoadReport:
     new_rows: int = 0
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     results: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, other: LoadReport) -> None:
+        """Count a later load of the same dataset in; an input that can be read later on is no problem any more."""
+        for name in ("payloads", "unchanged_payloads", "served_rows", "new_rows"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.quarantined += other.quarantined
+        self.results += other.results
+        self.unreadable = {
+            name: text for name, text in self.unreadable.items() if name not in other.read
+        } | other.unreadable
+        self.read |= other.read
 
 
 def load_dataset(
@@ -90,6 +102,7 @@ def load_dataset(
             source=item.source, known_at_utc=pd.Timestamp(item.fetched_at_utc), payload_sha256=item.sha256
         )
         frames.append(frame)
+        report.read.add(item.input)
         rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
         loaded.append((item, len(frame)))
     if not frames:

@@ -22,10 +22,11 @@ import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
 from warehouse.database import limits, utc_now
-from warehouse.settings import REPOSITORY, Settings
+from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
-KEPT_GENERATIONS = 3
+# A reader may still be opening the generation before the current one, so one alone is never enough.
+KEPT_GENERATIONS, LEAST_GENERATIONS = 3, 2
 COPIED_SCHEMAS = ("ref", "ops")
 
 
@@ -38,6 +39,30 @@ def current_generation(settings: Settings) -> Path | None:
     """The folder that the link points to, or None."""
     link = settings.published / "current"
     return link.resolve() if link.is_symlink() and link.exists() else None
+
+
+def kept_generations() -> int:
+    """ROTATION_KEEP_GENERATIONS: how many publications stay, the current one among them."""
+    text = environment().get("ROTATION_KEEP_GENERATIONS", "").strip() or str(KEPT_GENERATIONS)
+    if not text.isdecimal() or int(text) < LEAST_GENERATIONS:
+        raise SettingsError(
+            f"ROTATION_KEEP_GENERATIONS={text!r} must be a whole number of {LEAST_GENERATIONS} or more; readers may still be opening the generation before."
+        )
+    return int(text)
+
+
+def old_generations(settings: Settings, keep: int) -> list[Path]:
+    """The generations beyond the last `keep`, oldest first; never the one that the link leads to."""
+    current = current_generation(settings)
+    ordered = sorted(_generations(settings), key=lambda path: int(path.name))
+    return [path for path in ordered[:-keep] if current is None or path.resolve() != current]
+
+
+def space_needed_bytes(settings: Settings) -> int:
+    """What the next run needs below `published`: about as much as the present generation, which stays beside it."""
+    current = current_generation(settings)
+    size = sum(path.stat().st_size for path in current.rglob("*") if path.is_file()) if current else 0
+    return int(1.2 * size) + 20_000_000
 
 
 def building_folder(settings: Settings) -> Path:
@@ -121,6 +146,7 @@ def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog
 
 def publish(settings: Settings, generation: int) -> Path:
     """Move the built folder into place and switch the link; the last generations are kept."""
+    keep = kept_generations()
     building = building_folder(settings)
     database = building / "warehouse.duckdb"
     if database.with_name("warehouse.duckdb.wal").exists():
@@ -141,7 +167,7 @@ def publish(settings: Settings, generation: int) -> Path:
     temporary.symlink_to(Path("generations") / target.name)
     os.replace(temporary, link)
     _sync(settings.published)
-    for old in sorted(_generations(settings), key=lambda path: int(path.name))[:-KEPT_GENERATIONS]:
+    for old in old_generations(settings, keep):
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -185,24 +211,42 @@ def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]
 def code_version() -> str:
     """The commit, with a hash of the code when it differs from the commit or is not under version control."""
     content = hashlib.sha256()
-    for folder in ("brief", "dags", "sources", "warehouse", "transforms", "expectations", "market_calendar"):
+    for folder in (
+        "alerts",
+        "brief",
+        "dags",
+        "sources",
+        "warehouse",
+        "transforms",
+        "expectations",
+        "market_calendar",
+    ):
         for path in sorted((REPOSITORY / folder).rglob("*")):
             if path.suffix in (".py", ".sql", ".yml", ".csv"):
                 content.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{_commit()}+{content.hexdigest()[:12]}"
+
+
+def _commit() -> str:
+    """The commit of the checkout; of an image, from its environment; of a git bundle, whose folder is named by it and has no .git."""
+    if not (REPOSITORY / ".git").exists():
+        named = os.environ.get("ROTATION_COMMIT", "") or REPOSITORY.name
+        return named[:12] if re.fullmatch(r"[0-9a-f]{12,40}", named) else "no-commit"
     try:
         command = ["git", "-C", str(REPOSITORY), "rev-parse", "--short=12", "HEAD"]
-        commit = subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        commit = "no-commit"
-    return f"{commit}+{content.hexdigest()[:12]}"
+        return "no-commit"
 
 
 def _generations(settings: Settings) -> list[Path]:
     folder = settings.published / "generations"
     return (
-        [path for path in folder.glob("*") if path.is_dir() and re.fullmatch(r"\d+", path.name)]
+        [
+            path
+            for path in folder.glob("*")
+            if path.is_dir() and not path.is_symlink() and re.fullmatch(r"\d+", path.name)
+        ]
         if folder.is_dir()
         else []
     )

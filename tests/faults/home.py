@@ -16,7 +16,9 @@ from warehouse import daily
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database, prepare_home, utc_now
 from warehouse.datasets import DATASETS
+from warehouse.plan_inputs import plan_items
 from warehouse.reference_data import load_reference
+from warehouse.run_record import run_folder
 from warehouse.settings import Settings
 
 RAW = ("raw.equity_prices", "raw.fed_funds_futures", "raw.fred_observations")
@@ -46,7 +48,7 @@ class LiveHome:
             for dataset in dict.fromkeys(dataset for dataset, _ in inputs):
                 held = {
                     item["input"]: item
-                    for item in daily._plan_items(self.settings, connection, DATASETS[dataset], session)
+                    for item in plan_items(self.settings, connection, DATASETS[dataset], session, session)
                 }
                 items = []
                 for name in [name for kind, name in inputs if kind == dataset]:
@@ -60,10 +62,10 @@ class LiveHome:
                 batches.append({"dataset": dataset, "items": items})
         assert chosen
         plan = {
-            "run_id": run_id, "session": str(session), "target": str(session), "source": "live", "batches": batches,
+            "run_id": run_id, "session": str(session), "target": str(session), "source": "live", "batches": batches, "replay": {},
             "reference_changed": [], "started_at_utc": utc_now().isoformat(),
         }  # fmt: skip
-        folder = daily._run_folder(self.settings, run_id)
+        folder = run_folder(self.settings, run_id)
         (folder / "plan.json").write_text(json.dumps(plan))
         self.errors = {}
         for number in range(len(batches)):

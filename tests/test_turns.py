@@ -1,0 +1,244 @@
+"""Several runs of the DAG at once: the runs of a backfill leave the publication to the last of them, and landing is not fetched again.
+
+The runs are driven step by step as the scheduler does, in orders that a scheduler may choose; `Queue` is what Airflow would answer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market_calendar.sessions import sessions_between
+from sources.files import FilesSource
+from sources.protocol import Payload, Request
+from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
+from warehouse import daily
+from warehouse.publication import current_generation
+from warehouse.run_record import LeftToAnother, TryAgain
+from warehouse.settings import Settings
+from warehouse.turns import Turns
+
+SESSIONS = ["2024-07-10", "2024-07-11", "2024-07-12", "2024-07-15", "2024-07-16"]
+
+
+class Queue:
+    """The queued and running runs, as Airflow counts them."""
+
+    def __init__(self, runs: list[str]) -> None:
+        self.active = list(runs)
+
+    def count(self, run_ids: list[str] | None) -> int:
+        """How many of the ids, or of all, have not ended."""
+        return len(self.active if run_ids is None else [run for run in run_ids if run in self.active])
+
+    def turns(self, run_id: str, *, backfill: bool = True) -> Turns:
+        """What one run is told."""
+        return Turns(run_id, backfill, self.count)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the small market."""
+    return write_small_market(tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
+    """Every request to the source."""
+    requests: list[Request] = []
+    fetch = FilesSource.fetch
+
+    def watched(source: FilesSource, request: Request) -> Payload:
+        requests.append(request)
+        return fetch(source, request)
+
+    monkeypatch.setattr(FilesSource, "fetch", watched)
+    yield requests
+
+
+def named(session: str) -> dict[str, Any]:
+    """A run for a session, as the scheduler names it."""
+    return {"partition_key": session, "parameter": None, "logical_date": None}
+
+
+def run_to_its_end(home: Settings, queue: Queue, session: str, *, backfill: bool = True) -> bool:
+    """All steps of one run; whether it published."""
+    run_id = f"{'backfill' if backfill else 'scheduled'}__{session}"
+    turns = queue.turns(run_id, backfill=backfill)
+    try:
+        for batch in daily.plan(home, named(session), run_id, turns):
+            daily.fetch(home, run_id, batch["batch"])
+        daily.load(home, run_id)
+        daily.build(home, run_id, turns)
+        daily.audit(home, run_id)
+        daily.publish(home, run_id)
+        return True
+    except LeftToAnother:
+        return False
+    finally:
+        queue.active.remove(run_id)
+
+
+def backfill_queue(sessions: list[str]) -> Queue:
+    """All runs of a backfill, queued."""
+    return Queue([f"backfill__{session}" for session in sessions])
+
+
+def test_a_backfill_publishes_once_and_fetches_once(
+    market: Path, tmp_path: Path, asked: list[Request]
+) -> None:
+    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    queue = backfill_queue(SESSIONS)
+    assert [run_to_its_end(home, queue, session) for session in SESSIONS] == [False] * 4 + [True]
+    inputs = {(request.dataset, request.input) for request in asked}
+    first = len(asked)
+    assert first == len({(request.dataset, request.input, request.start, request.end) for request in asked})
+    # Inputs that the folder does not hold were asked for once and not by each run; those that it holds were fetched once for all sessions.
+    assert first == len(inputs)
+    current = current_generation(home)
+    assert current is not None and current.name == "1"
+    run_day(straight, SESSIONS[-1])
+    assert published_digests(home) == published_digests(straight)
+
+
+def test_the_runs_of_a_backfill_may_end_in_any_order(market: Path, tmp_path: Path) -> None:
+    straight = small_settings(market, tmp_path / "straight")
+    run_day(straight, SESSIONS[-1])
+    home = small_settings(market, tmp_path / "home")
+    queue = backfill_queue(SESSIONS)
+    backwards = [run_to_its_end(home, queue, session) for session in reversed(SESSIONS)]
+    assert backwards == [False] * 4 + [True]
+    # The last run is for the earliest session; it publishes at the latest that was left to it.
+    with published(home) as connection:
+        assert connection.execute("select session_date from ops.publication").fetchall() == [
+            (date(2024, 7, 16),)
+        ]
+    assert published_digests(home) == published_digests(straight)
+
+
+def test_a_lost_warehouse_comes_back_from_landing(market: Path, tmp_path: Path, asked: list[Request]) -> None:
+    """What was corrected at its source is there in both versions again, with the moments at which it was received."""
+    files = tmp_path / "files"
+    shutil.copytree(market, files)
+    home = small_settings(files, tmp_path / "home")
+    run_day(home, "2024-07-15")
+    prices = files / "prices" / "IWM.csv"
+    text = prices.read_text(encoding="utf-8").splitlines(keepends=True)
+    [number] = [n for n, line in enumerate(text) if line.startswith("2024-07-11")]
+    header = text[0].rstrip("\n").split(",")
+    cells = text[number].rstrip("\n").split(",")
+    cells[header.index("volume")] = "12345"
+    prices.write_text(
+        "".join([*text[:number], ",".join(cells) + "\n", *text[number + 1 :]]), encoding="utf-8"
+    )
+    run_day(home, "2024-07-16")
+    before, held = published_digests(home), raw_content(home)
+    assert len({row[2] for row in held if row[:2] == ("IWM", "2024-07-11")}) == 2
+    asked.clear()
+    home.warehouse.unlink()
+    shutil.rmtree(files / "prices")
+    (files / "prices").mkdir()
+    queue = backfill_queue(SESSIONS[-2:])
+    assert [run_to_its_end(home, queue, session) for session in SESSIONS[-2:]] == [False, True]
+    assert not [request for request in asked if request.dataset == "prices" and request.input == "IWM"]
+    assert raw_content(home) == held
+    assert published_digests(home) == before
+
+
+def raw_content(home: Settings) -> list[tuple[Any, ...]]:
+    """Every version of every price with the moment of its receipt."""
+    import duckdb
+
+    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+        return connection.execute(
+            "select symbol, session_date::varchar, volume, close, known_at_utc::varchar from raw.equity_prices order by all"
+        ).fetchall()
+
+
+def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked: list[Request]) -> None:
+    """Airflow starts ten runs of a backfill at once: the first to plan fetches, the others leave it all to that one."""
+    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    queue = backfill_queue(SESSIONS)
+    first, *others = queue.active[:]
+    batches = daily.plan(home, named(SESSIONS[0]), first, queue.turns(first))
+    for run_id, session in zip(others, SESSIONS[1:], strict=True):
+        with pytest.raises(LeftToAnother, match=f"{first} is fetching for all"):
+            daily.plan(home, named(session), run_id, queue.turns(run_id))
+    for batch in batches:
+        daily.fetch(home, first, batch["batch"])
+    daily.load(home, first)
+    daily.build(home, first, queue.turns(first))
+    daily.audit(home, first)
+    daily.publish(home, first)
+    assert len(asked) == len({(request.dataset, request.input) for request in asked})
+    run_day(straight, SESSIONS[-1])
+    assert published_digests(home) == published_digests(straight)
+
+
+def test_a_scheduled_run_publishes_although_a_backfill_goes_on(market: Path, tmp_path: Path) -> None:
+    home = small_settings(market, tmp_path / "home")
+    queue = Queue([*(f"backfill__{session}" for session in SESSIONS[:2]), "scheduled__2024-07-16"])
+    assert not run_to_its_end(home, queue, SESSIONS[0])
+    assert run_to_its_end(home, queue, "2024-07-16", backfill=False)
+    assert run_to_its_end(home, queue, SESSIONS[1])
+
+
+def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path, tmp_path: Path) -> None:
+    home = small_settings(market, tmp_path / "home")
+    queue = Queue(["first", "second"])
+    for run_id, session in (("first", SESSIONS[0]), ("second", SESSIONS[1])):
+        turns = queue.turns(run_id, backfill=False)
+        for batch in daily.plan(home, named(session), run_id, turns):
+            daily.fetch(home, run_id, batch["batch"])
+        daily.load(home, run_id)
+    daily.build(home, "first", queue.turns("first", backfill=False))
+    with pytest.raises(TryAgain, match="run first has built and not published yet"):
+        daily.build(home, "second", queue.turns("second", backfill=False))
+    daily.audit(home, "first")
+    daily.publish(home, "first")
+    daily.build(home, "second", queue.turns("second", backfill=False))
+    # A run that died between the two is no longer active and is not waited for.
+    queue.active = ["third"]
+    turns = queue.turns("third", backfill=False)
+    for batch in daily.plan(home, named(SESSIONS[2]), "third", turns):
+        daily.fetch(home, "third", batch["batch"])
+    daily.load(home, "third")
+    daily.build(home, "third", turns)
+    daily.audit(home, "third")
+    assert daily.publish(home, "third")["generation"] == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), count=st.integers(1, 130), repeated=st.integers(0, 3))
+def test_exactly_the_last_to_decide_publishes(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, count: int, repeated: int
+) -> None:
+    """In any order, with runs that end late, end at once, or are started again."""
+    home = tmp_path_factory.mktemp("home")
+    sessions = [str(day) for day in sessions_between(date(2023, 1, 3), date(2024, 7, 16))][:count]
+    queue = Queue([f"backfill__{session}" for session in sessions])
+    waiting = data.draw(st.permutations(queue.active))
+    again = waiting[:repeated]
+    decided: list[tuple[str, bool]] = []
+    for run_id in waiting:
+        turns = queue.turns(run_id)
+        for _ in range(2 if run_id in again else 1):
+            turns.begin(home)
+            try:
+                built_at = turns.leave_to_another(home, date.fromisoformat(run_id.removeprefix("backfill__")))
+                published = True
+            except LeftToAnother:
+                published = False
+        decided.append((run_id, published))
+        # Airflow notices the end of a run some time after its last task.
+        for ended in [run for run, _ in decided if run in queue.active][: data.draw(st.integers(0, 2))]:
+            queue.active.remove(ended)
+    assert [published for _, published in decided] == [False] * (count - 1) + [True]
+    assert str(built_at) == max(sessions)
