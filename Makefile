@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run test test-full test-full-only check format status digest dictionary lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest secrets backup restore dictionary lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,15 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms
+
+secrets: ## Make the secrets of the compose stack, once
+	@sh deploy/secrets.sh
+
+backup: $(VENV)/.installed ## Verified copy of the home into ROTATION_BACKUP_DIR
+	@$(RUN) -m cli.backup
+
+restore: $(VENV)/.installed ## Put BACKUP=<dated folder> into an empty home
+	@$(RUN) -m cli.restore "$(BACKUP)"
 
 dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
 	@$(RUN) -m cli.dictionary

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from market_calendar.sessions import NotASession, last_closed_session, require_session, session_close_utc
+from market_calendar.sessions import CalendarError, last_closed_session, require_session, session_close_utc
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment, parse_date
 
 AIRFLOW_HOME = REPOSITORY / ".airflow"
@@ -32,7 +32,7 @@ def main() -> int:
         settings = Settings.from_environment()
         print_banner(settings)
         session = chosen_session(settings)
-    except (SettingsError, NotASession, RunRefused) as error:
+    except (SettingsError, CalendarError, RunRefused) as error:
         return refuse(str(error))
     try:
         (settings.home / "logs").mkdir(parents=True, exist_ok=True)

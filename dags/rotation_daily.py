@@ -20,34 +20,37 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from alerts.deadline import daily_deadline
+from alerts.notifiers import RunFailed
 from market_calendar.timetable import NyseSessionTimetable
 
 WAREHOUSE_POOL = "rotation_warehouse"  # one slot: DuckDB has one writer
+IN_MAKE_RUN = bool(os.environ.get("ROTATION_MAKE_RUN"))
 PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publication")
 
 
-def run_step(name: str, *arguments: Any) -> Any:
+def run_step(name: str, *arguments: Any, **options: Any) -> Any:
     """Call one step of `warehouse.daily`; a failure that another attempt cannot mend is not retried."""
     from market_calendar.dag_session import SessionUnknown
-    from market_calendar.sessions import NotASession
+    from market_calendar.sessions import CalendarError
     from warehouse import daily
     from warehouse.database import HomeError, WarehouseBusy
     from warehouse.run_record import LeftToAnother, StepFailed
     from warehouse.settings import Settings, SettingsError
 
     try:
-        return getattr(daily, name)(Settings.from_environment(), *arguments)
+        return getattr(daily, name)(Settings.from_environment(), *arguments, **options)
     except LeftToAnother as left:
         raise AirflowSkipException(str(left)) from None
     except WarehouseBusy:
         raise
-    except (SettingsError, HomeError, NotASession, SessionUnknown, StepFailed) as error:
+    except (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed) as error:
         raise AirflowFailException(str(error)) from None
 
 
 def turns_of(dag_run: Any, ti: Any) -> Any:
     """The run's turns among the other runs of this DAG; None in `make run`, which holds the home for itself."""
-    if os.environ.get("ROTATION_MAKE_RUN"):
+    if IN_MAKE_RUN:
         return None
     from warehouse.turns import Turns
 
@@ -75,6 +78,9 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
         "execution_timeout": timedelta(minutes=60),
     },
     dagrun_timeout=timedelta(hours=6),
+    on_failure_callback=RunFailed(),
+    # `airflow dags test`, which `make run` uses, fails at the end of a run that has a deadline (Airflow 3.3.2): it looks for one that was never stored.
+    deadline=None if IN_MAKE_RUN else daily_deadline(),
 )
 def rotation_daily() -> None:
     """The flow of one session."""
@@ -91,9 +97,10 @@ def rotation_daily() -> None:
         batches: list[dict[str, Any]] = run_step("plan", named, run_id, turns_of(dag_run, ti))
         return batches
 
-    @task(execution_timeout=timedelta(minutes=45))
+    # Eight more attempts with growing pauses are about an hour of patience with a source that is late.
+    @task(execution_timeout=timedelta(minutes=45), retries=8)
     def fetch(batch: dict[str, Any], run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("fetch", run_id, batch["batch"])
+        result: dict[str, Any] = run_step("fetch", run_id, batch["batch"], patient=not IN_MAKE_RUN)
         return result
 
     # A backfill may find all that it needs in landing: then nothing is fetched, and there still is something to load.

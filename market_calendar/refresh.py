@@ -1,11 +1,12 @@
 """Regenerates `warehouse/reference/calendar.csv`: `python -m market_calendar.refresh`.
 
 In: exchange_calendars' XNYS (sessions and closes), `extra_settlement_days.csv` (where the futures' settlement
-days differ from the NYSE's sessions) and the Federal Reserve Banks' holiday rule.
+days differ from the NYSE's sessions), the settlement days of `unscheduled_closures.csv` and the Federal Reserve Banks' holiday rule.
 Out: one row per day from 1990-01-01 to 2028-12-31, the columns of `ref.calendar`; flags are 1 and 0 to keep
 the file small, and an empty field is NULL.
 Source: https://github.com/gerrymanoim/exchange_calendars and https://www.frbservices.org/about/holiday-schedules.
-Caveat: `session_number` counts from the first session of 1990, so the first day may never be moved.
+Caveat: rows of `unscheduled_closures.csv` are not written into the file: they are applied whenever it is read, and may stay
+when exchange_calendars knows them too. `session_number` counts from the first session of 1990, so the first day may never be moved.
 
 A maintenance command: the pipeline reads the CSV and never imports exchange_calendars.
 """
@@ -17,18 +18,10 @@ import datetime as dt
 import sys
 from pathlib import Path
 
-REFERENCE = Path(__file__).resolve().parent.parent / "warehouse" / "reference"
+from market_calendar.calendar_file import CALENDAR_CSV, COLUMNS, REFERENCE, read_closures
+
 FIRST_DAY = dt.date(1990, 1, 1)
 LAST_DAY = dt.date(2028, 12, 31)
-COLUMNS = (
-    "calendar_date",
-    "is_nyse_session",
-    "session_number",
-    "is_settlement_day",
-    "is_fed_business_day",
-    "early_close",
-    "close_at_utc",
-)
 # A law of June 2021, when the 19th was a Saturday: the Reserve Banks first closed for Juneteenth in 2022.
 FIRST_JUNETEENTH = 2022
 
@@ -80,6 +73,12 @@ def compute_calendar(first: dt.date = FIRST_DAY, last: dt.date = LAST_DAY) -> li
     }
     early = {session.date() for session in nyse.early_closes}
     exceptions = read_settlement_exceptions()
+    # A closure that was added by hand and is known here by now: what was said about the futures stands.
+    exceptions |= {
+        closure.day: bool(closure.is_settlement_day)
+        for closure in read_closures()
+        if closure.kind == "closed" and closure.day not in closes and closure.day not in exceptions
+    }
     holidays = {day for year in range(first.year, last.year + 1) for day in compute_fed_holidays(year)}
     rows: list[tuple[str, ...]] = []
     number = 0
@@ -103,7 +102,7 @@ def compute_calendar(first: dt.date = FIRST_DAY, last: dt.date = LAST_DAY) -> li
 
 def main() -> int:
     """Rewrite calendar.csv and print every day that changed, so that the change can be reviewed."""
-    path = REFERENCE / "calendar.csv"
+    path = CALENDAR_CSV
     before: set[tuple[str, ...]] = set()
     if path.exists():
         with path.open(newline="", encoding="utf-8") as handle:

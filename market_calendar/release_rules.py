@@ -185,10 +185,9 @@ def _fed_holidays() -> np.ndarray:
 def _session_closes() -> pd.Series:
     import pandas as pd
 
-    days = list(sessions.calendar_days("session"))
-    closes = [sessions.session_close_utc(day) for day in days]
-    index = pd.DatetimeIndex(pd.to_datetime(days)).as_unit("us")
-    return pd.Series(pd.DatetimeIndex(closes).as_unit("us").to_numpy(), index=index)
+    closes = sessions.session_closes_utc()
+    index = pd.DatetimeIndex(pd.to_datetime(list(closes))).as_unit("us")
+    return pd.Series(pd.DatetimeIndex(list(closes.values())).as_unit("us").to_numpy(), index=index)
 
 
 @lru_cache(maxsize=8)

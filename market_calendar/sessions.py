@@ -1,30 +1,52 @@
 """NYSE sessions as pure functions of dates.
 
-In: `warehouse/reference/calendar.csv`, one row per day 1990-01-01 to 2028-12-31, read once on first use.
+In: the days of `market_calendar.calendar_file`, 1990-01-01 to 2028-12-31, read on first use and again when a file of it changes.
 Out: sessions as `datetime.date`, instants as naive UTC `datetime`.
 Source: exchange_calendars XNYS, see `market_calendar.refresh`.
-Caveat: closures announced after the file was generated (a national day of mourning, a storm) are not in it;
-run `python -m market_calendar.refresh` after updating exchange_calendars. Airflow imports this module where
-it parses a DAG, so only the standard library is imported.
+Caveat: a closure that was announced after the calendar was generated (a national day of mourning, a storm) is known once somebody adds
+its row to `unscheduled_closures.csv`. Airflow imports this module where it parses a DAG, so only the standard library is imported.
 """
 
 from __future__ import annotations
 
 import bisect
-import csv
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
-CALENDAR_CSV = Path(__file__).resolve().parent.parent / "warehouse" / "reference" / "calendar.csv"
-NEW_YORK = ZoneInfo("America/New_York")
+from market_calendar import calendar_file
+from market_calendar.calendar_file import CALENDAR_CSV, COLUMNS, NEW_YORK, CalendarError
+
+__all__ = [
+    "CALENDAR_CSV",
+    "CALENDAR_WARNING_DAYS",
+    "CUTOFF_CLOCK_TIME",
+    "NEW_YORK",
+    "CalendarError",
+    "NotASession",
+    "calendar_days",
+    "calendar_ends_soon",
+    "cutoff_utc",
+    "fed_business_days_between",
+    "first_and_last_day",
+    "is_early_close",
+    "is_session",
+    "last_closed_session",
+    "next_session",
+    "previous_session",
+    "require_session",
+    "session_close_utc",
+    "session_closes_utc",
+    "sessions_between",
+    "settlement_days_between",
+]
+
 CUTOFF_CLOCK_TIME = dt.time(23, 59)
+CALENDAR_WARNING_DAYS = 120
 
 
-class NotASession(ValueError):
+class NotASession(CalendarError):
     """The date is no NYSE session; the message is one sentence with the reason and the nearest sessions."""
 
 
@@ -39,25 +61,30 @@ class _Calendar:
     fed_business_days: tuple[dt.date, ...]
 
 
-@lru_cache(maxsize=4)
-def _calendar(path: Path = CALENDAR_CSV) -> _Calendar:
+def _calendar() -> _Calendar:
+    return _read_calendar(calendar_file.version())
+
+
+@lru_cache(maxsize=1)
+def _read_calendar(version: tuple[tuple[int, int], ...]) -> _Calendar:
+    """The calendar of one version of its files."""
     days: list[dt.date] = []
     closes: dict[dt.date, dt.datetime] = {}
     early: set[dt.date] = set()
     settlement: list[dt.date] = []
     fed: list[dt.date] = []
-    with path.open(newline="", encoding="utf-8") as handle:
-        for row in csv.DictReader(handle):
-            day = dt.date.fromisoformat(row["calendar_date"])
-            days.append(day)
-            if row["is_nyse_session"] == "1":
-                closes[day] = dt.datetime.fromisoformat(row["close_at_utc"])
-            if row["early_close"] == "1":
-                early.add(day)
-            if row["is_settlement_day"] == "1":
-                settlement.append(day)
-            if row["is_fed_business_day"] == "1":
-                fed.append(day)
+    for cells in calendar_file.calendar_rows():
+        row = dict(zip(COLUMNS, cells, strict=True))
+        day = dt.date.fromisoformat(row["calendar_date"])
+        days.append(day)
+        if row["is_nyse_session"] == "1":
+            closes[day] = dt.datetime.fromisoformat(row["close_at_utc"])
+        if row["early_close"] == "1":
+            early.add(day)
+        if row["is_settlement_day"] == "1":
+            settlement.append(day)
+        if row["is_fed_business_day"] == "1":
+            fed.append(day)
     return _Calendar(
         first_day=days[0],
         last_day=days[-1],
@@ -192,6 +219,23 @@ def first_and_last_day() -> tuple[dt.date, dt.date]:
     """The range of calendar days that the file covers."""
     calendar = _calendar()
     return calendar.first_day, calendar.last_day
+
+
+def calendar_ends_soon(day: dt.date) -> str | None:
+    """A sentence when fewer than CALENDAR_WARNING_DAYS of the calendar are left: nothing is scheduled after its last session."""
+    last = _calendar().last_day
+    left = (last - day).days
+    if left >= CALENDAR_WARNING_DAYS:
+        return None
+    return (
+        f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that: raise LAST_DAY in "
+        "market_calendar/refresh.py, run `python -m market_calendar.refresh` and deploy the new calendar.csv."
+    )
+
+
+def session_closes_utc() -> Mapping[dt.date, dt.datetime]:
+    """The close of every session, as naive UTC."""
+    return _calendar().closes_utc
 
 
 def calendar_days(kind: str) -> Iterable[dt.date]:

@@ -234,10 +234,12 @@ import json
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 bag = DagBag("dags")
-dag = bag.dags["rotation_daily"]
-again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
-print(json.dumps({"errors": bag.import_errors, "dags": sorted(bag.dags), "doc": bool(dag.doc_md), "tags": sorted(dag.tags), "timetable": type(again.timetable).__name__,
-  "tasks": {t.task_id: [t.owner, t.retries, t.pool, t.execution_timeout.total_seconds(), t.retry_exponential_backoff] for t in dag.tasks}}))
+dags = {}
+for dag_id, dag in bag.dags.items():
+    again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    dags[dag_id] = {"doc": bool(dag.doc_md), "tags": sorted(dag.tags), "timetable": type(again.timetable).__name__, "catchup": dag.catchup,
+        "active": dag.max_active_runs, "tasks": {t.task_id: [t.owner, t.retries, t.pool, t.execution_timeout.total_seconds(), t.retry_exponential_backoff] for t in dag.tasks}}
+print(json.dumps({"errors": bag.import_errors, "dags": dags}))
 """
     settings, _ = first_run
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
@@ -261,21 +263,28 @@ print(json.dumps({"errors": bag.import_errors, "dags": sorted(bag.dags), "doc": 
     assert result.returncode == 0, result.stderr[-2000:]
     found = json.loads(result.stdout.strip().splitlines()[-1])
     assert found["errors"] == {}
-    assert found["dags"] == ["rotation_daily"]
-    assert found["doc"]
-    assert "rotation-warehouse" in found["tags"]
-    assert found["timetable"] == "NyseSessionTimetable"
-    for name, (owner, retries, pool, timeout, backoff) in found["tasks"].items():
-        assert owner == "data-engineering", name
+    assert sorted(found["dags"]) == ["rotation_daily", "rotation_housekeeping", "rotation_watch"]
+    for dag_id, dag in found["dags"].items():
+        assert dag["doc"], dag_id
+        assert "rotation-warehouse" in dag["tags"], dag_id
+        assert [tag for tag in dag["tags"] if tag.startswith("impact:")], dag_id
+        assert not dag["catchup"], dag_id
+        assert dag["active"] == 1, dag_id
+        for owner, _, _, timeout, _ in dag["tasks"].values():
+            assert owner == "data-engineering", dag_id
+            assert timeout > 0, dag_id
+    daily = found["dags"]["rotation_daily"]
+    assert daily["timetable"] == "NyseSessionTimetable"
+    for name, (_, retries, pool, _, backoff) in daily["tasks"].items():
         assert retries >= 1
-        assert timeout > 0
         assert backoff
-        assert pool == (
-            "rotation_warehouse" if name in ("load", "build", "audit", "publish") else "default_pool"
-        )
+        # What writes to the warehouse does so one at a time; fetches go side by side.
+        assert pool == ("default_pool" if name == "fetch" else "rotation_warehouse")
 
 
 def test_every_package_lies_inside_the_repository() -> None:
+    import alerts
+    import brief
     import cli
     import expectations
     import market_calendar
@@ -283,5 +292,5 @@ def test_every_package_lies_inside_the_repository() -> None:
     import transforms
     import warehouse
 
-    for package in (cli, expectations, market_calendar, sources, transforms, warehouse):
+    for package in (alerts, brief, cli, expectations, market_calendar, sources, transforms, warehouse):
         assert Path(str(package.__file__)).is_relative_to(REPOSITORY)

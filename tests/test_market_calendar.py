@@ -197,7 +197,7 @@ def test_import_costs_no_heavy_library_and_reads_no_file() -> None:
         "import sys; import market_calendar.sessions as s; "
         "import market_calendar.release_rules, market_calendar.refresh; "
         "assert not {'pandas', 'numpy', 'exchange_calendars', 'duckdb'} & set(sys.modules), 'heavy import'; "
-        "assert s._calendar.cache_info().currsize == 0"
+        "assert s._read_calendar.cache_info().currsize == 0"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

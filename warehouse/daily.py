@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from market_calendar.dag_session import session_of_run
-from market_calendar.sessions import cutoff_utc, last_closed_session, require_session, session_close_utc
+from market_calendar.sessions import (
+    calendar_ends_soon,
+    cutoff_utc,
+    is_session,
+    last_closed_session,
+    previous_session,
+    require_session,
+    session_close_utc,
+)
 from warehouse.database import (
     append,
     high_water_session,
@@ -51,8 +59,9 @@ if TYPE_CHECKING:
     from sources.landing import Landed
     from warehouse.turns import Turns
 
-# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required.
-FETCH_ATTEMPTS = 4
+# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required. A person who waits at
+# `make run` is told after the first number; the scheduler waits about an hour, because a source may be late on an evening.
+FETCH_ATTEMPTS, PATIENT_FETCH_ATTEMPTS = 4, 9
 
 
 def plan(
@@ -86,6 +95,9 @@ def plan(
             refuse_other_kind_of_warehouse(settings, connection)
             _heal_publication_record(settings, connection)
             high_water = high_water_session(connection)
+            if high_water and not is_session(high_water):
+                # Published before its closure was known.
+                high_water = previous_session(high_water)
             with transaction(connection):
                 changed = load_reference(connection, settings.prices_source)
             plans = {
@@ -131,14 +143,18 @@ def plan(
     ]
 
 
-def fetch(settings: Settings, run_id: str, number: int) -> dict[str, Any]:
+def fetch(settings: Settings, run_id: str, number: int, *, patient: bool = False) -> dict[str, Any]:
     """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another attempt may help."""
     document = read_plan(settings, run_id)
     with status_on_failure(settings, run_id, "fetch", date.fromisoformat(document["session"])):
-        return _fetch_batch(settings, run_id, number, document)
+        return _fetch_batch(
+            settings, run_id, number, document, PATIENT_FETCH_ATTEMPTS if patient else FETCH_ATTEMPTS
+        )
 
 
-def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[str, Any]) -> dict[str, Any]:
+def _fetch_batch(
+    settings: Settings, run_id: str, number: int, document: dict[str, Any], attempts_allowed: int
+) -> dict[str, Any]:
     from sources.landing import land
     from sources.protocol import Request, SourceError
     from sources.registry import open_source
@@ -174,7 +190,7 @@ def _fetch_batch(settings: Settings, run_id: str, number: int, document: dict[st
     attempts = path.with_suffix(".attempts")
     attempt = int(attempts.read_text(encoding="utf-8")) + 1 if attempts.exists() else 1
     attempts.write_text(str(attempt), encoding="utf-8")
-    if waiting and attempt < FETCH_ATTEMPTS:
+    if waiting and attempt < attempts_allowed:
         raise TryAgain(
             f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
         )
@@ -190,6 +206,7 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
     from sources.landing import Landed
     from sources.registry import open_source
     from warehouse.load import LoadReport, load_dataset
+    from warehouse.presence import passed_over_sentence, session_presence, sessions_passed_over
 
     document = read_plan(settings, run_id)
     session = date.fromisoformat(document["session"])
@@ -244,6 +261,12 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                     f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,}, {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
                 )
             stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
+            target = date.fromisoformat(document["target"])
+            failed = {
+                name: str(entry.get("kind")) for name, entry in outcomes["prices"].items() if "error" in entry
+            }
+            presence = session_presence(connection, target, failed)
+            passed_over = sessions_passed_over(connection, high_water_session(connection), target)
             required = _required_inputs(connection, date.fromisoformat(document["session"]))
         log.rows = sum(entry["new_rows"] for entry in summary.values())
         optional = {key: text for key, text in problems.items() if key not in required}
@@ -255,10 +278,16 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
         if optional:
             names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
             log.warnings = [f"{len(optional)} optional inputs missing or unreadable: {names}"]
+        if presence.verdict == "late" and presence.required_without_bar:
+            log.warnings.append(presence.sentence)
         write_json(
             run_folder(settings, run_id) / "loaded.json",
             {"datasets": summary, "missing": sorted(optional.values())},
         )
+        if presence.verdict == "nothing_served":
+            raise StepFailed(presence.sentence)
+        if passed_over:
+            raise StepFailed(passed_over_sentence(passed_over))
         missing = [text for key, text in problems.items() if key in required]
         if missing:
             raise StepFailed(
@@ -307,17 +336,14 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
     from expectations.gate import check_table
     from warehouse.catalog import load_catalog
     from warehouse.freshness import input_freshness
-    from warehouse.publication import copy_tables, opened_publication
+    from warehouse.publication import attached_pipeline, copy_tables, opened_publication
 
     document = read_plan(settings, run_id)
     with step(settings, run_id, "audit", date.fromisoformat(document["session"])) as log:
         _same_run(settings, run_id)
         catalog = load_catalog()
         results: list[dict[str, Any]] = []
-        with opened_publication(settings) as connection:
-            from warehouse.catalog import literal
-
-            connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+        with opened_publication(settings) as connection, attached_pipeline(connection, settings):
             copy_tables(connection, catalog, "ops")
             connection.execute("set variable session_date = ?::date", [document["target"]])
             fresh = input_freshness(connection, date.fromisoformat(document["target"]))
@@ -326,7 +352,6 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
             for table in catalog.models():
                 gate = check_table(connection, table)
                 results += [{"run_id": run_id, **result} for result in gate.results]
-            connection.execute("detach pipeline")
         with pipeline_database(settings) as connection, transaction(connection):
             connection.execute(
                 "delete from ops.validation_results where run_id = ? and table_name not like 'raw.%'",
@@ -343,6 +368,8 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
         )  # fmt: skip
         log.rows = len(results)
         log.warnings = [_failure_sentence(result) for result in failed if result["severity"] == "warning"]
+        if ends := calendar_ends_soon(date.fromisoformat(document["target"])):
+            log.warnings.append(ends)
         say(f"audit: {len(results)} rules, {len(failed)} failed, {len(stale)} inputs stale")
         critical = [
             (r["table_name"], r["rule"], r["failed_rows"], r["sample"])
@@ -358,7 +385,7 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     """Record the publication, export Parquet, draw the brief and move the link."""
     from brief.page import DrawingFailed, write_pages
     from warehouse import publication
-    from warehouse.catalog import literal, load_catalog
+    from warehouse.catalog import load_catalog
     from warehouse.headlines import headlines
 
     document = read_plan(settings, run_id)
@@ -376,9 +403,8 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
         }  # fmt: skip
         building = publication.building_folder(settings)
         with publication.opened_publication(settings) as connection:
-            connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
-            publication.copy_tables(connection, catalog, "ops")
-            connection.execute("detach pipeline")
+            with publication.attached_pipeline(connection, settings):
+                publication.copy_tables(connection, catalog, "ops")
             append(connection, "ops.publication", [record])
             publication.fill_data_dictionary(connection, catalog)
             publication.export_parquet(connection, catalog, building)

@@ -103,6 +103,14 @@ class WarehouseBusy(HomeError):
     """Another process has the database open; it will be free again."""
 
 
+def cannot_open(settings: Settings, error: duckdb.IOException) -> HomeError:
+    """The error of a warehouse that does not open: WarehouseBusy when another process has it."""
+    text = f"{settings.warehouse.name} cannot be opened: {str(error).splitlines()[0]}"
+    if "lock" in text.lower():
+        return WarehouseBusy(f"{text} Another process has it open; wait for the other run to end.")
+    return HomeError(text)
+
+
 @contextmanager
 def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the pipeline's database, creating its tables the first time."""
@@ -111,12 +119,7 @@ def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterato
             str(settings.warehouse), read_only=read_only, config=limits(settings.home)
         )
     except duckdb.IOException as error:
-        reason = str(error).splitlines()[0]
-        if "lock" in reason.lower():
-            raise WarehouseBusy(
-                f"{settings.warehouse.name} cannot be opened: {reason} Another process has it open; wait for the other run to end."
-            ) from None
-        raise HomeError(f"{settings.warehouse.name} cannot be opened: {reason}") from None
+        raise cannot_open(settings, error) from None
     try:
         if not read_only:
             _create_missing_tables(connection, load_catalog())

@@ -51,7 +51,7 @@ def _small_caps(connection: duckdb.DuckDBPyConnection, session: date) -> list[st
         """
         select symbol, return_1d_pct, return_5d_pct
         from marts.instrument_daily
-        where session_date = ? and symbol in ('^RUT', 'IWM', 'SPY') and return_5d_pct is not null
+        where session_date = ? and symbol in ('^RUT', 'IWM', 'SPY') and return_1d_pct is not null and return_5d_pct is not null
         order by symbol
         """,
         [session],

@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
-from warehouse.database import limits, utc_now
+from warehouse.database import cannot_open, limits, utc_now
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
@@ -76,10 +76,19 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = building_folder(settings)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with opened_publication(settings, STORAGE_VERSION) as connection:
-        connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+    with opened_publication(settings, STORAGE_VERSION) as connection, attached_pipeline(connection, settings):
         yield connection
-        connection.execute("detach pipeline")
+
+
+@contextmanager
+def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
+    """The pipeline's database as `pipeline`, read-only; raises WarehouseBusy while another process writes to it."""
+    try:
+        connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+    except duckdb.IOException as error:
+        raise cannot_open(settings, error) from None
+    yield
+    connection.execute("detach pipeline")
 
 
 @contextmanager

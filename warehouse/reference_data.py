@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from market_calendar.calendar_file import CalendarError, calendar_rows
 from warehouse.catalog import Table, load_catalog, quoted
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -22,11 +23,18 @@ class ReferenceDataError(ValueError):
 
 
 @cache
-def reference_frame(name: str) -> pd.DataFrame:
-    """`ref.<name>` as a frame: DATE and TIMESTAMP as datetime64, BOOLEAN as bool, blank as missing."""
+def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
+    """`ref.<name>` as a frame: DATE and TIMESTAMP as datetime64, BOOLEAN as bool, blank as missing; `announced`: the calendar with its closures."""
     table = load_catalog()[f"ref.{name}"]
     path = FOLDER / f"{name}.csv"
-    text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
+    if name == "calendar":
+        try:
+            # With the closures that were announced since the file was generated.
+            text = pd.DataFrame(calendar_rows(announced=announced), columns=table.column_names, dtype="str")
+        except CalendarError as error:
+            raise ReferenceDataError(str(error)) from None
+    else:
+        text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
     if list(text.columns) != table.column_names:
         raise ReferenceDataError(
             f"reference/{path.name}: the header must read {','.join(table.column_names)}"

@@ -99,11 +99,11 @@ def _with_advice(settings: Settings, error: BaseException) -> BaseException:
 
 def require_space(settings: Settings) -> None:
     """A new generation needs about as much room as the present one; better said now than in the middle."""
-    from warehouse.publication import current_generation
+    from warehouse.publication import space_needed_bytes
 
-    current = current_generation(settings)
-    size = sum(path.stat().st_size for path in current.rglob("*") if path.is_file()) if current else 0
-    needed, free = int(1.2 * size) + 20_000_000, shutil.disk_usage(settings.home).free
+    needed = space_needed_bytes(settings)
+    # The published folder may be a volume of its own.
+    free = shutil.disk_usage(settings.published if settings.published.is_dir() else settings.home).free
     if free < needed:
         raise StepFailed(
             f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB. Make room, then run again."

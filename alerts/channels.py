@@ -1,0 +1,163 @@
+"""The channels of an alert: the log always, mail and webhook where a setting asks for them.
+
+In: an alert, the settings ROTATION_ALERT_* and Airflow's connections `smtp_default` and `alert_webhook`, looked up when the alert is sent, so that
+no DAG holds an address or a secret. Out: messages; a channel that fails is an error in the log and hides neither the others nor the failure itself.
+Caveat: callbacks of a DAG have about fifty seconds (`[dag_processor] dag_file_processor_timeout`), so each channel has a limit of its own.
+
+The webhook does not go through the HTTP provider's HttpNotifier: when a connection is refused it logs the whole address, which for Slack
+is the secret, and it waits without a limit. Mail goes through SmtpNotifier, whose `notify` is called directly: the words of an alert are no template.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from email.errors import MessageError
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from alerts.alert import Alert
+from warehouse.settings import SettingsError, environment
+
+log = logging.getLogger("rotation.alerts")
+
+MAIL_CONNECTION, WEBHOOK_CONNECTION = "smtp_default", "alert_webhook"
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
+BROKEN_PAGE = "docs/runbook/channel-broken.md"
+
+
+class NotDelivered(RuntimeError):
+    """A channel refused; the message holds no secret."""
+
+
+class Delivery(NamedTuple):
+    """The channels that took an alert, and a sentence for each that did not."""
+
+    took: list[str]
+    failed: list[str]
+
+
+def send(alert: Alert, *, log_only: bool = False) -> Delivery:
+    """Send through every channel that is set up."""
+    env = environment()
+    runbook_url = env.get("ROTATION_RUNBOOK_URL", "")
+    level = logging.ERROR if alert.severity == "error" else logging.WARNING
+    log.log(level, "%s", alert.to_line(runbook_url))
+    took: list[str] = ["log"]
+    failed: list[str] = []
+    if log_only:
+        return Delivery(took, failed)
+    # The webhook first: its time is bounded, a mail server may use up what the callback has.
+    for channel, deliver in (("webhook", _send_webhook), ("mail", _send_mail)):
+        try:
+            if deliver(alert, env, runbook_url):
+                took.append(channel)
+        except (NotDelivered, SettingsError) as error:
+            failed.append(f"{channel}: {error}")
+            log.error("the alert %s was not delivered by %s Read %s.", alert.kind, failed[-1], BROKEN_PAGE)
+    log.info("the alert %s went to: %s", alert.kind, ", ".join(took))
+    return Delivery(took, failed)
+
+
+def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
+    import requests
+    from airflow.sdk.log import mask_secret
+
+    url = env.get("ROTATION_ALERT_WEBHOOK_URL", "").strip() or _webhook_of_connection()
+    if not url:
+        return False
+    host = _host(url)
+    mask_secret(url)
+    mask_secret(urlsplit(url).path)
+    try:
+        answer = requests.post(
+            url,
+            json=alert.to_json(runbook_url),
+            timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        )
+        answer.close()
+    except (requests.RequestException, UnicodeError) as error:
+        # The exception's own words hold the address.
+        raise NotDelivered(f"{host}: {type(error).__name__}.") from None
+    if not 200 <= answer.status_code < 300:
+        raise NotDelivered(f"{host} answered with status {answer.status_code}.")
+    return True
+
+
+def _webhook_of_connection() -> str:
+    """The connection's password, which Airflow encrypts, or its host; empty when there is no such connection."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        connection = Connection.get(WEBHOOK_CONNECTION)
+    except AirflowNotFoundException:
+        return ""
+    address = str(connection.password or connection.host or "").strip()
+    if not address:
+        raise NotDelivered(
+            f"The Airflow connection {WEBHOOK_CONNECTION} is empty; put the webhook's whole address into its password."
+        )
+    return address
+
+
+def _host(url: str) -> str:
+    """Scheme and host, which may be printed; refuses what is no web address."""
+    try:
+        parts = urlsplit(url)
+        named = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        parts, named = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"ROTATION_ALERT_WEBHOOK_URL (or the password of {WEBHOOK_CONNECTION}) is no address that starts with https://."
+        )
+    return named
+
+
+def _send_mail(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
+    to = _addresses("ROTATION_ALERT_MAIL_TO", env.get("ROTATION_ALERT_MAIL_TO", ""))
+    if not to:
+        return False
+    sender = _addresses("ROTATION_ALERT_MAIL_FROM", env.get("ROTATION_ALERT_MAIL_FROM", ""))
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+
+    notifier = SmtpNotifier(
+        to=to,
+        from_email=sender[0] if sender else None,
+        subject=alert.short_subject(),
+        html_content=alert.to_html(runbook_url),
+        smtp_conn_id=MAIL_CONNECTION,
+    )
+    notifier.hook = _bounded_hook(notifier.auth_type)
+    try:
+        notifier.notify({})
+    except (OSError, ValueError, MessageError, AirflowException, AirflowRuntimeError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
+        raise NotDelivered(f"connection {MAIL_CONNECTION}: {type(error).__name__}: {reason}.") from None
+    return True
+
+
+def _bounded_hook(auth_type: str) -> Any:
+    """The provider's hook with short waits and one attempt: by default a silent mail server holds it for three minutes."""
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    class BoundedSmtpHook(SmtpHook):  # type: ignore[misc]
+        timeout = ANSWER_SECONDS
+        smtp_retry_limit = 0
+
+    return BoundedSmtpHook(smtp_conn_id=MAIL_CONNECTION, auth_type=auth_type)
+
+
+def _addresses(name: str, text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for address in found:
+        if not re.fullmatch(r"[^\s<>@,;:\"]+@[^\s<>@,;:\"]+", address):
+            raise SettingsError(
+                f"{name}={address!r} is no mail address; write it as ops@example.com, several with commas."
+            )
+    return found

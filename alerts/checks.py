@@ -1,0 +1,167 @@
+"""Is the publication fresh and sound? Asked by `make status` and by the DAG `rotation_watch`.
+
+In: the home's `published/` folder, nothing else, so it works with Airflow stopped. Out: lines to print, problems in whole sentences, and the stale
+inputs. Sound: the last run succeeded, the link leads to a file that opens, and no critical check failed. Fresh: a live warehouse holds the last
+session whose evening run is due; one fed from files or the simulation holds the session that was last asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
+from warehouse.publication import current_generation
+from warehouse.settings import Settings
+
+# The DAG's own limit for a run.
+LONGEST_RUN = timedelta(hours=6)
+# The run of a session starts at 18:30 New York and has two hours until its deadline; only then is the session missing.
+MISSING_FROM = time(20, 30)
+
+
+@dataclass(frozen=True)
+class StaleInput:
+    """One row of `ops.freshness` that is behind its own schedule; `last_date` is None when it was never served."""
+
+    name: str
+    last_date: date | None
+    expected_date: date | None
+    required: bool
+
+    def days_late(self) -> int | None:
+        """Calendar days between what is there and what was promised; None when nothing is there."""
+        return (self.expected_date - self.last_date).days if self.last_date and self.expected_date else None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} ends {self.last_date}, expected {self.expected_date}"
+            if self.last_date
+            else f"{self.name} was never served"
+        )
+
+
+@dataclass
+class PublicationState:
+    """What a person reads, what is wrong (empty when fresh and sound), and what is stale."""
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    stale: list[StaleInput] = field(default_factory=list)
+
+
+def check_publication(settings: Settings, now: datetime) -> PublicationState:
+    """Look at the publication as of `now` (aware)."""
+    state = PublicationState()
+    try:
+        status = read_status(settings)
+    except (OSError, ValueError):
+        state.problems.append(
+            f"{settings.published / 'status.json'} cannot be read; the next `make run` writes it anew."
+        )
+        return state
+    if not status:
+        state.problems.append(f"nothing has run in {settings.home}; start with `make run`.")
+        return state
+    if status["state"] == "running":
+        since = datetime.fromisoformat(status["written_at_utc"])
+        state.lines.append(
+            f"a run for {status['session_date']} started at {since:%Y-%m-%d %H:%M} UTC and has not ended"
+        )
+        if now.astimezone(UTC).replace(tzinfo=None) - since > LONGEST_RUN:
+            state.problems.append("that run has ended without a word (killed?); run the session again")
+    elif status["state"] != "success":
+        state.problems.append(f"the last run failed at step {status['step']}: {status['message']}")
+    current = current_generation(settings)
+    if current is None:
+        state.problems.append("there is no publication")
+    else:
+        try:
+            _check_file(state, current, status, now)
+        except duckdb.Error as error:
+            state.problems.append(f"the publication cannot be read: {str(error).splitlines()[0]}")
+    return state
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """`published/status.json`, empty when nothing has run; raises OSError or ValueError when it cannot be read."""
+    path = settings.published / "status.json"
+    document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} holds no object")
+    return document
+
+
+def publication_in_place(settings: Settings) -> str:
+    """What readers see at this moment, in a few words."""
+    current = current_generation(settings)
+    if current is None:
+        return "nothing: there is no publication"
+    try:
+        with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
+            row = connection.execute(
+                "select session_date from ops.publication where generation = ?", [int(current.name)]
+            ).fetchone()
+    except duckdb.Error:
+        row = None
+    return (
+        f"generation {current.name} of session {row[0]}" if row else f"generation {current.name}, unreadable"
+    )
+
+
+def last_due_session(now: datetime) -> date:
+    """The latest session that must have been published by `now`; raises NotASession after the end of the calendar."""
+    local = now.astimezone(NEW_YORK)
+    day = local.date() if local.time() >= MISSING_FROM else local.date() - timedelta(days=1)
+    return sessions_between(day - timedelta(days=14), day)[-1]
+
+
+def _check_file(state: PublicationState, current: Path, status: dict[str, Any], now: datetime) -> None:
+    with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
+        row = connection.execute(
+            "select generation, session_date, data_source, published_at_utc, run_id from ops.publication where generation = ?",
+            [int(current.name)],
+        ).fetchone()
+        if row is None:
+            state.problems.append("the publication has no entry in ops.publication")
+            return
+        generation, session, source, published, run_id = row
+        counts = connection.execute(
+            "select count(*), count(*) filter (not passed), count(*) filter (not passed and severity = 'critical') from ops.validation_results where run_id = ?",
+            [run_id],
+        ).fetchone()
+        state.stale = [
+            StaleInput(*entry)
+            for entry in connection.execute(
+                "select dataset || '/' || input, last_date, expected_date, required from ops.freshness where stale order by required desc, 1"
+            ).fetchall()
+        ]
+    checked, failed, critical = counts if counts else (0, 0, 0)
+    state.lines += [
+        f"generation {generation}, session {session}, data source {source}, published {published:%Y-%m-%d %H:%M} UTC",
+        f"{checked} rules checked, {failed} failed, {critical} of them critical; {len(state.stale)} inputs stale",
+    ]
+    state.lines += [f"  stale: {entry}{' (required)' if entry.required else ''}" for entry in state.stale[:5]]
+    try:
+        expected = last_due_session(now) if source == "live" else _asked_session(status, session)
+    except NotASession as error:
+        state.problems.append(str(error))
+        expected = session
+    if session < expected:
+        state.problems.append(
+            f"the publication ends with {session}, the session {expected} is missing; run it"
+        )
+    if critical:
+        state.problems.append(f"{critical} critical rules failed")
+    state.problems += [f"required input {entry}" for entry in state.stale if entry.required]
+
+
+def _asked_session(status: dict[str, Any], published: date) -> date:
+    """The session that was last asked for; a run at work has not answered yet."""
+    asked = status["session_date"]
+    return date.fromisoformat(asked) if asked and status["state"] != "running" else published

@@ -1,0 +1,62 @@
+"""What `rotation_watch` does: the checks of `make status`, and on Mondays a digest of optional inputs that are behind.
+
+In: the home. Out: the problems, in whole sentences; the digest is sent from here, as nothing fails because of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from alerts.alert import Alert
+from alerts.channels import send
+from alerts.checks import StaleInput, check_publication, publication_in_place
+from market_calendar.sessions import NEW_YORK
+from warehouse.settings import Settings
+
+# A few days late mends itself mostly (a holiday of the source, a late release); longer deserves a person's look.
+DIGEST_DAYS, DIGEST_WEEKDAY, SHOWN_INPUTS = 5, 0, 15
+
+
+def morning_check(settings: Settings, now: datetime, run_id: str | None) -> list[str]:
+    """Print the state, send the digest when it is its day, return the problems."""
+    state = check_publication(settings, now)
+    for line in [*state.lines, *state.problems]:
+        print(f"▸ {line}", flush=True)
+    late = overdue_optional_inputs(state.stale)
+    for entry in late:
+        print(f"▸ optional input behind: {entry}", flush=True)
+    # A broken publication has its own alert, which names its inputs; the digest waits a week.
+    if late and not state.problems and now.astimezone(NEW_YORK).weekday() == DIGEST_WEEKDAY:
+        send(digest(late, run_id, publication_in_place(settings)))
+    return state.problems
+
+
+def overdue_optional_inputs(stale: list[StaleInput]) -> list[StaleInput]:
+    """Optional inputs at least DIGEST_DAYS behind their schedule, and those that were never served."""
+    return [
+        entry
+        for entry in stale
+        if not entry.required and ((days := entry.days_late()) is None or days >= DIGEST_DAYS)
+    ]
+
+
+def digest(late: list[StaleInput], run_id: str | None, in_place: str) -> Alert:
+    """One alert for all of them."""
+    shown = "; ".join(str(entry) for entry in late[:SHOWN_INPUTS])
+    more = f"; and {len(late) - SHOWN_INPUTS} more (ops.freshness)" if len(late) > SHOWN_INPUTS else ""
+    noun = "input is" if len(late) == 1 else "inputs are"
+    return Alert(
+        "stale_inputs", f"Rotation: {len(late)} optional {noun} stale", f"{shown}{more}.",
+        "rotation_watch", run_id, in_place=in_place, severity="warning",
+    )  # fmt: skip
+
+
+def send_test_alert(run_id: str | None) -> list[str]:
+    """One harmless alert through every channel; a sentence for each that did not take it."""
+    message = "A person asked for this test of the alert channels; nothing is wrong."
+    alert = Alert(
+        "test", "Rotation: test of the alerts", message, "rotation_watch", run_id, severity="warning"
+    )
+    delivery = send(alert)
+    print(f"▸ the test alert went to: {', '.join(delivery.took)}", flush=True)
+    return [f"Not delivered by {sentence}" for sentence in delivery.failed]

@@ -1,0 +1,413 @@
+"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR; and how a copy is verified and put back.
+
+In: the home's settings and ROTATION_BACKUP_DIR. Out: `<time>/` with `landing/`, `warehouse.duckdb`, `home.json`, `backup.json` (what it holds) and
+`SHA256SUMS` (also good for `sha256sum -c`). Payloads never change, so one that the backup before holds is hard-linked, not copied: each dated folder is
+whole, and any of them may be removed. Not in it: `published/`, which one run makes again from the rest, `.env` and every secret.
+
+The warehouse is copied first, while no run can write it; landing after it, so that it holds at least every payload that the warehouse knows. A run may be
+at work meanwhile: what it lands is more than enough. A folder takes its name only when it is verified.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+
+from warehouse.catalog import quoted
+from warehouse.database import HomeError, high_water_session, pipeline_database, refuse_other_kind
+from warehouse.housekeeping import between_runs
+from warehouse.publication import code_version
+from warehouse.settings import Settings, SettingsError, environment
+
+FORMAT = 1
+SUMS, DESCRIPTION, WAREHOUSE, MARKER = "SHA256SUMS", "backup.json", "warehouse.duckdb", "home.json"
+STAMP = "%Y%m%dT%H%M%SZ"
+CHUNK_BYTES = 1 << 20
+
+
+class BackupRefused(RuntimeError):
+    """Nothing was changed; says why and what to do."""
+
+
+class BackupDamaged(RuntimeError):
+    """A backup is not what was once written; names the files."""
+
+
+@dataclass
+class Description:
+    """What a backup holds, as `backup.json` says it."""
+
+    kind: str
+    home: str
+    made_at_utc: str
+    high_water_session: str | None
+    code_version: str
+    duckdb_version: str
+    tables: dict[str, int]
+    sums_sha256: str = ""
+    warnings: list[str] = field(default_factory=list)
+    format: int = FORMAT
+
+
+@dataclass
+class Made:
+    """One new backup."""
+
+    folder: Path
+    description: Description
+    copied: int = 0
+    linked: int = 0
+    copied_bytes: int = 0
+    total_bytes: int = 0
+
+
+def main() -> int:
+    """Make one backup; 0 when it is verified, 2 when it was refused."""
+    started = time.monotonic()
+    try:
+        settings = Settings.from_environment()
+        made = make_backup(settings, backup_folder(settings))
+    except (SettingsError, HomeError, BackupRefused, BackupDamaged) as error:
+        print(f"No backup was made: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or writable, then try again.",
+            file=sys.stderr,
+        )
+        return 2
+    told = made.description
+    print(
+        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n"
+        f"  {told.kind} data up to session {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n"
+        f"  {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the backup before; "
+        f"{made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
+    )
+    for warning in told.warnings:
+        print(f"  WARNING: {warning}")
+    return 0
+
+
+def backup_folder(settings: Settings) -> Path:
+    """ROTATION_BACKUP_DIR, which must lie outside the home."""
+    text = environment().get("ROTATION_BACKUP_DIR", "").strip()
+    if not text:
+        raise SettingsError(
+            "ROTATION_BACKUP_DIR is not set; set it to a folder on another disk than ROTATION_HOME."
+        )
+    folder = Path(text).expanduser().resolve()
+    if folder.is_relative_to(settings.home):
+        raise SettingsError(
+            f"ROTATION_BACKUP_DIR={folder} lies inside ROTATION_HOME={settings.home}; choose a folder elsewhere."
+        )
+    return folder
+
+
+def make_backup(settings: Settings, target: Path) -> Made:
+    """Copy and verify the home; the new folder appears whole or not at all."""
+    refuse_other_kind(settings)
+    if not (settings.home / MARKER).is_file() or not settings.warehouse.is_file():
+        raise BackupRefused(f"{settings.home} holds no warehouse yet; start with `make run`.")
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupRefused(f"Another backup into {target} is at work; wait for it to end.") from None
+        for leftover in target.glob(".*.partial"):
+            shutil.rmtree(leftover)
+        now = datetime.now(UTC)
+        name = now.strftime(STAMP)
+        if (target / name).exists():
+            raise BackupRefused(f"{target / name} is there already; try again in a second.")
+        partial = target / f".{name}.partial"
+        partial.mkdir()
+        try:
+            made = _fill(settings, partial, _previous(settings, target), now)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        made.folder = target / name
+        os.sync()  # once for all files: one wait a file would take minutes
+        os.rename(partial, made.folder)
+    return made
+
+
+def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetime) -> Made:
+    sums: dict[str, str] = {}
+    with between_runs(settings.home) as free:
+        if not free:
+            raise BackupRefused(f"A run is at work in {settings.home}; wait for it to end.")
+        description, sums[WAREHOUSE] = _copy_warehouse(settings, partial, now)
+    made = Made(partial, description, copied=1, copied_bytes=(partial / WAREHOUSE).stat().st_size)
+    held = _read_sums(previous) if previous else {}
+    for name, source in [(MARKER, settings.home / MARKER), *_landing_files(settings.landing)]:
+        copy = partial / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if previous and name != MARKER and _link(previous / name, copy, source, held.get(name)):
+            sums[name] = held[name]
+            made.linked += 1
+        else:
+            sums[name] = _copy(source, copy)
+            made.copied += 1
+            made.copied_bytes += copy.stat().st_size
+    text = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    description.sums_sha256 = hashlib.sha256(text.encode()).hexdigest()
+    description.warnings = _missing_payloads(partial)
+    _write(partial / SUMS, text)
+    _write(partial / DESCRIPTION, json.dumps(asdict(description), indent=1) + "\n")
+    verify_backup(partial)
+    for path in partial.rglob("*"):
+        if path.is_file():
+            path.chmod(0o444)
+            made.total_bytes += path.stat().st_size
+    return made
+
+
+def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[Description, str]:
+    """Copy the warehouse while we are its one writer and nothing is left in its log.
+
+    The file is opened before DuckDB opens it and closed after: a process that closes any handle of a file loses all its locks on it.
+    """
+    with settings.warehouse.open("rb") as source, pipeline_database(settings) as connection:
+        connection.execute("checkpoint")
+        session = high_water_session(connection)
+        description = Description(
+            kind=settings.kind, home=str(settings.home), made_at_utc=now.isoformat(timespec="seconds"),
+            high_water_session=str(session) if session else None, code_version=code_version(),
+            duckdb_version=duckdb.__version__, tables=_row_counts(connection),
+        )  # fmt: skip
+        digest = _copy_stream(source, partial / WAREHOUSE)
+    return description, digest
+
+
+def _landing_files(landing: Path) -> list[tuple[str, Path]]:
+    """The files below landing with their names in the backup; a payload is taken along wherever its side file is."""
+    names = set()
+    for folder, _, files in os.walk(landing):
+        for name in files:
+            path = Path(folder, name)
+            if not name.endswith(".tmp") and stat.S_ISREG(path.lstat().st_mode):
+                names.add(path.relative_to(landing).as_posix())
+    # A payload is written before its side file: a listing made meanwhile may hold the second alone.
+    payloads = {f"{name.removesuffix('.json')}.gz" for name in names if name.endswith(".json")} - names
+    names |= {name for name in payloads if (landing / name).is_file()}
+    return [(f"landing/{name}", landing / name) for name in sorted(names)]
+
+
+def _link(held: Path, copy: Path, source: Path, digest: str | None) -> bool:
+    """Link to the backup before, if what it holds is still what it was; else the file is copied."""
+    if digest is None or not held.is_file() or held.stat().st_size != source.stat().st_size:
+        return False
+    if _digest(held) != digest:
+        return False
+    try:
+        os.link(held, copy)
+    except OSError:
+        return False  # a file system without links, or too many of them
+    return True
+
+
+def _previous(settings: Settings, target: Path) -> Path | None:
+    """The newest backup of the same home."""
+    for folder in sorted(target.glob("[0-9]*T[0-9]*Z"), reverse=True):
+        try:
+            told = _read_description(folder)
+        except BackupDamaged:
+            continue
+        if (told.home, told.kind) == (str(settings.home), settings.kind):
+            return folder
+    return None
+
+
+def _missing_payloads(folder: Path) -> list[str]:
+    """Payloads that the warehouse has loaded and that landing no longer holds."""
+    with duckdb.connect(str(folder / WAREHOUSE), read_only=True) as connection:
+        named = [row[0] for row in connection.execute("select distinct path from ops.payloads").fetchall()]
+    missing = sorted(name for name in named if not (folder / name).is_file())
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} loaded payloads are no longer in landing/ (the first: {missing[0]}); take them from an older backup."
+    ]
+
+
+def verify_backup(folder: Path) -> Description:
+    """Every file is there with its hash and none besides; the warehouse opens and has its rows. Raises BackupDamaged."""
+    told, sums = _read_description(folder), _read_sums(folder)
+    if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest() != told.sums_sha256:
+        raise BackupDamaged(f"{folder / SUMS} is not the list that was written with the backup.")
+    present = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    wrong = sorted(
+        {name for name in sums if name not in present}
+        | {name for name in present if name not in sums and name not in (SUMS, DESCRIPTION)}
+        | {name for name, digest in sums.items() if name in present and _digest(folder / name) != digest}
+    )
+    if wrong:
+        raise BackupDamaged(
+            f"{folder}: {len(wrong)} files are missing, changed or not listed: {', '.join(wrong[:5])}. Take another backup."
+        )
+    _require_rows(folder / WAREHOUSE, told)
+    return told
+
+
+def restore(settings: Settings, folder: Path) -> Description:
+    """Put a verified backup into an empty home. One that was interrupted is finished by the same call; until then no run starts there."""
+    told = verify_backup(folder)
+    if told.kind != settings.kind:
+        raise BackupRefused(
+            f"The backup holds {told.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind}; set ROTATION_SOURCE to what the backup was made with."
+        )
+    _require_empty(settings, folder)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackupRefused(
+            f"{error.filename}: {error.strerror}. Choose a folder that can be written."
+        ) from None
+    # A marker without a kind is refused by every run, so nothing starts in a home that is half there.
+    _write(settings.home / MARKER, json.dumps(_restoring(folder)) + "\n")
+    for name, digest in _read_sums(folder).items():
+        if name == MARKER:
+            continue
+        target = settings.warehouse if name == WAREHOUSE else settings.home / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".tmp")
+        _copy(folder / name, temporary)
+        if _digest(temporary) != digest:
+            raise BackupDamaged(f"{temporary} does not have the hash of {folder / name}; is the disk sound?")
+        os.replace(temporary, target)
+    _require_rows(settings.warehouse, told)
+    os.sync()
+    _write(settings.home / MARKER, (folder / MARKER).read_text(encoding="utf-8"))
+    return told
+
+
+def _restoring(folder: Path) -> dict[str, str]:
+    return {
+        "restoring": folder.name,
+        "note": "A restore was interrupted here. Run the same `make restore` again; do not write a kind by hand.",
+    }
+
+
+def _require_empty(settings: Settings, folder: Path) -> None:
+    """No file in the home and no warehouse, unless this very restore was begun before."""
+    marker = settings.home / MARKER
+    if marker.is_file():
+        try:
+            if json.loads(marker.read_text(encoding="utf-8")) == _restoring(folder):
+                return
+        except ValueError:
+            pass  # not ours: refused below like any other file
+    found = [path for path in settings.home.rglob("*") if path.is_symlink() or not path.is_dir()]
+    found += [settings.warehouse] if settings.warehouse.exists() else []
+    if found:
+        raise BackupRefused(
+            f"A restore needs an empty home, and {found[0]} is there. Set ROTATION_HOME to an empty folder, or move the old home away first."
+        )
+
+
+def _require_rows(warehouse: Path, told: Description) -> None:
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            counts = _row_counts(connection)
+    except duckdb.Error as error:
+        raise BackupDamaged(f"{warehouse} cannot be opened: {str(error).splitlines()[0]}") from None
+    if counts != told.tables:
+        differing = sorted(
+            name for name in {*counts, *told.tables} if counts.get(name) != told.tables.get(name)
+        )
+        raise BackupDamaged(
+            f"{warehouse} does not hold the rows that the backup names: {', '.join(differing[:5])}."
+        )
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    names = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal and not temporary order by all"
+    ).fetchall()
+    counts = {}
+    for schema, table in names:
+        row = connection.execute(f"select count(*) from {quoted(schema)}.{quoted(table)}").fetchone()
+        counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+    return counts
+
+
+def _read_description(folder: Path) -> Description:
+    try:
+        told = Description(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise BackupDamaged(
+            f"{folder} is no backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated folders of ROTATION_BACKUP_DIR."
+        ) from None
+    if told.format != FORMAT:
+        raise BackupDamaged(
+            f"{folder} has format {told.format} and this code reads {FORMAT}; restore it with the code that made it ({told.code_version})."
+        )
+    return told
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    """Name and hash of every file; a name that leads out of the folder is refused."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        raise BackupDamaged(f"{folder / SUMS} is missing or cannot be read.") from None
+    sums = {}
+    for line in lines:
+        found = re.fullmatch(r"([0-9a-f]{64})  (warehouse\.duckdb|home\.json|landing/.+)", line)
+        if not found or ".." in Path(found[2]).parts:
+            raise BackupDamaged(f"{folder / SUMS} has a line that is no hash and name: {line[:80]!r}.")
+        sums[found[2]] = found[1]
+    return sums
+
+
+def _copy(source: Path, target: Path) -> str:
+    with source.open("rb") as stream:
+        return _copy_stream(stream, target)
+
+
+def _copy_stream(source: BinaryIO, target: Path) -> str:
+    """Copy; the hash of what was read."""
+    content = hashlib.sha256()
+    with target.open("wb") as stream:
+        while chunk := source.read(CHUNK_BYTES):
+            content.update(chunk)
+            stream.write(chunk)
+    return content.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""`make restore BACKUP=<folder>`: put a verified backup into an empty home.
+
+In: one dated folder of ROTATION_BACKUP_DIR and the settings of the home. Out: the home as it was, without `published/`, which the next run makes;
+exit code 0 when everything is there and verified, 2 when it was refused.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from cli.backup import BackupDamaged, BackupRefused, restore
+from warehouse.database import HomeError
+from warehouse.settings import Settings, SettingsError
+
+
+def main(arguments: list[str]) -> int:
+    """Restore the one folder that is named."""
+    if len(arguments) != 1 or not arguments[0].strip():
+        print(
+            "Not restored: name one dated folder of ROTATION_BACKUP_DIR: make restore BACKUP=<folder>.",
+            file=sys.stderr,
+        )
+        return 2
+    started = time.monotonic()
+    try:
+        settings = Settings.from_environment()
+        told = restore(settings, Path(arguments[0]).expanduser().resolve())
+    except (SettingsError, HomeError, BackupRefused, BackupDamaged) as error:
+        print(f"Not restored: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"Not restored: {error.filename or settings.home}: {error.strerror}. Make room or writable, then run the same restore again.",
+            file=sys.stderr,
+        )
+        return 2
+    print(
+        f"restored {settings.home} ({time.monotonic() - started:.1f} s): {told.kind} data up to session {told.high_water_session}, "
+        f"{sum(told.tables.values()):,} rows, verified\n"
+        f"There is no publication yet. Make it: run session {told.high_water_session or '<the first>'} (ROTATION_SESSION={told.high_water_session} make run)."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""
+### Rotation Warehouse: housekeeping
+
+Every night at 03:30 New York time, when no session's run is due. **home** keeps the last `ROTATION_KEEP_GENERATIONS` publications, removes a publication
+that no run will finish, folders and logs of runs older than `ROTATION_KEEP_RUNS_DAYS` and leftover temporary files, and prints what each part of the
+home weighs; it fails when the disk is short for the next runs. Landing and the tables of the warehouse are never touched. **airflow** cleans Airflow's own
+database and logs where `ROTATION_AIRFLOW_KEEP_DAYS` and `ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `warehouse/housekeeping.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from alerts.notifiers import RunFailed
+
+WAREHOUSE_POOL = (
+    "rotation_warehouse"  # shared with the steps of the daily run, so that none of them is at work meanwhile
+)
+
+
+@dag(
+    dag_id="rotation_housekeeping",
+    schedule=CronTriggerTimetable("30 3 * * *", timezone="America/New_York"),
+    start_date=datetime(2000, 1, 3, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["rotation-warehouse", "impact:tier-3"],
+    default_args={
+        "owner": "data-engineering",
+        "retries": 1,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=40),
+    },
+    dagrun_timeout=timedelta(hours=3),
+    on_failure_callback=RunFailed(),
+)
+def rotation_housekeeping() -> None:
+    """Two tasks that do not depend on each other."""
+
+    @task(pool=WAREHOUSE_POOL)
+    def home() -> dict[str, int]:
+        from warehouse.housekeeping import HousekeepingFailed, clean_home, require_room
+        from warehouse.settings import Settings, SettingsError
+
+        try:
+            settings = Settings.from_environment()
+            report = clean_home(settings)
+            print(report.text(), flush=True)
+            require_room(settings, report)
+        except (SettingsError, HousekeepingFailed) as error:
+            raise AirflowFailException(str(error)) from None
+        return {what: part.entries for what, part in report.removed.items()}
+
+    @task
+    def airflow() -> dict[str, int]:
+        from warehouse.housekeeping import (
+            HousekeepingFailed,
+            Report,
+            clean_airflow_logs,
+            clean_airflow_metadata,
+        )
+        from warehouse.settings import SettingsError
+
+        report = Report()
+        try:
+            report.removed["Airflow's log files"] = clean_airflow_logs()
+            report.removed["rows of Airflow's database"] = clean_airflow_metadata()
+        except (SettingsError, HousekeepingFailed) as error:
+            raise AirflowFailException(str(error)) from None
+        print(report.text(), flush=True)
+        return {what: part.entries for what, part in report.removed.items()}
+
+    home()
+    airflow()
+
+
+rotation_housekeeping()
