@@ -39,7 +39,7 @@ head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' | make_file fernet_
 from_dotenv FRED_API_KEY | make_file fred_api_key "optional: the free key of the St. Louis Fed"
 from_dotenv FDIC_API_KEY | make_file fdic_api_key "optional: a free key of api.data.gov"
 : | make_file smtp_default "optional: the mail server of the alerts, as an Airflow connection"
-: | make_file alert_webhook "optional: the URL that alerts are posted to"
+from_dotenv ROTATION_ALERT_WEBHOOK_URL | make_file alert_webhook "optional: the URL that alerts are posted to"
 
 if [ ! -f .env ] || ! grep -q '^ROTATION_SECRETS_DIR=' .env; then
     if [ -f .env ] && [ -n "$(tail -c 1 .env)" ]; then echo >> .env; fi

@@ -363,15 +363,18 @@ def test_make_secrets_makes_every_secret_once_and_prints_none(tmp_path: Path) ->
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "secrets.sh").write_bytes((REPOSITORY / "deploy" / "secrets.sh").read_bytes())
     # The last line has no line end, as editors leave it.
-    (tmp_path / ".env").write_text('ROTATION_SOURCE=live\nFRED_API_KEY="0123456789canary"')
+    (tmp_path / ".env").write_text(
+        'ROTATION_SOURCE=live\nROTATION_ALERT_WEBHOOK_URL=https://127.0.0.1/canary\nFRED_API_KEY="0123456789canary"'
+    )
     first = _make_secrets(tmp_path)
     folder = tmp_path / "secrets"
     made = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(made) == set(compose()["secrets"])
-    assert made["fred_api_key"] == "0123456789canary"
+    copied = {"fred_api_key": "0123456789canary", "alert_webhook": "https://127.0.0.1/canary"}
+    assert {name: made[name] for name in copied} == copied
     optional = {name for name, text in made.items() if not text}
-    assert optional == {"fdic_api_key", "smtp_default", "alert_webhook"}
-    generated = {text for name, text in made.items() if text and name != "fred_api_key"}
+    assert optional == {"fdic_api_key", "smtp_default"}
+    generated = {text for name, text in made.items() if text and name not in copied}
     assert len(generated) == 6 and min(map(len, generated)) >= 24
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}

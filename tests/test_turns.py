@@ -193,7 +193,8 @@ def test_a_scheduled_run_publishes_although_a_backfill_goes_on(market: Path, tmp
 def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path, tmp_path: Path) -> None:
     home = small_settings(market, tmp_path / "home")
     queue = Queue(["first", "second"])
-    for run_id, session in (("first", SESSIONS[0]), ("second", SESSIONS[1])):
+    # The one that waits is for an earlier session: it must not take the publication back to it.
+    for run_id, session in (("first", SESSIONS[1]), ("second", SESSIONS[0])):
         turns = queue.turns(run_id, backfill=False)
         for batch in daily.plan(home, named(session), run_id, turns):
             daily.fetch(home, run_id, batch["batch"])
@@ -204,7 +205,14 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path
     daily.audit(home, "first")
     daily.publish(home, "first")
     daily.build(home, "second", queue.turns("second", backfill=False))
+    daily.audit(home, "second")
+    daily.publish(home, "second")
+    with published(home) as connection:
+        assert connection.execute("select session_date::varchar from ops.publication order by generation").fetchall() == [
+            (SESSIONS[1],), (SESSIONS[1],)
+        ]  # fmt: skip
     # A run that died between the two is no longer active and is not waited for.
+    daily.build(home, "second", queue.turns("second", backfill=False))
     queue.active = ["third"]
     turns = queue.turns("third", backfill=False)
     for batch in daily.plan(home, named(SESSIONS[2]), "third", turns):
@@ -212,7 +220,7 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path
     daily.load(home, "third")
     daily.build(home, "third", turns)
     daily.audit(home, "third")
-    assert daily.publish(home, "third")["generation"] == 2
+    assert daily.publish(home, "third")["generation"] == 3
 
 
 @settings(max_examples=60, deadline=None)

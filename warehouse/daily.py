@@ -94,10 +94,7 @@ def plan(
             ensure_views(connection)
             refuse_other_kind_of_warehouse(settings, connection)
             _heal_publication_record(settings, connection)
-            high_water = high_water_session(connection)
-            if high_water and not is_session(high_water):
-                # Published before its closure was known.
-                high_water = previous_session(high_water)
+            high_water = _high_water(connection)
             with transaction(connection):
                 changed = load_reference(connection, settings.prices_source)
             plans = {
@@ -311,6 +308,9 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
     target = date.fromisoformat(document["target"])
     with step(settings, run_id, "build", date.fromisoformat(document["session"])) as log:
         if turns:
+            with pipeline_database(settings, read_only=True) as connection:
+                # Another run may have published a later session since this one was planned.
+                target = max(target, _high_water(connection) or target)
             target = turns.leave_to_another(settings.home, target)
             write_json(run_folder(settings, run_id) / "plan.json", document | {"target": str(target)})
             built_by = _built_by(settings)
@@ -424,6 +424,12 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
         say(f"publish: generation {generation} for {target}")
     write_run_status(settings, run_id, "success", "publish", None, target, generation, sentences)
     return {"generation": generation, "path": str(published.relative_to(settings.home))}
+
+
+def _high_water(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The latest session that was published; the one before it when that day turned out to be closed."""
+    session: date | None = high_water_session(connection)
+    return previous_session(session) if session and not is_session(session) else session
 
 
 def _checked_session(settings: Settings, text: str) -> date:
