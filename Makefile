@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run test test-full test-full-only check format status digest secrets backup restore dictionary lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 	@$(RUN) -m pytest -rs -n 2 --dist loadfile
 
 test-full-only: $(VENV)/.installed-dev
-	@$(RUN) -m pytest -rs -m full
+	@$(RUN) -m pytest -rs -m full -n 2 --dist loadfile
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, SQL linter
 	@$(BIN)/ruff format --check .
@@ -39,8 +39,14 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms
 
-secrets: ## Make the secrets of the compose stack, once
+secrets: ## Make the secret files of the compose stack, once
 	@sh deploy/secrets.sh
+
+stack-image: ## Build the image of the compose stack, with its commit
+	@ROTATION_COMMIT=$$(git rev-parse HEAD) docker compose build
+
+test-compose: $(VENV)/.installed-dev ## The compose stack in containers, through faults; says why when there is no engine
+	@$(RUN) -m tests.compose.run
 
 backup: $(VENV)/.installed ## Verified copy of the home into ROTATION_BACKUP_DIR
 	@$(RUN) -m cli.backup
