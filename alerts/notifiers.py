@@ -62,11 +62,12 @@ class RunFailed(AlertNotifier):
         wrong, status, in_place = _home()
         told = status if status.get("run_id") == run_id else {}
         session = _session(context.get("dag_run")) or told.get("session_date")
-        step = told.get("step") if told.get("state") == "failed" else task
+        step = told.get("step") if told.get("message") else task
         if reason == "timed_out":
             message = f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the task at work was {task or 'unknown'}."
-        elif told.get("state") == "failed":
-            message = str(told.get("message"))
+        elif told.get("message"):
+            # Of the failed step, or of one that was tried again to no avail.
+            message = str(told["message"])
         elif reason == "all_tasks_deadlocked":
             message = f"No task of the run could start any more; the first that waited is {task}."
         else:

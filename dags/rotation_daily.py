@@ -72,6 +72,8 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
     default_args={
         "owner": "data-engineering",
         "retries": 3,
+        # The nearer to its end, the sooner a run gets the one slot: thousands of runs of a backfill that are yet to be planned wait for it.
+        "weight_rule": "upstream",
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=15),

@@ -41,7 +41,8 @@ WAREHOUSE_POOL = (
 def rotation_housekeeping() -> None:
     """Two tasks that do not depend on each other."""
 
-    @task(pool=WAREHOUSE_POOL)
+    # Before the plans of a backfill, which would keep the slot for hours.
+    @task(pool=WAREHOUSE_POOL, priority_weight=10)
     def home() -> dict[str, int]:
         from warehouse.housekeeping import HousekeepingFailed, clean_home, require_room
         from warehouse.settings import Settings, SettingsError

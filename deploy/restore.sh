@@ -29,8 +29,13 @@ else
     echo "Airflow's database holds $tables tables already and stays as it is."
 fi
 
-docker compose run --rm --no-deps -T --volume "$folder/home:/var/lib/rotation/backups:ro" \
-    scheduler python -m cli.restore "/var/lib/rotation/backups/$home"
+# A home that was restored by an earlier call of this is complete: the restore itself goes on where it was interrupted, and ends with this file.
+if docker compose run --rm --no-deps -T scheduler sh -c 'grep -q "\"kind\"" "$ROTATION_HOME/home.json" && test -f "$ROTATION_HOME/warehouse.duckdb"' 2> /dev/null; then
+    echo "The home holds a warehouse already and stays as it is."
+else
+    docker compose run --rm --no-deps -T --volume "$folder/home:/var/lib/rotation/backups:ro" \
+        scheduler python -m cli.restore "/var/lib/rotation/backups/$home"
+fi
 
 docker compose up -d --wait
 echo "The stack is up. There is no publication yet: trigger the session that is named above in the DAG rotation_daily."

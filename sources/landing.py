@@ -2,7 +2,8 @@
 
 In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file with source, request, time,
 SHA-256 and size. Bytes equal to the newest ones of their input are not stored twice (asked for over another range, they get a JSON file of their own that names the
-bytes there are); bytes that come back after others are, because they are news. Caveat: the compressed file is written without its time stamp, so equal payloads give equal files.
+bytes there are); bytes that come back after others are, because they are news. A payload that was refused keeps its file and says so in the JSON (`set_aside`), so that nobody
+loads it later on. Caveat: the compressed file is written without its time stamp, so equal payloads give equal files.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from sources.protocol import Payload, Request, SourceError
+
+STAMP = "%Y%m%dT%H%M%S%f"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Landed:
     sha256: str
     byte_count: int
     fetched_at_utc: datetime
+    set_aside: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the side file and for hand-over between tasks."""
@@ -43,7 +47,7 @@ class Landed:
             "dataset": self.dataset, "input": self.input, "source": self.source, "start": str(self.start), "end": str(self.end),
             "path": self.path, "extension": self.extension, "sha256": self.sha256, "byte_count": self.byte_count,
             "fetched_at_utc": self.fetched_at_utc.isoformat(),
-        }  # fmt: skip
+        } | ({"set_aside": self.set_aside} if self.set_aside else {})  # fmt: skip
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Landed:
@@ -59,12 +63,12 @@ def land(folder: Path, payload: Payload) -> Landed:
     digest = hashlib.sha256(payload.content).hexdigest()
     request = payload.request
     target = folder / request.dataset / safe_name(request.input)
-    stamp = payload.fetched_at_utc.strftime("%Y%m%dT%H%M%S%f")
+    stamp = payload.fetched_at_utc.strftime(STAMP)
     path = target / f"{stamp}-{digest[:16]}.{payload.extension}.gz"
     newest = max(target.glob("*.json"), key=lambda path: path.name, default=None)
-    held = None if newest is None else _read_entry(newest)
+    held = _read_entry(newest) if newest else None
     if held is not None and (
-        (held.sha256, held.source) != (digest, payload.source) or not _is_whole(folder, held)
+        (held.sha256, held.source) != (digest, payload.source) or not is_whole(folder, held)
     ):
         held = None
     if held is not None and (held.start, held.end) == (request.start, request.end):
@@ -76,19 +80,33 @@ def land(folder: Path, payload: Payload) -> Landed:
     target.mkdir(parents=True, exist_ok=True)
     if held is None:
         _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
-    _write(
-        path.with_name(path.name.removesuffix(".gz") + ".json"),
-        (json.dumps(landed.to_json(), indent=1) + "\n").encode(),
-    )
+    _write(_description(folder, landed), _as_json(landed))
     return landed
 
 
-def landed_since(folder: Path, dataset: str, name: str, since: datetime | None) -> Iterator[Landed]:
-    """What was landed of an input after a moment, oldest first; all of it when there is no moment."""
-    stamp = since.strftime("%Y%m%dT%H%M%S%f") if since else ""
-    for path in sorted((folder / dataset / safe_name(name)).glob("*.json")):
-        if path.name.split("-", 1)[0] > stamp:
-            yield _read_entry(path)
+def landed_since(inputs: Path, since: datetime | None) -> Iterator[Landed]:
+    """What was landed in the folder of an input after a moment, oldest first; all of it when there is no moment.
+
+    Left out, and named on the screen: what was refused, and a description that cannot be read.
+    """
+    stamp = since.strftime(STAMP) if since else ""
+    for path in sorted(inputs.glob("*.json")):
+        if path.name.split("-", 1)[0] <= stamp:
+            continue
+        entry = _read_entry(path)
+        if entry is not None and not entry.set_aside:
+            yield entry
+        else:
+            why = entry.set_aside if entry else "its description cannot be read"
+            print(f"▸ landing: {path.relative_to(inputs.parent.parent)} is left out: {why}", flush=True)
+
+
+def set_aside(folder: Path, landed: Landed, reason: str) -> None:
+    """Mark a payload as refused, or with an empty reason as taken after all; the bytes stay as they are."""
+    path = _description(folder, landed)
+    entry = _read_entry(path)
+    if entry is not None and entry.set_aside != reason:
+        _write(path, _as_json(replace(entry, set_aside=reason)))
 
 
 def read_landed(folder: Path, landed: Landed) -> Payload:
@@ -107,11 +125,25 @@ def read_landed(folder: Path, landed: Landed) -> Payload:
     return Payload(request, landed.source, content, landed.extension, landed.fetched_at_utc)
 
 
-def _read_entry(path: Path) -> Landed:
-    return Landed.from_json(json.loads(path.read_text(encoding="utf-8")))
+def _read_entry(path: Path) -> Landed | None:
+    """The description of a payload, or None where it cannot be read: then the payload counts as not there and is fetched again."""
+    try:
+        return Landed.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
-def _is_whole(folder: Path, landed: Landed) -> bool:
+def _description(folder: Path, landed: Landed) -> Path:
+    name = f"{landed.fetched_at_utc.strftime(STAMP)}-{landed.sha256[:16]}.{landed.extension}.json"
+    return folder / landed.dataset / safe_name(landed.input) / name
+
+
+def _as_json(landed: Landed) -> bytes:
+    return (json.dumps(landed.to_json(), indent=1) + "\n").encode()
+
+
+def is_whole(folder: Path, landed: Landed) -> bool:
+    """Whether the bytes are there and have the hash that they were stored with."""
     try:
         read_landed(folder, landed)
     except SourceError:

@@ -107,10 +107,12 @@ def test_publishing_keeps_the_same_number(settings: Settings, monkeypatch: pytes
         connection.execute("create table ops.publication (generation integer)")
     monkeypatch.setenv("ROTATION_KEEP_GENERATIONS", "1")
     with pytest.raises(SettingsError, match="ROTATION_KEEP_GENERATIONS='1' must be a whole number of 2"):
-        publication.publish(settings, 6)
+        publication.move_into_place(settings, 6)
+    assert building.exists()
     assert (settings.published / "current").readlink() == Path("generations/5")
     monkeypatch.setenv("ROTATION_KEEP_GENERATIONS", "4")
-    publication.publish(settings, 6)
+    publication.move_into_place(settings, 6)
+    publication.link(settings, 6)
     assert names(settings.published / "generations") == {"3", "4", "5", "6"}
 
 

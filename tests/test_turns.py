@@ -5,21 +5,25 @@ The runs are driven step by step as the scheduler does, in orders that a schedul
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_calendar.sessions import sessions_between
 from sources.files import FilesSource
+from sources.landing import Landed, land, set_aside
 from sources.protocol import Payload, Request
 from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
 from warehouse import daily
+from warehouse.database import utc_now
 from warehouse.publication import current_generation
 from warehouse.run_record import LeftToAnother, TryAgain
 from warehouse.settings import Settings
@@ -154,8 +158,6 @@ def test_a_lost_warehouse_comes_back_from_landing(market: Path, tmp_path: Path, 
 
 def raw_content(home: Settings) -> list[tuple[Any, ...]]:
     """Every version of every price with the moment of its receipt."""
-    import duckdb
-
     with duckdb.connect(str(home.warehouse), read_only=True) as connection:
         return connection.execute(
             "select symbol, session_date::varchar, volume, close, known_at_utc::varchar from raw.equity_prices order by all"
@@ -169,7 +171,7 @@ def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked
     first, *others = queue.active[:]
     batches = daily.plan(home, named(SESSIONS[0]), first, queue.turns(first))
     for run_id, session in zip(others, SESSIONS[1:], strict=True):
-        with pytest.raises(LeftToAnother, match=f"{first} is fetching for all"):
+        with pytest.raises(LeftToAnother, match="more runs follow"):
             daily.plan(home, named(session), run_id, queue.turns(run_id))
     for batch in batches:
         daily.fetch(home, first, batch["batch"])
@@ -180,6 +182,115 @@ def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
     run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
+
+
+def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
+    market: Path, tmp_path: Path, asked: list[Request]
+) -> None:
+    """The first run lacks one optional input only; the runs after it need all that is later, and must not leave that to the first."""
+    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    run_day(home, SESSIONS[1])
+    (home.home / "runs" / "unserved.json").unlink()
+    queue = backfill_queue(SESSIONS)
+    first, second, *others = queue.active[:]
+    batches = daily.plan(home, named(SESSIONS[0]), first, queue.turns(first))
+    assert batches
+    with pytest.raises(LeftToAnother):
+        daily.plan(home, named(SESSIONS[1]), second, queue.turns(second))
+    third = others.pop(0)
+    later = daily.plan(home, named(SESSIONS[2]), third, queue.turns(third))
+    asked.clear()
+    for run_id, work in ((first, batches), (third, later)):
+        for batch in work:
+            daily.fetch(home, run_id, batch["batch"])
+        daily.load(home, run_id)
+    assert len(asked) == len({(request.dataset, request.input) for request in asked})
+    for run_id, session in zip(others, SESSIONS[3:], strict=True):
+        with pytest.raises(LeftToAnother):
+            daily.plan(home, named(session), run_id, queue.turns(run_id))
+    with pytest.raises(LeftToAnother):
+        daily.build(home, first, queue.turns(first))
+    daily.build(home, third, queue.turns(third))
+    daily.audit(home, third)
+    daily.publish(home, third)
+    run_day(straight, SESSIONS[-1])
+    assert published_digests(home) == published_digests(straight)
+
+
+def test_a_session_that_was_left_and_never_loaded_does_not_hinder_a_repair(
+    market: Path, tmp_path: Path
+) -> None:
+    ended = write_small_market(tmp_path / "ended", end=date(2024, 7, 11))
+    home = small_settings(ended, tmp_path / "home")
+    run_day(home, SESSIONS[0])
+    queue = backfill_queue(SESSIONS)
+    with pytest.raises(LeftToAnother):
+        queue.turns(queue.active[-1]).leave_to_another(home.home, date.fromisoformat(SESSIONS[-1]), None)
+    queue.active = ["scheduled__2024-07-11"]
+    assert run_to_its_end(home, queue, SESSIONS[1], backfill=False)
+    with published(home) as connection:
+        assert connection.execute("select max(session_date)::varchar from ops.publication").fetchone() == (
+            SESSIONS[1],
+        )
+
+
+def test_refused_damaged_and_unreadable_payloads_are_not_replayed(
+    market: Path, tmp_path: Path, asked: list[Request]
+) -> None:
+    home = small_settings(market, tmp_path / "home")
+    run_day(home, SESSIONS[-1])
+    before = published_digests(home)
+    [refused] = (home.landing / "prices" / "JPM").glob("*.json")
+    entry = Landed.from_json(json.loads(refused.read_text(encoding="utf-8")))
+    bytes_of_another = (market / "prices" / "KRE.csv").read_bytes()
+    wrong = land(
+        home.landing,
+        Payload(
+            Request("prices", "JPM", entry.start, entry.end), "files", bytes_of_another, "csv", utc_now()
+        ),
+    )
+    set_aside(home.landing, wrong, "the symbol may now stand for another company")
+    [damaged] = (home.landing / "prices" / "IWM").glob("*.gz")
+    damaged.write_bytes(b"half a file")
+    [unreadable] = (home.landing / "prices" / "SPY").glob("*.json")
+    unreadable.write_text("", encoding="utf-8")
+    home.warehouse.unlink()
+    asked.clear()
+    assert run_to_its_end(home, backfill_queue(SESSIONS[-1:]), SESSIONS[-1])
+    # What landing cannot give is fetched again, and nothing else that the source serves.
+    served = {request.input for request in asked if (market / "prices" / f"{request.input}.csv").exists()}
+    assert served == {"IWM", "SPY"}
+    assert published_digests(home) == before
+
+
+def test_a_publication_is_finished_by_the_next_attempt(
+    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the folder was moved, after the link was, and before the record: the attempt after it goes on there."""
+    from warehouse import publication
+
+    home = small_settings(market, tmp_path / "home")
+    for session, step_name in zip(SESSIONS, ("link", "finish"), strict=False):
+        step = getattr(publication, step_name)
+
+        def killed(*arguments: Any) -> Any:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(publication, step_name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_day(home, session, f"run-{session}")
+        monkeypatch.setattr(publication, step_name, step)
+        daily.publish(home, f"run-{session}")
+        with published(home) as connection:
+            assert connection.execute(
+                "select max_by(run_id, generation) from ops.publication"
+            ).fetchone() == (f"run-{session}",)
+        with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+            assert connection.execute(
+                "select count(*) from ops.publication where run_id = ?", [f"run-{session}"]
+            ).fetchone() == (1,)
+        assert json.loads((home.published / "status.json").read_text(encoding="utf-8"))["state"] == "success"
+        assert not list((home.published / "generations").glob("*/.run"))
 
 
 def test_a_scheduled_run_publishes_although_a_backfill_goes_on(market: Path, tmp_path: Path) -> None:
@@ -240,7 +351,8 @@ def test_exactly_the_last_to_decide_publishes(
         for _ in range(2 if run_id in again else 1):
             turns.begin(home)
             try:
-                built_at = turns.leave_to_another(home, date.fromisoformat(run_id.removeprefix("backfill__")))
+                session = date.fromisoformat(run_id.removeprefix("backfill__"))
+                built_at = turns.leave_to_another(home, session, date(2024, 12, 31))
                 published = True
             except LeftToAnother:
                 published = False

@@ -44,6 +44,7 @@ from warehouse.run_record import (
     TryAgain,
     read_plan,
     record_step,
+    remember_status,
     require_space,
     run_folder,
     say,
@@ -81,7 +82,6 @@ def plan(
         # A run that is started again starts from nothing.
         shutil.rmtree(run_folder(settings, run_id))
         require_space(settings)
-        write_run_status(settings, run_id, "running", "plan", None, session, None, [])
         from warehouse.reference_checks import check_reference_rows
         from warehouse.reference_data import ReferenceDataError, load_reference
         from warehouse.views import ensure_views
@@ -97,12 +97,12 @@ def plan(
             high_water = _high_water(connection)
             with transaction(connection):
                 changed = load_reference(connection, settings.prices_source)
+            backfill = turns.at_work(settings.home) if turns and turns.is_backfill else None
             plans = {
-                dataset.name: plan_dataset(
-                    settings, connection, dataset, session, backfill=turns is not None and turns.is_backfill
-                )
+                dataset.name: plan_dataset(settings, connection, dataset, session, backfill)
                 for dataset in active_datasets(settings)
             }
+            held_until = _held_until(connection)
         target = max(session, high_water) if high_water else session
         batches = []
         for dataset, needed in plans.items():
@@ -114,15 +114,17 @@ def plan(
             for dataset, needed in plans.items()
             if needed.replay
         }
-        if turns and turns.is_backfill and batches:
-            turns.fetch_for_all(settings.home, session)
-        elif turns and not replay:
-            target = turns.leave_to_another(settings.home, target)
+        if turns and not batches and not replay:
+            target = turns.leave_to_another(settings.home, target, held_until)
+        remember_status(settings, run_id)
+        write_run_status(settings, run_id, "running", "plan", None, session, None, [])
         document = {
             "run_id": run_id, "session": str(session), "target": str(target), "source": settings.source, "batches": batches, "replay": replay,
             "reference_changed": changed, "started_at_utc": utc_now().isoformat(),
         }  # fmt: skip
         write_json(run_folder(settings, run_id) / "plan.json", document)
+        if turns and turns.is_backfill:
+            turns.work(settings.home)
         log.rows = sum(len(needed.items) for needed in plans.values())
         note = (
             f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is built)"
@@ -152,7 +154,7 @@ def fetch(settings: Settings, run_id: str, number: int, *, patient: bool = False
 def _fetch_batch(
     settings: Settings, run_id: str, number: int, document: dict[str, Any], attempts_allowed: int
 ) -> dict[str, Any]:
-    from sources.landing import land
+    from sources.landing import land, set_aside
     from sources.protocol import Request, SourceError
     from sources.registry import open_source
 
@@ -161,6 +163,10 @@ def _fetch_batch(
     source = open_source(settings, dataset)
     path = run_folder(settings, run_id) / f"fetched-{number:03d}.json"
     done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    # Counted when it begins: an attempt that was killed was one.
+    attempts = path.with_suffix(".attempts")
+    attempt = int(attempts.read_text(encoding="utf-8")) + 1 if attempts.exists() else 1
+    attempts.write_text(str(attempt), encoding="utf-8")
     waiting = []
     for item in batch["items"]:
         name = item["input"]
@@ -170,38 +176,40 @@ def _fetch_batch(
         try:
             payload = source.fetch(request)
             # What was served is kept, whatever is thought of it below.
-            landed_payload = land(settings.landing, payload)
+            landed = [land(settings.landing, payload)]
             if dataset == "prices" and item["start"] > str(settings.history_start):
                 frame = source.parse(payload).frame
                 if has_new_split(frame, item["known_until"]) or is_restated(frame, item.get("held", {})):
                     # A split restates every close before it: the whole history comes again on the new basis.
+                    set_aside(settings.landing, landed[0], "the whole history came on a new basis")
                     payload = source.fetch(Request(dataset, name, settings.history_start, request.end))
-                    landed_payload = land(settings.landing, payload)
-                    require_one_basis(name, source.parse(payload).frame, item)
-            done[name] = {"landed": landed_payload.to_json()}
+                    landed.append(land(settings.landing, payload))
+                    try:
+                        require_one_basis(name, source.parse(payload).frame, item)
+                    except SourceError as error:
+                        set_aside(settings.landing, landed[-1], str(error))
+                        raise
+            done[name] = {"landed": landed[-1].to_json()}
         except SourceError as error:
             done[name] = {"error": str(error), "kind": type(error).__name__}
             if error.retryable and DATASETS[dataset].awaited:
                 waiting.append(f"{name}: {error}")
     write_json(path, done)
-    attempts = path.with_suffix(".attempts")
-    attempt = int(attempts.read_text(encoding="utf-8")) + 1 if attempts.exists() else 1
-    attempts.write_text(str(attempt), encoding="utf-8")
     if waiting and attempt < attempts_allowed:
         raise TryAgain(
             f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
         )
-    landed = sum("landed" in entry for entry in done.values())
+    served = sum("landed" in entry for entry in done.values())
     say(
-        f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {landed} of {len(done)} inputs from {source.name}"
+        f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {served} of {len(done)} inputs from {source.name}"
     )
-    return {"batch": number, "landed": landed, "failed": len(done) - landed, "path": path.name}
+    return {"batch": number, "landed": served, "failed": len(done) - served, "path": path.name}
 
 
 def load(settings: Settings, run_id: str) -> dict[str, Any]:
     """Validate and load what was fetched; stop when a required input is missing or unreadable."""
     from sources.landing import Landed
-    from sources.registry import open_source
+    from sources.registry import parse_payload
     from warehouse.load import LoadReport, load_dataset
     from warehouse.presence import passed_over_sentence, session_presence, sessions_passed_over
 
@@ -240,11 +248,10 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 landed = [
                     Landed.from_json(entry["landed"]) for entry in entries.values() if "landed" in entry
                 ]
-                parse = open_source(settings, dataset).parse
                 # Payloads of one input go in one after the other, as they were served: a later one is a later version.
                 report = LoadReport(dataset)
                 for payloads in (*_one_of_each_input(replay.get(dataset, [])), landed):
-                    report.add(load_dataset(connection, settings, dataset, payloads, parse, run_id))
+                    report.add(load_dataset(connection, settings, dataset, payloads, parse_payload, run_id))
                 problems |= {
                     (dataset, name): entry["error"] for name, entry in entries.items() if "error" in entry
                 }
@@ -259,7 +266,8 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 )
             stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
             target = date.fromisoformat(document["target"])
-            failed = {
+            # Whoever did not answer, or not readably, says nothing about whether the session took place.
+            failed = {name: "Unreadable" for dataset, name in problems if dataset == "prices"} | {
                 name: str(entry.get("kind")) for name, entry in outcomes["prices"].items() if "error" in entry
             }
             presence = session_presence(connection, target, failed)
@@ -311,7 +319,8 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
             with pipeline_database(settings, read_only=True) as connection:
                 # Another run may have published a later session since this one was planned.
                 target = max(target, _high_water(connection) or target)
-            target = turns.leave_to_another(settings.home, target)
+                held_until = _held_until(connection)
+            target = turns.leave_to_another(settings.home, target, held_until)
             write_json(run_folder(settings, run_id) / "plan.json", document | {"target": str(target)})
             built_by = _built_by(settings)
             if built_by:
@@ -392,35 +401,41 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     target = date.fromisoformat(document["target"])
     folder = run_folder(settings, run_id)
     with step(settings, run_id, "publish", date.fromisoformat(document["session"])) as log:
-        _same_run(settings, run_id)
-        catalog = load_catalog()
-        with pipeline_database(settings, read_only=True) as connection:
-            recorded = connection.execute("select max(generation) from ops.publication").fetchone()
-        generation = publication.next_generation(settings, recorded[0] if recorded else None)
-        record = {
-            "generation": generation, "session_date": target, "data_source": settings.source, "published_at_utc": utc_now(),
-            "storage_version": publication.STORAGE_VERSION, "code_version": publication.code_version(), "run_id": run_id,
-        }  # fmt: skip
-        building = publication.building_folder(settings)
-        with publication.opened_publication(settings) as connection:
-            with publication.attached_pipeline(connection, settings):
-                publication.copy_tables(connection, catalog, "ops")
-            append(connection, "ops.publication", [record])
-            publication.fill_data_dictionary(connection, catalog)
-            publication.export_parquet(connection, catalog, building)
-            try:
-                sentences = [write_pages(connection, building), *headlines(connection, target)]
-            except DrawingFailed as error:
-                # A publication without its brief is not published: the last one stays, and the message says what broke (docs/adr/0006).
-                raise StepFailed(
-                    f"{error}. Nothing was published; the last publication stays in place."
-                ) from error
-        published = publication.publish(settings, generation)
-        with pipeline_database(settings) as connection, transaction(connection):
-            append(connection, "ops.publication", [record])
+        generation = publication.generation_of_run(settings, run_id)
+        if generation is None:
+            _same_run(settings, run_id)
+            catalog = load_catalog()
+            with pipeline_database(settings, read_only=True) as connection:
+                recorded = connection.execute("select max(generation) from ops.publication").fetchone()
+            generation = publication.next_generation(settings, recorded[0] if recorded else None)
+            record = {
+                "generation": generation, "session_date": target, "data_source": settings.source, "published_at_utc": utc_now(),
+                "storage_version": publication.STORAGE_VERSION, "code_version": publication.code_version(), "run_id": run_id,
+            }  # fmt: skip
+            building = publication.building_folder(settings)
+            with publication.opened_publication(settings) as connection:
+                with publication.attached_pipeline(connection, settings):
+                    publication.copy_tables(connection, catalog, "ops")
+                append(connection, "ops.publication", [record])
+                publication.fill_data_dictionary(connection, catalog)
+                publication.export_parquet(connection, catalog, building)
+                try:
+                    sentences = [write_pages(connection, building), *headlines(connection, target)]
+                except DrawingFailed as error:
+                    # A publication without its brief is not published: the last one stays, and the message says what broke (docs/adr/0006).
+                    raise StepFailed(
+                        f"{error}. Nothing was published; the last publication stays in place."
+                    ) from error
+            write_json(folder / "published.json", {"generation": generation, "headlines": sentences})
+            publication.move_into_place(settings, generation)
+        # From here on each part may have been done by an attempt that was killed, and can be done again.
+        sentences = json.loads((folder / "published.json").read_text(encoding="utf-8"))["headlines"]
+        published = publication.link(settings, generation)
+        with pipeline_database(settings) as connection:
+            _heal_publication_record(settings, connection)
         forget_left(settings.home, target)
+        publication.finish(settings, generation)
         log.rows = generation
-        write_json(folder / "published.json", {"generation": generation, "headlines": sentences})
         say(f"publish: generation {generation} for {target}")
     write_run_status(settings, run_id, "success", "publish", None, target, generation, sentences)
     return {"generation": generation, "path": str(published.relative_to(settings.home))}
@@ -430,6 +445,12 @@ def _high_water(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The latest session that was published; the one before it when that day turned out to be closed."""
     session: date | None = high_water_session(connection)
     return previous_session(session) if session and not is_session(session) else session
+
+
+def _held_until(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The last session of which raw holds a price."""
+    row = connection.execute("select max(session_date) from raw.equity_prices").fetchone()
+    return row[0] if row else None
 
 
 def _checked_session(settings: Settings, text: str) -> date:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from expectations.gate import GateResult, check_rows
 from market_calendar.release_rules import EQUITY_RULE, FUTURES_RULE, available_at_utc
-from sources.landing import Landed, read_landed
+from sources.landing import Landed, read_landed, set_aside
 from sources.protocol import Parsed, Payload, SourceError, Unreadable
 from warehouse.catalog import Table, load_catalog, quoted
 from warehouse.database import append, transaction
@@ -92,11 +92,13 @@ def load_dataset(
                 described.append(_watched_metadata(connection, item, parsed.metadata, run_id))
         except SourceError as error:
             report.unreadable[item.input] = str(error)
+            set_aside(settings.landing, item, str(error))
             continue
         except (ValueError, TypeError, KeyError) as error:
             report.unreadable[item.input] = (
                 f"{item.source}: {dataset}/{item.input}: the payload cannot be parsed ({type(error).__name__}: {error})"
             )
+            set_aside(settings.landing, item, report.unreadable[item.input])
             continue
         frame = parsed.frame.assign(
             source=item.source, known_at_utc=pd.Timestamp(item.fetched_at_utc), payload_sha256=item.sha256
@@ -139,12 +141,17 @@ def load_dataset(
     with transaction(connection):
         append(connection, "ops.validation_results", report.results)
         if gate.critical_failures:
-            # Nothing of it is kept but what was found, so that the next run judges the same payloads again.
+            # Nothing of it is kept but what was found, so that the next run judges the same payloads again; a backfill passes them by.
+            for item, _ in loaded:
+                set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
             return report
         report.new_rows = _insert_new_versions(connection, table, rows[~gate.broken].assign(run_id=run_id))
         append(connection, "ops.series_metadata", [entry["row"] for entry in described if entry["changed"]])
         append(connection, "ops.quarantine", report.quarantined)
         append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in loaded])
+    for item, _ in loaded:
+        if item.set_aside:
+            set_aside(settings.landing, item, "")
     return report
 
 

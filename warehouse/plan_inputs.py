@@ -1,8 +1,8 @@
 """Which inputs a run asks for, and from which day on.
 
 In: the pipeline's database, the session, and for a backfill what landing holds. Out: one item per input: all of its history once, then a trailing window up to
-the session. A run of a backfill takes from landing what covers its session and asks the source only for the rest, and then up to the last closed session, so that the
-first run of a backfill fetches for all of them.
+the session. A run of a backfill takes all from landing that raw lacks, and asks the source only for inputs that do not reach its session; then up to the last closed
+session, so that the first run of a backfill fetches for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from market_calendar.sessions import last_closed_session
-from sources.landing import Landed, landed_since
+from sources.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.database import utc_now
 from warehouse.datasets import Dataset
 from warehouse.run_record import write_json
@@ -37,11 +37,20 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """What is in raw of one input: the newest payload and the range that was ever asked for."""
+class Backfill:
+    """What the other runs of a backfill are at: the inputs (`dataset/name`) that they fetch, and whether one loads what is in landing."""
+
+    fetched_by_others: frozenset[str] = frozenset()
+    replayed_by_another: bool = False
+
+
+@dataclass
+class _Reach:
+    """What there is of an input: its newest payload in raw, the first day ever asked for, and the range asked of the present kind of source."""
 
     fetched_at_utc: datetime | None = None
     sha256: str = ""
+    first: date = date.max
     start: date = date.max
     end: date = date.min
 
@@ -51,22 +60,60 @@ def plan_dataset(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
     session: date,
-    *,
-    backfill: bool,
+    backfill: Backfill | None,
 ) -> Plan:
     """The inputs of one dataset: in a backfill what landing holds and only the rest from the source, else all from the source."""
-    if not backfill:
+    if backfill is None:
         return Plan(plan_items(settings, connection, dataset, session, session))
-    plan, loaded, unserved = Plan(), _loaded(connection, dataset), _unserved(settings)
-    lately = (utc_now() - ASKED_IN_VAIN).isoformat()
+    from_files = settings.source_of(dataset.name) == "files"
+    reaches = _in_raw(connection, dataset, from_files)
+    plan = Plan(replay=_replay(settings, dataset, reaches, from_files))
+    if backfill.replayed_by_another:
+        plan.replay.clear()
+    unserved, lately = _unserved(settings), (utc_now() - ASKED_IN_VAIN).isoformat()
     for item in plan_items(settings, connection, dataset, session, last_closed_session(utc_now())):
-        replay, covered = _from_landing(
-            settings, dataset.name, item["input"], session, loaded.get(item["input"], _Loaded())
-        )
-        plan.replay += replay
-        if not covered and unserved.get(f"{dataset.name}/{item['input']}", "") < lately:
+        reach, name = reaches.get(safe_name(item["input"]), _Reach()), f"{dataset.name}/{item['input']}"
+        covered = reach.start <= settings.history_start and reach.end >= session
+        if not covered and name not in backfill.fetched_by_others and unserved.get(name, "") < lately:
             plan.items.append(item)
     return plan
+
+
+def _replay(
+    settings: Settings, dataset: Dataset, reaches: dict[str, _Reach], from_files: bool
+) -> list[Landed]:
+    """What landing holds and raw does not, of every input that was ever fetched, oldest first; extends `reaches` by it."""
+    replay: list[Landed] = []
+    for folder in sorted((settings.landing / dataset.name).glob("*/")):
+        reach = reaches.setdefault(folder.name, _Reach())
+        for entry in landed_since(folder, reach.fetched_at_utc):
+            if entry.sha256 != reach.sha256 or entry.start < reach.first:
+                if not is_whole(settings.landing, entry):
+                    print(f"▸ landing: {entry.path} is damaged and left out", flush=True)
+                    continue
+                replay.append(entry)
+            reach.sha256, reach.first = entry.sha256, min(reach.first, entry.start)
+            if (entry.source == "files") == from_files:
+                reach.start, reach.end = min(reach.start, entry.start), max(reach.end, entry.end)
+    return sorted(replay, key=lambda entry: entry.fetched_at_utc)
+
+
+def _in_raw(connection: duckdb.DuckDBPyConnection, dataset: Dataset, from_files: bool) -> dict[str, _Reach]:
+    """Per folder of landing; the end of a range stands in the text of the request."""
+    rows = connection.execute(
+        """
+        select
+            input, max(fetched_at_utc), max_by(payload_sha256, fetched_at_utc), min(request_start_date),
+            min(request_start_date) filter (where (source = 'files') = $2),
+            max(split_part(request, '..', 2)::date) filter (where (source = 'files') = $2)
+        from ops.payloads where dataset = $1 group by input
+        """,
+        [dataset.name, from_files],
+    ).fetchall()
+    return {
+        safe_name(name): _Reach(fetched_at, sha256, first, start or date.max, end or date.min)
+        for name, fetched_at, sha256, first, start, end in rows
+    }
 
 
 def remember_unserved(settings: Settings, asked: set[str], unserved: set[str]) -> None:
@@ -77,44 +124,15 @@ def remember_unserved(settings: Settings, asked: set[str], unserved: set[str]) -
 
 
 def _unserved(settings: Settings) -> dict[str, str]:
-    file = _unserved_file(settings)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+    try:
+        return dict(json.loads(_unserved_file(settings).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        # Not there, or cut off by a loss of power: then everything is asked for once more.
+        return {}
 
 
 def _unserved_file(settings: Settings) -> Path:
     return settings.home / "runs" / "unserved.json"
-
-
-def _from_landing(
-    settings: Settings, dataset: str, name: str, session: date, loaded: _Loaded
-) -> tuple[list[Landed], bool]:
-    """The payloads that lead from what is loaded to the session, and whether they reach it."""
-    replay: list[Landed] = []
-    sha256, start, end = loaded.sha256, loaded.start, loaded.end
-    from_files = settings.source_of(dataset) == "files"
-    for entry in landed_since(settings.landing, dataset, name, loaded.fetched_at_utc):
-        if start <= settings.history_start and end >= session:
-            break
-        if (entry.source == "files") != from_files:
-            continue
-        if entry.sha256 != sha256 or start > settings.history_start:
-            replay.append(entry)
-        sha256, start, end = entry.sha256, min(start, entry.start), max(end, entry.end)
-    return replay, start <= settings.history_start and end >= session
-
-
-def _loaded(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, _Loaded]:
-    """Per input; the end of a range stands in the text of the request."""
-    rows = connection.execute(
-        """
-        select
-            input, max(fetched_at_utc), max_by(payload_sha256, fetched_at_utc), min(request_start_date),
-            max(split_part(request, '..', 2)::date)
-        from ops.payloads where dataset = ? group by input
-        """,
-        [dataset.name],
-    ).fetchall()
-    return {row[0]: _Loaded(*row[1:]) for row in rows}
 
 
 def plan_items(

@@ -153,9 +153,10 @@ def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog
     connection.executemany("insert into ops.data_dictionary values (?, ?, ?, ?, ?, ?, ?)", sorted(rows))
 
 
-def publish(settings: Settings, generation: int) -> Path:
-    """Move the built folder into place and switch the link; the last generations are kept."""
-    keep = kept_generations()
+def move_into_place(settings: Settings, generation: int) -> None:
+    """The built folder becomes a generation that nobody reads yet; `.run` in it says whose it is until all is recorded."""
+    # Read before anything is moved: a wrong setting must not leave half a publication.
+    kept_generations()
     building = building_folder(settings)
     database = building / "warehouse.duckdb"
     if database.with_name("warehouse.duckdb.wal").exists():
@@ -168,17 +169,36 @@ def publish(settings: Settings, generation: int) -> Path:
             _sync(path)
     target = building.with_name(str(generation))
     os.replace(building, target)
-    (target / ".run").unlink(missing_ok=True)
     _sync(target.parent)
-    link = settings.published / "current"
-    temporary = settings.published / "current.new"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(Path("generations") / target.name)
-    os.replace(temporary, link)
-    _sync(settings.published)
-    for old in old_generations(settings, keep):
+
+
+def generation_of_run(settings: Settings, run_id: str) -> int | None:
+    """The generation that an earlier attempt of this run moved into place without finishing."""
+    for path in _generations(settings):
+        marker = path / ".run"
+        if marker.exists() and marker.read_text(encoding="utf-8") == run_id:
+            return int(path.name)
+    return None
+
+
+def link(settings: Settings, generation: int) -> Path:
+    """Switch `current` to a generation, unless a later one is there already; the last generations are kept."""
+    target = settings.published / "generations" / str(generation)
+    current = current_generation(settings)
+    if current is None or int(current.name) < generation:
+        temporary = settings.published / "current.new"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(Path("generations") / target.name)
+        os.replace(temporary, settings.published / "current")
+        _sync(settings.published)
+    for old in old_generations(settings, kept_generations()):
         shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def finish(settings: Settings, generation: int) -> None:
+    """All of a publication is done and recorded."""
+    (settings.published / "generations" / str(generation) / ".run").unlink(missing_ok=True)
 
 
 def write_status(settings: Settings, status: dict[str, Any]) -> None:

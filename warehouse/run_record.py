@@ -56,6 +56,7 @@ def step(settings: Settings, run_id: str, name: str, session: date) -> Iterator[
     except LeftToAnother as left:
         record_step(settings, run_id, name, session, started, log, "success", f"left to another run: {left}")
         say(f"{name}: left to another run ({left})")
+        _restore_status(settings, run_id)
         raise
     except BaseException as error:
         record_step(
@@ -73,7 +74,11 @@ def status_on_failure(settings: Settings, run_id: str, name: str, session: date 
     """Write a failure to status.json; what cannot be written there must not hide the failure itself."""
     try:
         yield
-    except (MixedData, TryAgain, LeftToAnother, WarehouseBusy):
+    except (MixedData, LeftToAnother):
+        raise
+    except (TryAgain, WarehouseBusy) as wait:
+        # Tried again; when that does not help, this is the sentence that the alert finds.
+        write_run_status(settings, run_id, "running", name, str(wait), session, None, [])
         raise
     except BaseException as error:
         failure = _with_advice(settings, error)
@@ -86,6 +91,22 @@ def status_on_failure(settings: Settings, run_id: str, name: str, session: date 
         if failure is error:
             raise
         raise failure from error
+
+
+def remember_status(settings: Settings, run_id: str) -> None:
+    """Keep what the status file says before this run writes to it."""
+    status = settings.published / "status.json"
+    if status.exists():
+        replace_durably(
+            run_folder(settings, run_id) / "status_before.json", status.read_text(encoding="utf-8")
+        )
+
+
+def _restore_status(settings: Settings, run_id: str) -> None:
+    """A run that leaves the publication to another has nothing to say: what was said before stands again."""
+    status, before = settings.published / "status.json", run_folder(settings, run_id) / "status_before.json"
+    if before.exists() and json.loads(status.read_text(encoding="utf-8")).get("run_id") == run_id:
+        replace_durably(status, before.read_text(encoding="utf-8"))
 
 
 def _with_advice(settings: Settings, error: BaseException) -> BaseException:
@@ -172,15 +193,38 @@ def has_loaded(home: Path, run_id: str) -> bool:
 
 
 def read_plan(settings: Settings, run_id: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(
-        (run_folder(settings, run_id) / "plan.json").read_text(encoding="utf-8")
-    )
+    """What `plan` decided; raises StepFailed where its folder is gone, as after a restore."""
+    document = read_plan_of(settings.home, run_id)
+    if not document:
+        raise StepFailed(
+            f"The folder of run {run_id} has no plan any more; start the run again from its first task."
+        )
+    return document
+
+
+def read_plan_of(home: Path, run_id: str) -> dict[str, Any]:
+    """The plan of any run; empty when there is none."""
+    path = _folder_of(home, run_id) / "plan.json"
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
     return document
 
 
 def write_json(path: Path, document: Any) -> None:
+    """Replace a file, or leave the old one."""
+    replace_durably(path, json.dumps(document, indent=1, default=str) + "\n")
+
+
+def replace_durably(path: Path, text: str) -> None:
+    """The old text or the new one, after a loss of power too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     os.replace(temporary, path)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
 
-from warehouse.run_record import LeftToAnother, TryAgain, has_loaded
+from warehouse.plan_inputs import Backfill
+from warehouse.run_record import LeftToAnother, TryAgain, has_loaded, read_plan_of, replace_durably
 
 # Airflow takes the ids in the address of a request, which has a limit.
 IDS_AT_ONCE = 50
@@ -33,28 +33,42 @@ class Turns:
         """Forget what an earlier attempt of this run decided."""
         _write(home, [run for run in _decided(home) if run != self.run_id])
 
-    def leave_to_another(self, home: Path, session: date) -> date:
+    def leave_to_another(self, home: Path, session: date, held_until: date | None) -> date:
         """Raise LeftToAnother when this run belongs to a backfill and a run that has not built yet follows it.
 
-        Else the session to build at: the run's own, or a later one that was left to it, for the runs need not end in the order of their sessions.
-        Runs that have decided already, to leave it or to build, are not waited for: they saw less of `raw` than this one.
+        Else the session to build at: the run's own, or a later one that was left to it, for the runs need not end in the order of their sessions;
+        but none later than `held_until`, the last session that raw holds. Runs that have decided already, to leave it or to build, are not
+        waited for: they saw less of `raw` than this one.
         """
         decided = self._still_active([run for run in _decided(home) if run != self.run_id])
         _write(home, [*decided, self.run_id])
+        left = _left(home) or session
         to_come = self.active_runs(None) - len(decided) - 1
         if self.is_backfill and to_come > 0:
-            _leave(home, session, f"{to_come} more runs follow; the last of them builds and publishes")
-        return max(session, _left(home) or session)
+            replace_durably(_left_file(home), str(max(session, left)))
+            raise LeftToAnother(f"{to_come} more runs follow; the last of them builds and publishes")
+        return max(session, min(left, held_until or session))
 
-    def fetch_for_all(self, home: Path, session: date) -> None:
-        """Be the one run of a backfill that fetches; raise LeftToAnother while another one is at it, for it fetches up to the last closed session."""
-        file = home / "runs" / "fetching.txt"
-        other = file.read_text(encoding="utf-8") if file.exists() else ""
-        if other not in ("", self.run_id) and self.active_runs([other]) and not has_loaded(home, other):
-            decided = [run for run in _decided(home) if run != self.run_id]
-            _write(home, [*decided, self.run_id])
-            _leave(home, session, f"run {other} is fetching for all sessions")
-        _replace(file, self.run_id)
+    def at_work(self, home: Path) -> Backfill:
+        """What the other active runs that have not loaded yet fetch and replay: it need not be done twice."""
+        plans = [read_plan_of(home, run) for run in self._working(home) if run != self.run_id]
+        return Backfill(
+            frozenset(
+                f"{batch['dataset']}/{item['input']}"
+                for plan in plans
+                for batch in plan.get("batches", [])
+                for item in batch["items"]
+            ),
+            any(plan.get("replay") for plan in plans),
+        )
+
+    def work(self, home: Path) -> None:
+        """Tell the other runs that this one fetches or replays."""
+        replace_durably(_working_file(home), "\n".join({*self._working(home), self.run_id}))
+
+    def _working(self, home: Path) -> list[str]:
+        runs = [run for run in _lines(_working_file(home)) if not has_loaded(home, run)]
+        return self._still_active(runs)
 
     def wait_for(self, other_run_id: str) -> None:
         """Raise TryAgain while another run is between its build and its publication."""
@@ -72,19 +86,6 @@ class Turns:
         return active
 
 
-def _file(home: Path) -> Path:
-    return home / "runs" / "decided.txt"
-
-
-def _decided(home: Path) -> list[str]:
-    return _file(home).read_text(encoding="utf-8").split() if _file(home).exists() else []
-
-
-def _leave(home: Path, session: date, why: str) -> NoReturn:
-    _replace(_left_file(home), str(max(session, _left(home) or session)))
-    raise LeftToAnother(why)
-
-
 def forget_left(home: Path, published: date) -> None:
     """What was left to another run is published."""
     left = _left(home)
@@ -93,20 +94,26 @@ def forget_left(home: Path, published: date) -> None:
 
 
 def _left(home: Path) -> date | None:
-    file = _left_file(home)
-    return date.fromisoformat(file.read_text(encoding="utf-8")) if file.exists() else None
+    for text in _lines(_left_file(home)):
+        return date.fromisoformat(text)
+    return None
 
 
 def _left_file(home: Path) -> Path:
     return home / "runs" / "left_session.txt"
 
 
+def _working_file(home: Path) -> Path:
+    return home / "runs" / "working.txt"
+
+
+def _decided(home: Path) -> list[str]:
+    return _lines(home / "runs" / "decided.txt")
+
+
 def _write(home: Path, runs: list[str]) -> None:
-    _replace(_file(home), "\n".join(runs))
+    replace_durably(home / "runs" / "decided.txt", "\n".join(runs))
 
 
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split() if file.exists() else []
