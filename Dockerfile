@@ -5,10 +5,11 @@ ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 FROM ${PYTHON_IMAGE} AS packages
 # uv reads pip's variable for a mirror of the package index; like every argument of this stage it does not reach the image.
 ARG PIP_INDEX_URL
-ENV UV_DEFAULT_INDEX=${PIP_INDEX_URL} UV_LINK_MODE=copy UV_HTTP_TIMEOUT=180
+ENV UV_DEFAULT_INDEX=${PIP_INDEX_URL} UV_LINK_MODE=copy UV_HTTP_TIMEOUT=180 \
+    PIP_CACHE_DIR=/var/cache/packages/pip UV_CACHE_DIR=/var/cache/packages/uv
 COPY deploy/requirements-build.lock requirements-stack.lock /tmp/
 # Wheels only: no package runs code of its own while it is installed. Bytecode now, because the root file system is read-only later.
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/var/cache/packages \
     python -m venv --without-pip /opt/venv \
     && python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
         --require-hashes -r /tmp/requirements-build.lock \
