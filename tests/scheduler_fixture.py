@@ -161,12 +161,17 @@ class RunningAirflow:
 
     def runs(self, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
         """All runs of a DAG, oldest first."""
-        found: list[dict[str, Any]] = self.api(f"/dags/{dag_id}/dagRuns?limit=1000&order_by=id")["dag_runs"]
-        return found
+        found: list[dict[str, Any]] = []
+        while True:
+            # Airflow gives a hundred at most.
+            page = self.api(f"/dags/{dag_id}/dagRuns?limit=100&offset={len(found)}&order_by=id")["dag_runs"]
+            found += page
+            if len(page) < 100:
+                return found
 
     def tasks(self, run_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
         """The task instances of a run."""
-        found: list[dict[str, Any]] = self.api(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=1000")[
+        found: list[dict[str, Any]] = self.api(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100")[
             "task_instances"
         ]
         return found
