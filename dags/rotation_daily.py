@@ -22,6 +22,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from alerts.deadline import daily_deadline
 from alerts.notifiers import RunFailed
+from market_calendar.priority import BackfillsLast
 from market_calendar.timetable import NyseSessionTimetable
 
 WAREHOUSE_POOL = "rotation_warehouse"  # one slot: DuckDB has one writer
@@ -72,8 +73,7 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
     default_args={
         "owner": "data-engineering",
         "retries": 3,
-        # The nearer to its end, the sooner a run gets the one slot: thousands of runs of a backfill that are yet to be planned wait for it.
-        "weight_rule": "upstream",
+        "weight_rule": BackfillsLast(),
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=15),
@@ -100,7 +100,8 @@ def rotation_daily() -> None:
         return batches
 
     # Eight more attempts with growing pauses are about an hour of patience with a source that is late.
-    @task(execution_timeout=timedelta(minutes=45), retries=8)
+    # It needs no slot of the pool, and Airflow 3.3.2 cannot read a weight rule of one's own on a mapped task.
+    @task(execution_timeout=timedelta(minutes=45), retries=8, weight_rule="upstream")
     def fetch(batch: dict[str, Any], run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("fetch", run_id, batch["batch"], patient=not IN_MAKE_RUN)
         return result

@@ -41,8 +41,8 @@ WAREHOUSE_POOL = (
 def rotation_housekeeping() -> None:
     """Two tasks that do not depend on each other."""
 
-    # Before the plans of a backfill, which would keep the slot for hours.
-    @task(pool=WAREHOUSE_POOL, priority_weight=10)
+    # Before whatever waits for the slot: it takes a second.
+    @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
         from warehouse.housekeeping import HousekeepingFailed, clean_home, require_room
         from warehouse.settings import Settings, SettingsError

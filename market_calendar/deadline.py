@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
 
-class QueuedAtUnlessBackfill(BaseDeadlineReference):  # type: ignore[misc]
+class QueuedAtUnlessBackfill(BaseDeadlineReference):
     """When the run was queued; None, and so no deadline, for a run of a backfill."""
 
     required_kwargs = frozenset({"dag_id", "run_id"})

@@ -99,6 +99,20 @@ def test_a_backfill_has_one_run_per_session_and_publishes_at_its_end_alone(case:
     assert published_digests(case.home) == published_digests(case.straight)
 
 
+def test_a_backfill_gives_way_to_every_other_run(case: Case) -> None:
+    weights = {
+        (run["run_type"], task["task_id"]): task["priority_weight"]
+        for run in case.airflow.runs()
+        for task in case.airflow.tasks(run["dag_run_id"])
+    }
+    order = ["plan", "load", "build", "audit", "publish"]
+    for run_type in ("backfill", "scheduled"):
+        assert [weights[run_type, task] for task in order] == sorted(
+            weights[run_type, task] for task in order
+        )
+    assert weights["backfill", "publish"] < weights["scheduled", "plan"]
+
+
 def test_a_backfill_fetches_each_input_once(case: Case) -> None:
     """One payload for each input and range: the first run of the backfill and the scheduled run may each have asked."""
     ranges = list((case.home.landing / "prices" / "SPY").glob("*.json"))

@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Backfill:
-    """What the other runs of a backfill are at: the inputs (`dataset/name`) that they fetch, and whether one loads what is in landing."""
+    """What the other runs of a backfill are at: the inputs (`dataset/name`) that they fetch, and whether one is at work at all: then what lies in landing is its own to load."""
 
     fetched_by_others: frozenset[str] = frozenset()
     replayed_by_another: bool = False

@@ -59,7 +59,7 @@ class Turns:
                 for batch in plan.get("batches", [])
                 for item in batch["items"]
             ),
-            any(plan.get("replay") for plan in plans),
+            bool(plans),
         )
 
     def work(self, home: Path) -> None:
