@@ -44,6 +44,20 @@ class Case:
                 "select generation, session_date::varchar, run_id from ops.publication order by 1"
             ).fetchall()
 
+    def backfill(self, first: str, last: str, *options: str) -> None:
+        """Create a backfill, when Airflow has closed the one before: it allows one at a time."""
+        self.airflow.wait(
+            lambda: all(
+                entry["completed_at"]
+                for entry in self.airflow.api(f"/backfills?dag_id={DAG_ID}")["backfills"]
+            ),
+            "the backfill before to be closed",
+            180,
+        )
+        self.airflow.airflow(
+            "backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last, *options
+        )
+
     def all_ended(self) -> bool:
         """No run is queued or running."""
         return all(run["state"] in ("success", "failed") for run in self.airflow.runs())
@@ -122,16 +136,7 @@ def test_a_backfill_fetches_each_input_once(case: Case) -> None:
 
 def test_a_backfill_is_resumed_by_creating_it_again(case: Case) -> None:
     before = case.airflow.runs()
-    case.airflow.airflow(
-        "backfill",
-        "create",
-        "--dag-id",
-        DAG_ID,
-        "--from-date",
-        case.sessions[0],
-        "--to-date",
-        case.sessions[-2],
-    )
+    case.backfill(case.sessions[0], case.sessions[-2])
     assert [run["dag_run_id"] for run in case.airflow.runs()] == [run["dag_run_id"] for run in before]
 
 
@@ -170,10 +175,7 @@ def test_a_backfill_after_the_warehouse_was_lost_takes_what_landing_holds(case: 
     case.home.warehouse.unlink()
     shutil.rmtree(case.home.files_dir / "prices")  # type: ignore[operator]
     (case.home.files_dir / "prices").mkdir()  # type: ignore[operator]
-    case.airflow.airflow(
-        "backfill", "create", "--dag-id", DAG_ID, "--from-date", case.sessions[-3], "--to-date", case.sessions[-1],
-        "--reprocess-behavior", "completed",
-    )  # fmt: skip
+    case.backfill(case.sessions[-3], case.sessions[-1], "--reprocess-behavior", "completed")
     case.airflow.wait(case.all_ended, "the backfill to end", 300)
     assert case.airflow.runs()[-1]["state"] is not None
     assert published_digests(case.home) == published_digests(case.straight)
