@@ -256,7 +256,7 @@ def test_a_backup_killed_half_way_leaves_no_backup_and_the_next_one_tidies_up(
 def test_a_restore_killed_half_way_lets_no_run_start_and_is_ended_by_the_next(
     settings: Settings, target: Path, tmp_path: Path
 ) -> None:
-    made = make_backup(settings, target)
+    made = next_backup(settings, target, 0)
     restored = to_home(settings, tmp_path / "restored")
     code = KILLED_WHEN_A_FILE_GROWS.format(module="restore", arguments=f"[{str(made.folder)!r}]")
     with python(code, **as_environment(restored)) as process:
