@@ -30,6 +30,7 @@ from warehouse.catalog import quoted
 from warehouse.database import HomeError, high_water_session, pipeline_database, refuse_other_kind
 from warehouse.housekeeping import between_runs
 from warehouse.publication import code_version
+from warehouse.run_record import replace_durably
 from warehouse.settings import Settings, SettingsError, environment
 
 FORMAT = 1
@@ -167,8 +168,8 @@ def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetim
     text = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
     description.sums_sha256 = hashlib.sha256(text.encode()).hexdigest()
     description.warnings = _missing_payloads(partial)
-    _write(partial / SUMS, text)
-    _write(partial / DESCRIPTION, json.dumps(asdict(description), indent=1) + "\n")
+    replace_durably(partial / SUMS, text)
+    replace_durably(partial / DESCRIPTION, json.dumps(asdict(description), indent=1) + "\n")
     verify_backup(partial)
     for path in partial.rglob("*"):
         if path.is_file():
@@ -284,7 +285,7 @@ def restore(settings: Settings, folder: Path) -> Description:
             f"{error.filename}: {error.strerror}. Choose a folder that can be written."
         ) from None
     # A marker without a kind is refused by every run, so nothing starts in a home that is half there.
-    _write(settings.home / MARKER, json.dumps(_restoring(folder)) + "\n")
+    replace_durably(settings.home / MARKER, json.dumps(_restoring(folder)) + "\n")
     for name, digest in _read_sums(folder).items():
         if name == MARKER:
             continue
@@ -297,7 +298,7 @@ def restore(settings: Settings, folder: Path) -> Description:
         os.replace(temporary, target)
     _require_rows(settings.warehouse, told)
     os.sync()
-    _write(settings.home / MARKER, (folder / MARKER).read_text(encoding="utf-8"))
+    replace_durably(settings.home / MARKER, (folder / MARKER).read_text(encoding="utf-8"))
     return told
 
 
@@ -398,15 +399,6 @@ def _copy_stream(source: BinaryIO, target: Path) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":
