@@ -1,7 +1,8 @@
 """One alert in words: for a log line, a mail and a webhook.
 
-In: what a callback knows. Out: plain text, HTML and JSON. Every word may come from a source's answer, so nothing here is ever taken as a
-template, markup or a mail header. Caveat: a long message is cut; the whole of it is in the log of the task.
+In: what a callback knows. Out: plain text, HTML and JSON. Every word may come from a source's answer, so
+nothing here is ever taken as a template, markup or a mail header. Caveat: a long message is cut; the whole
+of it is in the log of the task.
 """
 
 from __future__ import annotations
@@ -77,14 +78,17 @@ class Alert:
         )
 
     def runbook(self, runbook_url: str) -> str:
-        """The page to read: a path in the repository, or an address when ROTATION_RUNBOOK_URL names where the repository can be read."""
+        """The page to read: a path in the repository, or an address when ROTATION_RUNBOOK_URL names where
+        the repository can be read.
+        """
         path = f"docs/runbook/{RUNBOOK_PAGES[self.kind]}"
         return f"{runbook_url.rstrip('/')}/{path}" if runbook_url else path
 
     def _chat_text(self, runbook_url: str) -> str:
         facts = "\n".join(f"{name}: {text}" for name, text in self._facts(runbook_url))
         text = f"{self.short_subject()}\n{_cut(self.message)}\n{facts}"
-        # A chat room takes <!channel> and <address|words> as commands; the field `message` has the words as they are.
+        # A chat room takes <!channel> and <address|words> as commands; the field `message` has the
+        # words as they are.
         return text.replace("<", "‹").replace(">", "›")
 
     def _facts(self, runbook_url: str) -> list[tuple[str, str]]:
@@ -112,5 +116,7 @@ def _cut(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters but the line feed, and without halves of surrogate pairs, which no encoder takes."""
+    """Without control characters but the line feed, and without halves of surrogate pairs, which no encoder
+    takes.
+    """
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", " ", text)

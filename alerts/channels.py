@@ -1,11 +1,14 @@
 """The channels of an alert: the log always, mail and webhook where a setting asks for them.
 
-In: an alert, the settings ROTATION_ALERT_* and Airflow's connections `smtp_default` and `alert_webhook`, looked up when the alert is sent, so that
-no DAG holds an address or a secret. Out: messages; a channel that fails is an error in the log and hides neither the others nor the failure itself.
-Caveat: callbacks of a DAG have about fifty seconds (`[dag_processor] dag_file_processor_timeout`), so each channel has a limit of its own.
+In: an alert, the settings ROTATION_ALERT_* and Airflow's connections `smtp_default` and `alert_webhook`,
+looked up when the alert is sent, so that no DAG holds an address or a secret. Out: messages; a channel that
+fails is an error in the log and hides neither the others nor the failure itself. Caveat: callbacks of a DAG
+have about fifty seconds (`[dag_processor] dag_file_processor_timeout`), so each channel has a limit of its
+own.
 
-The webhook does not go through the HTTP provider's HttpNotifier: when a connection is refused it logs the whole address, which for Slack
-is the secret, and it waits without a limit. Mail goes through SmtpNotifier, whose `notify` is called directly: the words of an alert are no template.
+The webhook does not go through the HTTP provider's HttpNotifier: when a connection is refused it logs the
+whole address, which for Slack is the secret, and it waits without a limit. Mail goes through SmtpNotifier,
+whose `notify` is called directly: the words of an alert are no template.
 """
 
 from __future__ import annotations
@@ -99,7 +102,8 @@ def _webhook_of_connection() -> str:
     address = str(connection.password or connection.host or "").strip()
     if not address:
         raise NotDelivered(
-            f"The Airflow connection {WEBHOOK_CONNECTION} is empty; put the webhook's whole address into its password."
+            f"The Airflow connection {WEBHOOK_CONNECTION} is empty; put the webhook's whole address into its"
+            " password."
         )
     return address
 
@@ -113,7 +117,8 @@ def _host(url: str) -> str:
         parts, named = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"ROTATION_ALERT_WEBHOOK_URL (or the password of {WEBHOOK_CONNECTION}) is no address that starts with https://."
+            f"ROTATION_ALERT_WEBHOOK_URL (or the password of {WEBHOOK_CONNECTION}) is no address that starts"
+            " with https://."
         )
     return named
 
@@ -143,7 +148,9 @@ def _send_mail(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
 
 
 def _bounded_hook(auth_type: str) -> Any:
-    """The provider's hook with short waits and one attempt: by default a silent mail server holds it for three minutes."""
+    """The provider's hook with short waits and one attempt: by default a silent mail server holds it for
+    three minutes.
+    """
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     class BoundedSmtpHook(SmtpHook):  # type: ignore[misc]

@@ -1,8 +1,9 @@
 """Is the publication fresh and sound? Asked by `make status` and by the DAG `rotation_watch`.
 
-In: the home's `published/` folder, nothing else, so it works with Airflow stopped. Out: lines to print, problems in whole sentences, and the stale
-inputs. Sound: the last run succeeded, the link leads to a file that opens, and no critical check failed. Fresh: a live warehouse holds the last
-session whose evening run is due; one fed from files or the simulation holds the session that was last asked for.
+In: the home's `published/` folder, nothing else, so it works with Airflow stopped. Out: lines to print,
+problems in whole sentences, and the stale inputs. Sound: the last run succeeded, the link leads to a file
+that opens, and no critical check failed. Fresh: a live warehouse holds the last session whose evening run
+is due; one fed from files or the simulation holds the session that was last asked for.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from warehouse.settings import Settings
 
 # The DAG's own limit for a run.
 LONGEST_RUN = timedelta(hours=6)
-# The run of a session starts at 18:30 New York and has two hours until its deadline; only then is the session missing.
+# The run of a session starts at 18:30 New York and has two hours until its deadline; only then is the
+# session missing.
 MISSING_FROM = time(20, 30)
 
 
 @dataclass(frozen=True)
 class StaleInput:
-    """One row of `ops.freshness` that is behind its own schedule; `last_date` is None when it was never served."""
+    """One row of `ops.freshness` that is behind its own schedule; `last_date` is None when it was never
+    served.
+    """
 
     name: str
     last_date: date | None
@@ -89,7 +93,9 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """`published/status.json`, empty when nothing has run; raises OSError or ValueError when it cannot be read."""
+    """`published/status.json`, empty when nothing has run; raises OSError or ValueError when it cannot be
+    read.
+    """
     path = settings.published / "status.json"
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(document, dict):
@@ -115,7 +121,9 @@ def publication_in_place(settings: Settings) -> str:
 
 
 def last_due_session(now: datetime) -> date:
-    """The latest session that must have been published by `now`; raises NotASession after the end of the calendar."""
+    """The latest session that must have been published by `now`; raises NotASession after the end of the
+    calendar.
+    """
     local = now.astimezone(NEW_YORK)
     day = local.date() if local.time() >= MISSING_FROM else local.date() - timedelta(days=1)
     return sessions_between(day - timedelta(days=14), day)[-1]
@@ -124,7 +132,8 @@ def last_due_session(now: datetime) -> date:
 def _check_file(state: PublicationState, current: Path, status: dict[str, Any], now: datetime) -> None:
     with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
         row = connection.execute(
-            "select generation, session_date, data_source, published_at_utc, run_id from ops.publication where generation = ?",
+            "select generation, session_date, data_source, published_at_utc, run_id from ops.publication"
+            " where generation = ?",
             [int(current.name)],
         ).fetchone()
         if row is None:
@@ -132,19 +141,27 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
             return
         generation, session, source, published, run_id = row
         counts = connection.execute(
-            "select count(*), count(*) filter (not passed), count(*) filter (not passed and severity = 'critical') from ops.validation_results where run_id = ?",
+            "select count(*), count(*) filter (not passed), count(*) filter (not passed and severity ="
+            " 'critical') from ops.validation_results where run_id = ?",
             [run_id],
         ).fetchone()
         state.stale = [
             StaleInput(*entry)
             for entry in connection.execute(
-                "select dataset || '/' || input, last_date, expected_date, required from ops.freshness where stale order by required desc, 1"
+                "select dataset || '/' || input, last_date, expected_date, required from ops.freshness where"
+                " stale order by required desc, 1"
             ).fetchall()
         ]
     checked, failed, critical = counts if counts else (0, 0, 0)
     state.lines += [
-        f"generation {generation}, session {session}, data source {source}, published {published:%Y-%m-%d %H:%M} UTC",
-        f"{checked} rules checked, {failed} failed, {critical} of them critical; {len(state.stale)} inputs stale",
+        (
+            f"generation {generation}, session {session}, data source {source}, published"
+            f" {published:%Y-%m-%d %H:%M} UTC"
+        ),
+        (
+            f"{checked} rules checked, {failed} failed, {critical} of them critical; {len(state.stale)}"
+            " inputs stale"
+        ),
     ]
     state.lines += [f"  stale: {entry}{' (required)' if entry.required else ''}" for entry in state.stale[:5]]
     try:

@@ -1,6 +1,7 @@
 """The deadline of the daily run.
 
-In: ROTATION_DEADLINE_MINUTES. Out: what `rotation_daily` passes to Airflow as `deadline`; which runs have one is in `market_calendar.deadline`.
+In: ROTATION_DEADLINE_MINUTES. Out: what `rotation_daily` passes to Airflow as `deadline`; which runs have
+one is in `market_calendar.deadline`.
 """
 
 from __future__ import annotations

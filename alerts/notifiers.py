@@ -1,8 +1,9 @@
 """Airflow's notifiers of this project: what a DAG, a task or a deadline calls, turned into an alert and sent.
 
-In: the context that Airflow hands over, and `published/status.json`, where the failed step has left its sentence. Out: one alert. DAG callbacks
-run in the DAG processor, task callbacks in the task's process, deadline callbacks in the triggerer: all three need the settings, the home's
-`published/` folder (read-only is enough) and the connections. Caveat: a run of a backfill is told to the log alone, however many fail.
+In: the context that Airflow hands over, and `published/status.json`, where the failed step has left its
+sentence. Out: one alert. DAG callbacks run in the DAG processor, task callbacks in the task's process,
+deadline callbacks in the triggerer: all three need the settings, the home's `published/` folder (read-only
+is enough) and the connections. Caveat: a run of a backfill is told to the log alone, however many fail.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class AlertNotifier(BaseNotifier):  # type: ignore[misc]
         raise NotImplementedError
 
     def __call__(self, *args: Any) -> None:
-        """Straight to `notify`: the base class would render fields that this has not, and fails at that under `airflow dags test`."""
+        """Straight to `notify`: the base class would render fields that this has not, and fails at that
+        under `airflow dags test`.
+        """
         self.notify(args[0])
 
     def notify(self, context: Any) -> None:
@@ -64,14 +67,20 @@ class RunFailed(AlertNotifier):
         session = _session(context.get("dag_run")) or told.get("session_date")
         step = told.get("step") if told.get("message") else task
         if reason == "timed_out":
-            message = f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the task at work was {task or 'unknown'}."
+            message = (
+                f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the task at"
+                f" work was {task or 'unknown'}."
+            )
         elif told.get("message"):
             # Of the failed step, or of one that was tried again to no avail.
             message = str(told["message"])
         elif reason == "all_tasks_deadlocked":
             message = f"No task of the run could start any more; the first that waited is {task}."
         else:
-            message = f"Task {task or 'unknown'} left no sentence (killed, out of memory, timed out, or stopped before it could write); its log says more."
+            message = (
+                f"Task {task or 'unknown'} left no sentence (killed, out of memory, timed out, or stopped"
+                " before it could write); its log says more."
+            )
             message += f" Where this alert was made, a setting is refused: {wrong}" if wrong else ""
         kind = KIND_OF_DAG.get(dag.dag_id, "failed")
         of_session, at_step = f" for {session}" if session else "", f" at {step}" if step else ""
@@ -94,7 +103,10 @@ class PublicationStale(AlertNotifier):
             return None  # what did not take the test alert is in the log, and would not take this one
         dag_id, run_id, error = context["dag"].dag_id, str(context["run_id"]), context.get("exception")
         if not isinstance(error, AirflowFailException):
-            message = f"The check ended before it could say anything ({type(error).__name__ if error else 'killed'}); its log says more."
+            message = (
+                "The check ended before it could say anything"
+                f" ({type(error).__name__ if error else 'killed'}); its log says more."
+            )
             return Alert("watch", "Rotation: the morning check itself failed", message, dag_id, run_id)
         subject = "Rotation: the publication is not fresh or not sound"
         return Alert("stale", subject, str(error), dag_id, run_id, in_place=_home()[2])
@@ -118,11 +130,21 @@ class DeadlineMissed(AlertNotifier):
             if at_work
             else "It has not begun to work: another run holds it up, or no worker takes its tasks"
         )
-        message = f"The run was queued at {_moment(run.get('queued_at'))} and should have ended by {_moment(needed_by)}. {where} (state {state})."
+        message = (
+            f"The run was queued at {_moment(run.get('queued_at'))} and should have ended by"
+            f" {_moment(needed_by)}. {where} (state {state})."
+        )
         of_session = f" for {session}" if session else ""
         return Alert(
-            "deadline", f"Rotation: run{of_session} is late", message, str(run["dag_id"]), run_id, session, None, in_place
-        )  # fmt: skip
+            "deadline",
+            f"Rotation: run{of_session} is late",
+            message,
+            str(run["dag_id"]),
+            run_id,
+            session,
+            None,
+            in_place,
+        )
 
 
 def _home() -> tuple[str | None, dict[str, Any], str]:
@@ -135,7 +157,8 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
     except SettingsError as error:
         wrong = str(error)
         try:
-            # Only `published/` is read here; the folder of source files need not be mounted where callbacks run.
+            # Only `published/` is read here; the folder of source files need not be mounted
+            # where callbacks run.
             settings = Settings.from_environment({**environment(), "ROTATION_FILES_DIR": str(REPOSITORY)})
         except SettingsError:
             return wrong, {}, "unknown, as the settings are wrong"

@@ -1,6 +1,8 @@
-"""What `rotation_watch` does: the checks of `make status`, and on Mondays a digest of optional inputs that are behind.
+"""What `rotation_watch` does: the checks of `make status`, and on Mondays a digest of optional inputs that
+are behind.
 
-In: the home. Out: the problems, in whole sentences; the digest is sent from here, as nothing fails because of it.
+In: the home. Out: the problems, in whole sentences; the digest is sent from here, as nothing fails because
+of it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from alerts.checks import StaleInput, check_publication, publication_in_place
 from market_calendar.sessions import NEW_YORK
 from warehouse.settings import Settings
 
-# A few days late mends itself mostly (a holiday of the source, a late release); longer deserves a person's look.
+# A few days late mends itself mostly (a holiday of the source, a late release); longer deserves a person's
+# look.
 DIGEST_DAYS, DIGEST_WEEKDAY, SHOWN_INPUTS = 5, 0, 15
 
 
@@ -46,9 +49,14 @@ def digest(late: list[StaleInput], run_id: str | None, in_place: str) -> Alert:
     more = f"; and {len(late) - SHOWN_INPUTS} more (ops.freshness)" if len(late) > SHOWN_INPUTS else ""
     noun = "input is" if len(late) == 1 else "inputs are"
     return Alert(
-        "stale_inputs", f"Rotation: {len(late)} optional {noun} stale", f"{shown}{more}.",
-        "rotation_watch", run_id, in_place=in_place, severity="warning",
-    )  # fmt: skip
+        "stale_inputs",
+        f"Rotation: {len(late)} optional {noun} stale",
+        f"{shown}{more}.",
+        "rotation_watch",
+        run_id,
+        in_place=in_place,
+        severity="warning",
+    )
 
 
 def send_test_alert(run_id: str | None) -> list[str]:

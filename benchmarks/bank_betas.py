@@ -1,8 +1,11 @@
-"""Rolling bank betas against a plain rolling regression with statsmodels: are they equal, and how long do both take?
+"""Rolling bank betas against a plain rolling regression with statsmodels: are they equal, and how long do
+both take?
 
-In: a published warehouse (`--warehouse .../warehouse.duckdb`), else made-up observations of the same shape. Out: lines on standard output;
-exit 1 when a figure differs by more than 1e-8 of itself. Run it as `PYTHONPATH=. .venv/bin/python benchmarks/bank_betas.py`.
-The plain way is one `sm.OLS(...).fit(cov_type="HAC", cov_kwds={"maxlags": 5})` per window, timed on some symbols and scaled to all.
+In: a published warehouse (`--warehouse .../warehouse.duckdb`), else made-up observations of the same shape.
+Out: lines on standard output; exit 1 when a figure differs by more than 1e-8 of itself. Run it as
+`PYTHONPATH=. .venv/bin/python benchmarks/bank_betas.py`. The plain way is one
+`sm.OLS(...).fit(cov_type="HAC", cov_kwds={"maxlags": 5})` per window, timed on some symbols and scaled to
+all.
 """
 
 from __future__ import annotations
@@ -51,7 +54,9 @@ def load_observations(warehouse: Path | None) -> pd.DataFrame:
 
 
 def fit_plain(rows: pd.DataFrame) -> np.ndarray:
-    """Slopes, standard errors and t of every window, the way a textbook has it: (windows, 3 figures, factors)."""
+    """Slopes, standard errors and t of every window, the way a textbook has it: (windows, 3 figures,
+    factors).
+    """
     columns = [betas.FACTOR_COLUMNS[name] for name in betas.MODELS[MODEL]]
     response = rows[betas.RESPONSE].to_numpy()
     regressors = sm.add_constant(rows[columns].to_numpy())
@@ -75,7 +80,8 @@ def main() -> int:
     observations = load_observations(options.warehouse)
     by_symbol = {str(symbol): rows for symbol, rows in observations.groupby("symbol", sort=True)}
     print(
-        f"{len(observations):,} observations of {len(by_symbol)} symbols ({'recorded' if options.warehouse else 'made up'})"
+        f"{len(observations):,} observations of {len(by_symbol)} symbols"
+        f" ({'recorded' if options.warehouse else 'made up'})"
     )
 
     worst, plain_seconds, own_seconds, windows = 0.0, 0.0, 0.0, 0
@@ -92,7 +98,8 @@ def main() -> int:
         worst = max(worst, float(difference.max()))
         windows += len(expected)
         print(
-            f"{symbol}: {len(expected):,} windows, largest relative difference {difference.max():.1e} (median {np.median(difference):.1e})"
+            f"{symbol}: {len(expected):,} windows, largest relative difference {difference.max():.1e} (median"
+            f" {np.median(difference):.1e})"
         )
     print(
         f"{MODEL}/{ESTIMATOR}: statsmodels {plain_seconds:.2f} s, this project {own_seconds:.3f} s "
@@ -103,8 +110,9 @@ def main() -> int:
     seconds = time.perf_counter() - started
     fits = len(frame.drop_duplicates(["symbol", "session_date", "model", "estimator"]))
     print(
-        f"the whole history of {len(by_symbol)} symbols: {fits:,} windows of {len(betas.MODELS)} models and {len(betas.ESTIMATORS)} estimators "
-        f"in {seconds:.1f} s; one statsmodels fit each would take about {plain_seconds / windows * fits / 60:.0f} minutes"
+        f"the whole history of {len(by_symbol)} symbols: {fits:,} windows of {len(betas.MODELS)} models and"
+        f" {len(betas.ESTIMATORS)} estimators in {seconds:.1f} s; one statsmodels fit each would take about"
+        f" {plain_seconds / windows * fits / 60:.0f} minutes"
     )
     if not worst <= TOLERANCE:
         print(f"NOT EQUAL: {worst:.1e} is more than {TOLERANCE:.0e}")

@@ -1,6 +1,7 @@
 """Banks: beta to the 2-year with its interval, regime, moves for yields 25 bp lower, securities.
 
-In: the page. Out: blocks of its section, of the latest session with an estimate. Caveat: intervals are 90 %, beta ± 1.645 Newey-West errors.
+In: the page. Out: blocks of its section, of the latest session with an estimate. Caveat: intervals are 90
+%, beta ± 1.645 Newey-West errors.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def _beta(page: Page, section: Section) -> None:
             name
             for name in ("KRE", "regional", "all_banks", "KBE", "JPM")
             if reader.connection.execute(
-                "select 1 from marts.bank_sensitivity_daily where entity_id = ? and session_date <= ? and beta_y2 is not null limit 1",
+                "select 1 from marts.bank_sensitivity_daily where entity_id = ? and session_date <= ? and"
+                " beta_y2 is not null limit 1",
                 [name, session],
             ).fetchone()
         ),
@@ -96,10 +98,14 @@ def _beta(page: Page, section: Section) -> None:
         day(last["session_date"]),
     )
     legend = Markup(
-        'Strip at the bottom: <span class="nw"><span class="key c1"></span> gains when rates fall</span> <span class="nw"><span class="key c2"></span> gains when rates rise</span> <span class="nw"><span class="key hold"></span> unclear.</span> Now: <strong>{}</strong> since {}. Shaded: 90 % interval (Newey–West).'
+        'Strip at the bottom: <span class="nw"><span class="key c1"></span> gains when rates fall</span>'
+        ' <span class="nw"><span class="key c2"></span> gains when rates rise</span> <span class="nw"><span'
+        ' class="key hold"></span> unclear.</span> Now: <strong>{}</strong> since {}. Shaded: 90 % interval'
+        " (Newey–West)."
     ).format(text(last["regime"]), day(last["regime_start_date"]))
     alt = Markup(
-        "Effect on {} of a parallel rise of yields by 10 basis points, 252 observations, by week from {} to {}; now {} per cent, interval {} to {}; regime {}."
+        "Effect on {} of a parallel rise of yields by 10 basis points, 252 observations, by week from {} to"
+        " {}; now {} per cent, interval {} to {}; regime {}."
     ).format(
         entity,
         points[0]["d"],
@@ -117,7 +123,9 @@ def _beta(page: Page, section: Section) -> None:
             "high = beta_y2 + 1.645 * std_error_y2",
             "regime",
         ],
-        f"entity_id = '{entity}' and session_date in (select max(session_date) from marts.bank_sensitivity_daily where entity_id = '{entity}' and beta_y2 is not null and session_date <= ? group by year(session_date))",
+        f"entity_id = '{entity}' and session_date in (select max(session_date) from"
+        f" marts.bank_sensitivity_daily where entity_id = '{entity}' and beta_y2 is not null and session_date"
+        " <= ? group by year(session_date))",
         [session],
         order="session_date desc",
     )
@@ -177,7 +185,8 @@ def _sensitivity(reader: Reader, session: dt.date, where: str) -> list[Row]:
         "sensitivity_rank",
     ]
     latest = reader.scalar(
-        f"select max(session_date) from marts.bank_sensitivity_daily where session_date <= '{session}' and beta_y2 is not null and {where}"
+        f"select max(session_date) from marts.bank_sensitivity_daily where session_date <= '{session}' and"
+        f" beta_y2 is not null and {where}"
     )
     if not latest.known:
         raise Absent(f"marts.bank_sensitivity_daily has no estimate up to {session}.")
@@ -241,19 +250,22 @@ def _moves(page: Page, section: Section) -> None:
         head,
         [line(row) for row in rows],
         Markup(
-            "Move: all yields 25 bp lower at an unchanged market. 2-year alone: without holding the market. “Unclear” is not “insensitive”. Groups: equal-weighted, today’s members."
+            "Move: all yields 25 bp lower at an unchanged market. 2-year alone: without holding the market."
+            " “Unclear” is not “insensitive”. Groups: equal-weighted, today’s members."
         ),
     )
     if points:
         ahead = sum(point["low"] > 0 for point in points)
         title = Markup("If all yields fell by 25 bp at an unchanged market, estimates of {}").format(when)
         alt = Markup(
-            "Estimated price move with its 90 per cent interval for {} entities; {} of them with the whole interval above zero. {}."
+            "Estimated price move with its 90 per cent interval for {} entities; {} of them with the whole"
+            " interval above zero. {}."
         ).format(
             len(points),
             ahead,
             "; ".join(
-                f"{p['name']} {plain_number(p['v'], 2, signed=True)} per cent ({plain_number(p['low'], 2, signed=True)} to {plain_number(p['high'], 2, signed=True)})"
+                f"{p['name']} {plain_number(p['v'], 2, signed=True)} per cent"
+                f" ({plain_number(p['low'], 2, signed=True)} to {plain_number(p['high'], 2, signed=True)})"
                 for p in points
             ),
         )
@@ -268,7 +280,8 @@ def _moves(page: Page, section: Section) -> None:
                 "marts.bank_sensitivity_daily",
                 everything,
                 legend,
-                f"select * from marts.bank_sensitivity_daily where session_date = '{rows[0]['session_date'].value}'",
+                "select * from marts.bank_sensitivity_daily where session_date ="
+                f" '{rows[0]['session_date'].value}'",
             )
         )
     else:
@@ -334,7 +347,8 @@ def _securities(page: Page, section: Section) -> None:
     reader, session = page.reader, page.session
     reader.require("marts.bank_securities_mark")
     latest = reader.scalar(
-        f"select max(session_date) from marts.bank_securities_mark where session_date <= '{session}' and mark_pct_of_book is not null"
+        f"select max(session_date) from marts.bank_securities_mark where session_date <= '{session}' and"
+        " mark_pct_of_book is not null"
     )
     if not latest.known:
         raise Absent(f"marts.bank_securities_mark has no estimate up to {session}.")
@@ -351,7 +365,8 @@ def _securities(page: Page, section: Section) -> None:
     section.blocks.append(
         Table(
             Markup(
-                "Banks’ securities: estimated gain or loss since the last reported quarter was published on {}"
+                "Banks’ securities: estimated gain or loss since the last reported quarter was published"
+                " on {}"
             ).format(day(rows[0]["since_date"])),
             ["Bucket", "Fund", "Weight, %", "Return less yield, %", "Mark, % of book"],
             [
@@ -365,7 +380,9 @@ def _securities(page: Page, section: Section) -> None:
                 for row in rows
             ],
             Markup(
-                "Estimate of {}, no accounting figure; the split by maturity is an assumption of this project. “Covered” adds up what could be estimated; its weight says how much of the securities that is."
+                "Estimate of {}, no accounting figure; the split by maturity is an assumption of this"
+                " project. “Covered” adds up what could be estimated; its weight says how much of the"
+                " securities that is."
             ).format(day(latest)),
         )
     )

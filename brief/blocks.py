@@ -1,7 +1,8 @@
 """What a section is made of: tables, figures, sentences, and the page that they share.
 
-In: a `Reader` on a publication and its session. Out: the blocks that the template lays out. Caveat: a table that is missing or empty makes a part
-one line long (`attempt`); every other failure goes up and stops the run.
+In: a `Reader` on a publication and its session. Out: the blocks that the template lays out. Caveat: a table
+that is missing or empty makes a part one line long (`attempt`); every other failure goes up and stops the
+run.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Table:
 
 @dataclass
 class Figure:
-    """Drawings with a title that says what is seen, an alternative text, the source and the numbers as a table."""
+    """Drawings with a title that says what is seen, an alternative text, the source and the numbers as a
+    table.
+    """
 
     title: Markup
     alt: Markup

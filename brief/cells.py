@@ -1,8 +1,9 @@
 """Numbers that know where they come from.
 
-In: a read-only connection to a publication. Out: rows of `Cell`s, each with the statement that gives it again, and the texts shown for them.
-Every number on the page is written by `number`, `day` or `text` below, which leave its exact value and its statement in the markup; the
-tests run those statements. Caveat: an address needs the table's grain, so that a window function cannot be a column here (see `Reader.points`).
+In: a read-only connection to a publication. Out: rows of `Cell`s, each with the statement that gives it
+again, and the texts shown for them. Every number on the page is written by `number`, `day` or `text` below,
+which leave its exact value and its statement in the markup; the tests run those statements. Caveat: an
+address needs the table's grain, so that a window function cannot be a column here (see `Reader.points`).
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Reader:
         self.connection = connection
         self.catalog: Catalog = load_catalog()
         found = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name ="
+            " current_database()"
         ).fetchall()
         self.tables = {row[0] for row in found}
 
@@ -82,7 +84,9 @@ class Reader:
         order: str = "",
         limit: int | None = None,
     ) -> list[Row]:
-        """Rows of a table as cells; a column is a name or `alias = expression`. The grain is always among them."""
+        """Rows of a table as cells; a column is a name or `alias = expression`. The grain is always among
+        them.
+        """
         if table not in self.tables:
             raise Absent(f"{table} is not in this publication.")
         grain = self.catalog[table].grain

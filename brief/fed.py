@@ -1,6 +1,8 @@
-"""The Fed: probabilities by meeting, the path against a week and a month ago, what moved it, surprises, calibration.
+"""The Fed: probabilities by meeting, the path against a week and a month ago, what moved it, surprises,
+calibration.
 
-In: the page. Out: blocks of its section, of the latest settlement day up to the session. Caveat: an event beside a change is no proof of a cause.
+In: the page. Out: blocks of its section, of the latest settlement day up to the session. Caveat: an event
+beside a change is no proof of a cause.
 """
 
 from __future__ import annotations
@@ -28,12 +30,16 @@ from brief.cells import (
 
 REASONS = {
     "price_missing": "no settlement for a contract that is needed",
-    "forward_amplification_above_4": "the error of the price would be more than four times as large in the result",
+    "forward_amplification_above_4": (
+        "the error of the price would be more than four times as large in the result"
+    ),
 }
 
 
 def fed(page: Page, section: Section) -> None:
-    """Probabilities by meeting, the path against a week and a month ago, what moved it, how good the probabilities were."""
+    """Probabilities by meeting, the path against a week and a month ago, what moved it, how good the
+    probabilities were.
+    """
     page.reader.require("marts.fomc_meetings_daily")
     latest = page.reader.scalar(
         f"select max(as_of_date) from marts.fomc_meetings_daily where as_of_date <= '{page.session}'"
@@ -127,14 +133,18 @@ def _probabilities(page: Page, section: Section, as_of: dt.date) -> None:
             number(first["hike"], 0, unit="%"),
         )
         parts = [
-            f"{row['meeting_date'].value}: lower {row['cut'].value:.0f}, same {row['hold'].value:.0f}, higher {row['hike'].value:.0f} per cent"
+            f"{row['meeting_date'].value}: lower {row['cut'].value:.0f}, same {row['hold'].value:.0f}, higher"
+            f" {row['hike'].value:.0f} per cent"
             for row in solved
         ]
         alt = Markup("One bar per meeting, cut into the probabilities of the target ranges. {}.").format(
             "; ".join(parts)
         )
         legend = Markup(
-            '<span class="nw"><span class="key cut3"></span> below today’s range</span> <span class="nw"><span class="key hold"></span> today’s range</span> <span class="nw"><span class="key hike3"></span> above it.</span> Ranges in per cent; shares below 9 % are in the table.'
+            '<span class="nw"><span class="key cut3"></span> below today’s range</span> <span'
+            ' class="nw"><span class="key hold"></span> today’s range</span> <span class="nw"><span'
+            ' class="key hike3"></span> above it.</span> Ranges in per cent; shares below 9 % are in the'
+            " table."
         )
         section.blocks.append(
             Figure(
@@ -164,7 +174,8 @@ def _probabilities(page: Page, section: Section, as_of: dt.date) -> None:
                     for row in solved
                 ],
                 Markup(
-                    "Lower, same, higher: than the range in force on {}, all meetings up to that one together."
+                    "Lower, same, higher: than the range in force on {}, all meetings up to that one"
+                    " together."
                 ).format(plain_day(as_of)),
             )
         )
@@ -192,7 +203,8 @@ def _path(page: Page, section: Section, as_of: dt.date) -> None:
     days = {}
     for name, back in (("now", 0), ("a week ago", 7), ("a month ago", 30)):
         cell = reader.scalar(
-            f"select max(as_of_date) from marts.fomc_meetings_daily where expected_rate_pct is not null and as_of_date between date '{as_of}' - {back + 10} and date '{as_of}' - {back}"
+            "select max(as_of_date) from marts.fomc_meetings_daily where expected_rate_pct is not null and"
+            f" as_of_date between date '{as_of}' - {back + 10} and date '{as_of}' - {back}"
         )
         if cell.known:
             days[name] = cell
@@ -256,9 +268,11 @@ def _path(page: Page, section: Section, as_of: dt.date) -> None:
                 [
                     Markup("{}").format(plain_day(meeting)),
                     *(
-                        number(rows[name][meeting]["expected_rate_pct"], 3)
-                        if meeting in rows[name]
-                        else MISSING
+                        (
+                            number(rows[name][meeting]["expected_rate_pct"], 3)
+                            if meeting in rows[name]
+                            else MISSING
+                        )
                         for name in days
                     ),
                 ]
@@ -279,7 +293,8 @@ def _path(page: Page, section: Section, as_of: dt.date) -> None:
                 title,
                 alt,
                 [page.draw(spec, "path")],
-                f"marts.fomc_meetings_daily, settlements of {', '.join(plain_day(cell.value) for cell in days.values())}",
+                "marts.fomc_meetings_daily, settlements of"
+                f" {', '.join(plain_day(cell.value) for cell in days.values())}",
                 table,
                 Markup("The number beside each line is the rate after its last solved meeting."),
                 statement,
@@ -463,7 +478,8 @@ def _repricing(page: Page, section: Section, as_of: dt.date) -> None:
     )
     missing = sum(not row["change_bp"].known for row in rows)
     legend = Markup(
-        "Same contracts on both days. An event stands at the settlement day after which it was known; a coincidence is no proof of a cause."
+        "Same contracts on both days. An event stands at the settlement day after which it was known; a"
+        " coincidence is no proof of a cause."
     ) + (Markup(" Not computable on {} of {} days.").format(missing, len(rows)) if missing else Markup(""))
     section.blocks.append(
         Figure(
@@ -473,7 +489,8 @@ def _repricing(page: Page, section: Section, as_of: dt.date) -> None:
             "marts.policy_repricing",
             table,
             legend,
-            f"select * from marts.policy_repricing where horizon = '{horizon}' and {recent} order by as_of_date",
+            f"select * from marts.policy_repricing where horizon = '{horizon}' and {recent} order by"
+            " as_of_date",
         )
     )
 
@@ -504,7 +521,8 @@ def _surprises(page: Page, section: Section, as_of: dt.date) -> None:
                 for row in rows
             ],
             Markup(
-                "Surprise after Kuttner (2001): what the decision moved the month’s expected rate. Missing where a settlement is."
+                "Surprise after Kuttner (2001): what the decision moved the month’s expected rate. Missing"
+                " where a settlement is."
             ),
         )
     )

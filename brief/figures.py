@@ -1,8 +1,9 @@
-"""The plots: Vega-Lite specifications rendered to static SVG by vl-convert, without a browser, a script or the network.
+"""The plots: Vega-Lite specifications rendered to static SVG by vl-convert, without a browser, a script or
+the network.
 
-In: plain points. Out: SVG text whose colours are CSS variables of the page, so that one drawing serves light, dark and print. The width is about
-400 px on purpose: it is read at full size on a phone and laid out in columns on a desk. Caveat: text is measured in a sans serif of the
-renderer, so labels keep a margin.
+In: plain points. Out: SVG text whose colours are CSS variables of the page, so that one drawing serves
+light, dark and print. The width is about 400 px on purpose: it is read at full size on a phone and laid out
+in columns on a desk. Caveat: text is measured in a sans serif of the renderer, so labels keep a margin.
 """
 
 from __future__ import annotations
@@ -29,18 +30,42 @@ CONFIG: Spec = {
     "font": FONT,
     "view": {"stroke": None},
     "axis": {
-        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "gridColor": "var(--grid)", "domain": False, "ticks": False,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6,
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "gridColor": "var(--grid)",
+        "domain": False,
+        "ticks": False,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelPadding": 6,
     },
-    "axisX": {"grid": False, "domain": True, "domainColor": "var(--rule)", "ticks": True, "tickColor": "var(--rule)", "tickSize": 4},
-    "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -28, "titleY": -10, "tickCount": 5, "minExtent": 30},
+    "axisX": {
+        "grid": False,
+        "domain": True,
+        "domainColor": "var(--rule)",
+        "ticks": True,
+        "tickColor": "var(--rule)",
+        "tickSize": 4,
+    },
+    "axisY": {
+        "titleAngle": 0,
+        "titleAlign": "left",
+        "titleAnchor": "start",
+        "titleX": -28,
+        "titleY": -10,
+        "tickCount": 5,
+        "minExtent": 30,
+    },
     "text": {"color": "var(--ink)", "fontSize": 12},
     "line": {"strokeWidth": 1.6, "strokeJoin": "round"},
-}  # fmt: skip
+}
 
 
 def draw(spec: Spec, name: str, *, simulated: bool) -> Markup:
-    """One specification as SVG for inlining: ids of its own, scaled to the column, marked when the market is made up."""
+    """One specification as SVG for inlining: ids of its own, scaled to the column, marked when the market
+    is made up.
+    """
     import vl_convert
 
     full = {
@@ -153,8 +178,9 @@ def lines(
 ) -> Spec:
     """Lines over time.
 
-    `series`: field, label at its end, colour. `band`: fields of an interval. `area`: a field filled to zero. `ticks`: a logarithmic scale with these
-    marks. `strip`: spans (`d`, `until`, `regime`) drawn below in the colour of each regime.
+    `series`: field, label at its end, colour. `band`: fields of an interval. `area`: a field filled to
+    zero. `ticks`: a logarithmic scale with these marks. `strip`: spans (`d`, `until`, `regime`) drawn below
+    in the colour of each regime.
     """
     fields = [field for field, _, _ in series] + list(band or ())
     values = [point[field] for point in points for field in fields if point.get(field) is not None]
@@ -182,25 +208,46 @@ def lines(
         depth = 0.07 * (domain[1] - domain[0])
         domain[0] -= 1.4 * depth
         kinds = list(strip[1])
-        layers.append({
-            "data": {"values": strip[0]}, "mark": {"type": "rect"},
-            "encoding": {
-                "x": x, "x2": {"field": "until"}, "y": {**y, "datum": domain[0]}, "y2": {"datum": domain[0] + depth},
-                "color": {"field": "regime", "type": "nominal", "legend": None, "scale": {"domain": kinds, "range": [strip[1][kind] for kind in kinds]}},
-            },
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": strip[0]},
+                "mark": {"type": "rect"},
+                "encoding": {
+                    "x": x,
+                    "x2": {"field": "until"},
+                    "y": {**y, "datum": domain[0]},
+                    "y2": {"datum": domain[0] + depth},
+                    "color": {
+                        "field": "regime",
+                        "type": "nominal",
+                        "legend": None,
+                        "scale": {"domain": kinds, "range": [strip[1][kind] for kind in kinds]},
+                    },
+                },
+            }
+        )
     if band:
-        layers.append({
-            "mark": {"type": "area", "color": series[0][2], "opacity": 0.22, "line": False},
-            "encoding": {"x": x, "y": {**y, "field": band[0]}, "y2": {"field": band[1]}},
-        })  # fmt: skip
+        layers.append(
+            {
+                "mark": {"type": "area", "color": series[0][2], "opacity": 0.22, "line": False},
+                "encoding": {"x": x, "y": {**y, "field": band[0]}, "y2": {"field": band[1]}},
+            }
+        )
     if area:
-        layers.append({
-            "mark": {"type": "area", "color": series[0][2], "opacity": 0.25},
-            "encoding": {"x": x, "y": {**y, "field": area}, "y2": {"datum": 0}},
-        })  # fmt: skip
+        layers.append(
+            {
+                "mark": {"type": "area", "color": series[0][2], "opacity": 0.25},
+                "encoding": {"x": x, "y": {**y, "field": area}, "y2": {"datum": 0}},
+            }
+        )
     if not ticks and (reference is not None or low < 0 < high):
-        layers.append({"data": ONCE, "mark": {"type": "rule", "color": "var(--ink)"}, "encoding": {"y": {"datum": reference or 0, **_only(y, "type")}}})  # fmt: skip
+        layers.append(
+            {
+                "data": ONCE,
+                "mark": {"type": "rule", "color": "var(--ink)"},
+                "encoding": {"y": {"datum": reference or 0, **_only(y, "type")}},
+            }
+        )
     for field, words, colour in series:
         known = [point for point in points if point.get(field) is not None]
         if not known:
@@ -222,10 +269,13 @@ def lines(
         end["at"] = position
     for end in ends:
         encoding: Spec = {"x": x, "y": {**y, "field": "v"}}
-        layers.append({
-            "data": {"values": [{"d": end["d"], "v": end["v"]}]},
-            "mark": {"type": "point", "filled": True, "size": 34, "color": end["colour"], "opacity": 1}, "encoding": encoding,
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": [{"d": end["d"], "v": end["v"]}]},
+                "mark": {"type": "point", "filled": True, "size": 34, "color": end["colour"], "opacity": 1},
+                "encoding": encoding,
+            }
+        )
         label: Spec = {
             "type": "text",
             "align": "left",
@@ -258,7 +308,9 @@ def lines(
 
 
 def _room(labels: list[str]) -> float:
-    """Width of the plot that leaves room for the labels at its right, so that drawings come out about equally wide."""
+    """Width of the plot that leaves room for the labels at its right, so that drawings come out about
+    equally wide.
+    """
     return max(200.0, WIDTH + 36 - 7.2 * max(map(len, labels)))
 
 
@@ -271,10 +323,20 @@ def bars(points: Points, *, unit: str, height: int = 150, labels: str | None = N
     order = [point["d"] for point in points]
     shown = order[:: max(1, -(-len(order) // 5))]
     x: Spec = {
-        "field": "d", "type": "ordinal", "sort": order, "title": None,
-        "axis": {"values": shown, "labelAngle": 0, "labelExpr": "utcFormat(toDate(datum.value), '%-d %b')", "labelOverlap": "greedy", "domain": False, "ticks": False},
+        "field": "d",
+        "type": "ordinal",
+        "sort": order,
+        "title": None,
+        "axis": {
+            "values": shown,
+            "labelAngle": 0,
+            "labelExpr": "utcFormat(toDate(datum.value), '%-d %b')",
+            "labelOverlap": "greedy",
+            "domain": False,
+            "ticks": False,
+        },
         "scale": {"paddingInner": 0.2, "paddingOuter": 0.1},
-    }  # fmt: skip
+    }
     values = [0.0, *(point["v"] for point in points if point["v"] is not None)]
     span = (max(values) - min(values)) or 1.0
     marked = [
@@ -283,31 +345,53 @@ def bars(points: Points, *, unit: str, height: int = 150, labels: str | None = N
         if labels and point.get(labels)
     ]
     rows = _label_rows([(place * (WIDTH + 40) / len(points), 7.5 * len(words)) for place, _, words in marked])
-    # Words stand in rows above all bars, with a line down to their day: beside a bar they would cover its neighbour.
+    # Words stand in rows above all bars, with a line down to their day: beside a bar they would cover
+    # its neighbour.
     row_height = 16 / height * 1.35 * span
     top = max(values) + 0.06 * span
     y: Spec = {
-        "field": "v", "type": "quantitative", "title": unit,
-        "scale": {"domain": [min(values) - 0.06 * span, top + row_height * (max(rows, default=-1) + 1)], "nice": False},
-    }  # fmt: skip
+        "field": "v",
+        "type": "quantitative",
+        "title": unit,
+        "scale": {
+            "domain": [min(values) - 0.06 * span, top + row_height * (max(rows, default=-1) + 1)],
+            "nice": False,
+        },
+    }
     layers: list[Spec] = [
         {
             "mark": {"type": "bar"},
-            "encoding": {"x": x, "y": y, "color": {"condition": {"test": "datum.v < 0", "value": "var(--c1)"}, "value": "var(--c2)"}},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": {"condition": {"test": "datum.v < 0", "value": "var(--c1)"}, "value": "var(--c2)"},
+            },
         },
         {"data": ONCE, "mark": {"type": "rule", "color": "var(--ink)"}, "encoding": {"y": {"datum": 0}}},
-    ]  # fmt: skip
+    ]
     for row, (_, point, words) in zip(rows, marked, strict=True):
         at = top + row_height * (row + 0.35)
         foot = max(0.0, point["v"] or 0.0)
-        layers.append({
-            "data": {"values": [{"d": point["d"], "v": foot + 0.01 * span, "to": at - 0.3 * row_height}]},
-            "mark": {"type": "rule", "color": "var(--muted)", "strokeDash": [2, 2]}, "encoding": {"x": x, "y": y, "y2": {"field": "to"}},
-        })  # fmt: skip
-        layers.append({
-            "data": {"values": [{"d": point["d"], "v": at}]},
-            "mark": {"type": "text", "baseline": "middle", "fontSize": 11, "fontWeight": 600, "text": words}, "encoding": {"x": x, "y": y},
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": [{"d": point["d"], "v": foot + 0.01 * span, "to": at - 0.3 * row_height}]},
+                "mark": {"type": "rule", "color": "var(--muted)", "strokeDash": [2, 2]},
+                "encoding": {"x": x, "y": y, "y2": {"field": "to"}},
+            }
+        )
+        layers.append(
+            {
+                "data": {"values": [{"d": point["d"], "v": at}]},
+                "mark": {
+                    "type": "text",
+                    "baseline": "middle",
+                    "fontSize": 11,
+                    "fontWeight": 600,
+                    "text": words,
+                },
+                "encoding": {"x": x, "y": y},
+            }
+        )
     return {
         "width": WIDTH + 40,
         "height": height,
@@ -356,27 +440,63 @@ def intervals(points: Points, *, unit: str) -> Spec:
         "value": "var(--c1)",
     }
     return {
-        "width": WIDTH - 60, "height": {"step": 22}, "padding": {**PADDING, "left": 34, "right": 6}, "data": {"values": points},
+        "width": WIDTH - 60,
+        "height": {"step": 22},
+        "padding": {**PADDING, "left": 34, "right": 6},
+        "data": {"values": points},
         "layer": [
-            {"data": ONCE, "mark": {"type": "rule", "color": "var(--ink)"}, "encoding": {"x": {"datum": 0, **x}}},
-            {"mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45}, "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": sure}},
-            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}, "encoding": {"y": y, "x": {**x, "field": "v"}, "color": sure}},
+            {
+                "data": ONCE,
+                "mark": {"type": "rule", "color": "var(--ink)"},
+                "encoding": {"x": {"datum": 0, **x}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
+                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": sure},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                "encoding": {"y": y, "x": {**x, "field": "v"}, "color": sure},
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def probability_stack(points: Points) -> Spec:
-    """One bar per meeting (`meeting`), cut by outcome (`from`, `to` in per cent, `moves`, `range`, `share`), labelled where there is room."""
+    """One bar per meeting (`meeting`), cut by outcome (`from`, `to` in per cent, `moves`, `range`,
+    `share`), labelled where there is room.
+    """
     order = list(dict.fromkeys(point["meeting"] for point in points))
     y: Spec = {
-        "field": "meeting", "type": "ordinal", "sort": order, "title": None, "scale": {"paddingInner": 0.18, "paddingOuter": 0.05},
+        "field": "meeting",
+        "type": "ordinal",
+        "sort": order,
+        "title": None,
+        "scale": {"paddingInner": 0.18, "paddingOuter": 0.05},
         "axis": {"grid": False, "labelColor": "var(--ink)"},
-    }  # fmt: skip
+    }
     x: Spec = {
-        "field": "from", "type": "quantitative", "title": None, "scale": {"domain": [0, 100]},
-        "axis": {"grid": False, "values": [0, 25, 50, 75, 100], "labelExpr": "datum.value + ' %'", "labelFlush": True},
-    }  # fmt: skip
-    fills = {move: f"var(--cut{min(-move, 4)})" if move < 0 else f"var(--hike{min(move, 4)})" if move else "var(--hold)" for move in range(-40, 41)}  # fmt: skip
+        "field": "from",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": [0, 100]},
+        "axis": {
+            "grid": False,
+            "values": [0, 25, 50, 75, 100],
+            "labelExpr": "datum.value + ' %'",
+            "labelFlush": True,
+        },
+    }
+    fills = {
+        move: (
+            f"var(--cut{min(-move, 4)})"
+            if move < 0
+            else f"var(--hike{min(move, 4)})"
+            if move
+            else "var(--hold)"
+        )
+        for move in range(-40, 41)
+    }
     used = sorted({point["moves"] for point in points})
     colour: Spec = {
         "field": "moves",
@@ -387,28 +507,38 @@ def probability_stack(points: Points) -> Spec:
     middle = [{**point, "middle": (point["from"] + point["to"]) / 2} for point in points]
     at: Spec = {**x, "field": "middle"}
     return {
-        "width": WIDTH + 20, "height": {"step": 42}, "padding": {**PADDING, "left": 12, "right": 6},
+        "width": WIDTH + 20,
+        "height": {"step": 42},
+        "padding": {**PADDING, "left": 12, "right": 6},
         "data": {"values": middle},
         "layer": [
-            {"mark": {"type": "bar", "stroke": "var(--paper)", "strokeWidth": 1.5}, "encoding": {"y": y, "x": x, "x2": {"field": "to"}, "color": colour}},
             {
-                "transform": [{"filter": "datum.to - datum.from >= 21"}], "mark": {"type": "text", "dy": -7, "fontSize": 11},
+                "mark": {"type": "bar", "stroke": "var(--paper)", "strokeWidth": 1.5},
+                "encoding": {"y": y, "x": x, "x2": {"field": "to"}, "color": colour},
+            },
+            {
+                "transform": [{"filter": "datum.to - datum.from >= 21"}],
+                "mark": {"type": "text", "dy": -7, "fontSize": 11},
                 "encoding": {"y": y, "x": at, "text": {"field": "range"}},
             },
             {
-                "transform": [{"filter": "datum.to - datum.from >= 21"}], "mark": {"type": "text", "dy": 8, "fontSize": 12, "fontWeight": 700},
+                "transform": [{"filter": "datum.to - datum.from >= 21"}],
+                "mark": {"type": "text", "dy": 8, "fontSize": 12, "fontWeight": 700},
                 "encoding": {"y": y, "x": at, "text": {"field": "share"}},
             },
             {
-                "transform": [{"filter": "datum.to - datum.from >= 9 && datum.to - datum.from < 21"}], "mark": {"type": "text", "fontSize": 11, "fontWeight": 700},
+                "transform": [{"filter": "datum.to - datum.from >= 9 && datum.to - datum.from < 21"}],
+                "mark": {"type": "text", "fontSize": 11, "fontWeight": 700},
                 "encoding": {"y": y, "x": at, "text": {"field": "share"}},
             },
         ],
-    }  # fmt: skip
+    }
 
 
 def quadrants(points: Points) -> Spec:
-    """Trend against momentum around 100: one labelled point per pair (`name`, `trend`, `momentum`) with its tail (`order`, `last`)."""
+    """Trend against momentum around 100: one labelled point per pair (`name`, `trend`, `momentum`) with its
+    tail (`order`, `last`).
+    """
     reach = (
         max([1.0, *(abs(point[field] - 100) for point in points for field in ("trend", "momentum"))]) * 1.12
     )
@@ -439,13 +569,29 @@ def quadrants(points: Points) -> Spec:
         )
     ]
     layers: list[Spec] = [
-        {"data": ONCE, "mark": {"type": "rule", "color": "var(--rule)"}, "encoding": {"x": {**_only(x, "type", "title", "scale", "axis"), "datum": 100}}},
-        {"data": ONCE, "mark": {"type": "rule", "color": "var(--rule)"}, "encoding": {"y": {**_only(y, "type", "title", "scale", "axis"), "datum": 100}}},
+        {
+            "data": ONCE,
+            "mark": {"type": "rule", "color": "var(--rule)"},
+            "encoding": {"x": {**_only(x, "type", "title", "scale", "axis"), "datum": 100}},
+        },
+        {
+            "data": ONCE,
+            "mark": {"type": "rule", "color": "var(--rule)"},
+            "encoding": {"y": {**_only(y, "type", "title", "scale", "axis"), "datum": 100}},
+        },
         *(
             {
                 "data": {"values": [corner]},
-                "mark": {"type": "text", "align": "right" if corner["edge"] else "left", "dx": -6 if corner["edge"] else 6,
-                         "dy": 14 if corner["momentum"] > 100 else -10, "color": "var(--muted)", "fontStyle": "italic", "fontSize": 13, "text": corner["text"]},
+                "mark": {
+                    "type": "text",
+                    "align": "right" if corner["edge"] else "left",
+                    "dx": -6 if corner["edge"] else 6,
+                    "dy": 14 if corner["momentum"] > 100 else -10,
+                    "color": "var(--muted)",
+                    "fontStyle": "italic",
+                    "fontSize": 13,
+                    "text": corner["text"],
+                },
                 "encoding": {"x": x, "y": y},
             }
             for corner in corners
@@ -454,8 +600,12 @@ def quadrants(points: Points) -> Spec:
             "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.55, "color": "var(--c1)"},
             "encoding": {"x": x, "y": y, "detail": {"field": "name"}, "order": {"field": "order"}},
         },
-        {"data": {"values": heads}, "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "color": "var(--c1)"}, "encoding": {"x": x, "y": y}},
-    ]  # fmt: skip
+        {
+            "data": {"values": heads},
+            "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "color": "var(--c1)"},
+            "encoding": {"x": x, "y": y},
+        },
+    ]
     for head, (dx, dy, align) in zip(heads, _place_labels(heads, limits, size), strict=True):
         if math.hypot(dx, dy) > 20:
             scale = (limits[1] - limits[0]) / size
@@ -465,15 +615,29 @@ def quadrants(points: Points) -> Spec:
                 "to_trend": head["trend"] + dx * scale,
                 "to_momentum": head["momentum"] - dy * scale,
             }
-            layers.append({
-                "data": {"values": [lead]}, "mark": {"type": "rule", "color": "var(--muted)", "strokeWidth": 0.8},
-                "encoding": {"x": x, "y": y, "x2": {"field": "to_trend"}, "y2": {"field": "to_momentum"}},
-            })  # fmt: skip
-        layers.append({
-            "data": {"values": [head]},
-            "mark": {"type": "text", "text": head["name"], "dx": dx, "dy": dy, "align": align, "baseline": "middle", "fontSize": 12, "fontWeight": 600},
-            "encoding": {"x": x, "y": y},
-        })  # fmt: skip
+            layers.append(
+                {
+                    "data": {"values": [lead]},
+                    "mark": {"type": "rule", "color": "var(--muted)", "strokeWidth": 0.8},
+                    "encoding": {"x": x, "y": y, "x2": {"field": "to_trend"}, "y2": {"field": "to_momentum"}},
+                }
+            )
+        layers.append(
+            {
+                "data": {"values": [head]},
+                "mark": {
+                    "type": "text",
+                    "text": head["name"],
+                    "dx": dx,
+                    "dy": dy,
+                    "align": align,
+                    "baseline": "middle",
+                    "fontSize": 12,
+                    "fontWeight": 600,
+                },
+                "encoding": {"x": x, "y": y},
+            }
+        )
     return {
         "width": size,
         "height": size,
@@ -550,16 +714,33 @@ def maturities(points: Points, order: list[str], dates: list[tuple[str, str]], *
     ends = []
     for name, colour in dates:
         own = [point for point in points if point["name"] == name]
-        layers.append({
-            "data": {"values": own}, "mark": {"type": "line", "color": colour, "point": {"color": colour, "size": 30, "filled": True}},
-            "encoding": {"x": x, "y": y},
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": own},
+                "mark": {
+                    "type": "line",
+                    "color": colour,
+                    "point": {"color": colour, "size": 30, "filled": True},
+                },
+                "encoding": {"x": x, "y": y},
+            }
+        )
         ends.append((own[-1], colour))
     positions = spread_labels([end["v"] for end, _ in ends], 15 * (domain[1] - domain[0]) / 190)
     for (end, colour), position in zip(ends, positions, strict=True):
-        layers.append({
-            "data": {"values": [{"maturity": end["maturity"], "v": position}]},
-            "mark": {"type": "text", "align": "left", "dx": 9, "text": end["name"], "color": colour, "fontWeight": 600, "baseline": "middle"},
-            "encoding": {"x": x, "y": y},
-        })  # fmt: skip
+        layers.append(
+            {
+                "data": {"values": [{"maturity": end["maturity"], "v": position}]},
+                "mark": {
+                    "type": "text",
+                    "align": "left",
+                    "dx": 9,
+                    "text": end["name"],
+                    "color": colour,
+                    "fontWeight": 600,
+                    "baseline": "middle",
+                },
+                "encoding": {"x": x, "y": y},
+            }
+        )
     return {"width": _room([name for name, _ in dates]), "height": 190, "layer": layers}

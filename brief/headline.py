@@ -1,7 +1,8 @@
 """The headline: the most unusual of a few facts of the day, each with its history.
 
-In: the page. Out: one sentence as markup, and the plain sentences of `make run`. Unusual is the share of the earlier days that were at least as extreme.
-Caveat: facts of different kinds are compared by that share alone; it says nothing of their importance.
+In: the page. Out: one sentence as markup, and the plain sentences of `make run`. Unusual is the share of
+the earlier days that were at least as extreme. Caveat: facts of different kinds are compared by that share
+alone; it says nothing of their importance.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def _spread_facts(page: Page) -> list[tuple[float, Markup]]:
             "is_record_high",
             "is_record_low",
         ],
-        "session_date = ? and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY') and spread_rank is not null and is_record_high is not null",
+        "session_date = ? and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY') and"
+        " spread_rank is not null and is_record_high is not null",
         [page.session],
         order="pair_id, window_sessions",
     )
@@ -124,7 +126,10 @@ def _fed_fact(page: Page) -> list[tuple[float, Markup]]:
     if not rows:
         return []
     row = rows[0]
-    history = f"from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and as_of_date < '{page.session}'"
+    history = (
+        "from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and as_of_date <"
+        f" '{page.session}'"
+    )
     larger = page.reader.scalar(
         f"select count(*) {history} and abs(change_bp) >= abs({row['change_bp'].value!r})"
     )
@@ -146,7 +151,8 @@ def _fear_fact(page: Page) -> list[tuple[float, Markup]]:
     rows = page.reader.rows(
         "marts.macro_daily",
         ["value", "percentile", "history_start_date"],
-        "series_id = 'VIXCLS' and observation_date between ?::date - 4 and ?::date and percentile is not null",
+        "series_id = 'VIXCLS' and observation_date between ?::date - 4 and ?::date and percentile is not"
+        " null",
         [page.session, page.session],
         order="observation_date desc",
         limit=1,

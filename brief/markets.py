@@ -1,6 +1,7 @@
 """The curve, macro and credit.
 
-In: the page. Out: blocks of two sections. Caveat: yields, spreads and the VIX of a day arrive a day later; each block says of which day it speaks.
+In: the page. Out: blocks of two sections. Caveat: yields, spreads and the VIX of a day arrive a day later;
+each block says of which day it speaks.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def curve(page: Page, section: Section) -> None:
         rows = reader.rows(
             "marts.yield_curve_daily",
             columns,
-            f"session_date <= (select max(session_date) from marts.yield_curve_daily where session_date <= ?) - {back}",
+            "session_date <= (select max(session_date) from marts.yield_curve_daily where session_date <= ?)"
+            f" - {back}",
             [session],
             order="session_date desc",
             limit=1,
@@ -91,7 +93,8 @@ def curve(page: Page, section: Section) -> None:
     )
     section.lead.append(
         Markup(
-            "On {} the 2-year yielded {}&#8239;% and the 10-year {}&#8239;%; the slope between them was {} bp, {}.{}"
+            "On {} the 2-year yielded {}&#8239;% and the 10-year {}&#8239;%; the slope between them was {}"
+            " bp, {}.{}"
         ).format(
             day(now["session_date"]),
             number(now["y2_pct"], 2),
@@ -162,12 +165,14 @@ def curve(page: Page, section: Section) -> None:
         yearly = reader.rows(
             "marts.yield_curve_daily",
             ["slope_2s10s_bp"],
-            "session_date in (select max(session_date) from marts.yield_curve_daily where session_date <= ? group by year(session_date))",
+            "session_date in (select max(session_date) from marts.yield_curve_daily where session_date <= ?"
+            " group by year(session_date))",
             [session],
             order="session_date desc",
         )
         alt = Markup(
-            "Line of the 10-year less the 2-year yield by week from {} to {}, now {} basis points; below zero the curve is inverted."
+            "Line of the 10-year less the 2-year yield by week from {} to {}, now {} basis points; below zero"
+            " the curve is inverted."
         ).format(slope[0]["d"], slope[-1]["d"], plain_number(slope[-1]["slope"], 0, signed=True))
         section.blocks.append(
             Figure(
@@ -222,7 +227,8 @@ def macro(page: Page, section: Section) -> None:
             "observations",
             "since = year(history_start_date)",
         ],
-        "(series_id, observation_date) in (select (series_id, max(observation_date)) from marts.macro_daily where observation_date <= ? group by series_id)",
+        "(series_id, observation_date) in (select (series_id, max(observation_date)) from marts.macro_daily"
+        " where observation_date <= ? group by series_id)",
         [session],
         order="series_id",
     )
@@ -252,7 +258,9 @@ def macro(page: Page, section: Section) -> None:
         yearly = reader.rows(
             "marts.macro_daily",
             [f"shown = value / {scale}", "percentile"],
-            f"series_id = '{series}' and observation_date in (select max(observation_date) from marts.macro_daily where series_id = '{series}' and observation_date <= ? group by year(observation_date))",
+            f"series_id = '{series}' and observation_date in (select max(observation_date) from"
+            f" marts.macro_daily where series_id = '{series}' and observation_date <= ? group by"
+            " year(observation_date))",
             [session],
             order="observation_date desc",
         )
@@ -328,7 +336,8 @@ def macro(page: Page, section: Section) -> None:
             ["Series", "Value", "Percentile", "1 year", "1 month", "As of"],
             lines_,
             Markup(
-                "Changes in the units of the series; for levels that grow (“grows”) the change over a year in per cent, and no percentile. Percentile: share of the history held that lies at or below."
+                "Changes in the units of the series; for levels that grow (“grows”) the change over a year in"
+                " per cent, and no percentile. Percentile: share of the history held that lies at or below."
             ),
             kind="macro",
         )

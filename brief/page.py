@@ -1,8 +1,10 @@
 """`brief.html` and `validation.html` of a publication: two self-contained pages, no script, no network.
 
-In: a connection whose main database is the publication (read-only will do). Out: the two files in a folder and the headline as plain text. A table that is
-missing or empty costs its section one line; any other failure is a `DrawingFailed` that names the part, and the run stops before it publishes, with
-the last publication in place (docs/adr/0006). By hand: `python -m brief.page data/<source>/published/current/warehouse.duckdb /tmp/pages`.
+In: a connection whose main database is the publication (read-only will do). Out: the two files in a folder
+and the headline as plain text. A table that is missing or empty costs its section one line; any other
+failure is a `DrawingFailed` that names the part, and the run stops before it publishes, with the last
+publication in place (docs/adr/0006). By hand: `python -m brief.page
+data/<source>/published/current/warehouse.duckdb /tmp/pages`.
 """
 
 from __future__ import annotations
@@ -134,7 +136,8 @@ def _environment() -> Environment:
 
 def _publication(page: Page) -> dict[str, Any]:
     row: dict[str, Any] = page.reader.points(
-        "select generation, session_date, data_source, published_at_utc, code_version, run_id from ops.publication order by generation desc limit 1"
+        "select generation, session_date, data_source, published_at_utc, code_version, run_id from"
+        " ops.publication order by generation desc limit 1"
     )[0]
     return row
 
@@ -145,12 +148,14 @@ def _state(page: Page) -> dict[str, int]:
     counts = {"rules": 0, "failed": 0, "critical": 0, "stale": 0, "required": 0}
     if "ops.validation_results" in page.reader.tables:
         row = page.reader.points(
-            f"select count(*) as rules, count(*) filter (not passed) as failed, count(*) filter (not passed and severity = 'critical') as critical from ops.validation_results where run_id = '{run}'"
+            "select count(*) as rules, count(*) filter (not passed) as failed, count(*) filter (not passed"
+            f" and severity = 'critical') as critical from ops.validation_results where run_id = '{run}'"
         )[0]
         counts |= row
     if "ops.freshness" in page.reader.tables:
         counts |= page.reader.points(
-            "select count(*) filter (stale) as stale, count(*) filter (stale and required) as required from ops.freshness"
+            "select count(*) filter (stale) as stale, count(*) filter (stale and required) as required from"
+            " ops.freshness"
         )[0]
     return counts
 

@@ -1,6 +1,8 @@
-"""Rotation: spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events, regimes.
+"""Rotation: spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events,
+regimes.
 
-In: the page. Out: blocks of its section. Caveat: ranks and percentiles speak of the history held of each pair.
+In: the page. Out: blocks of its section. Caveat: ranks and percentiles speak of the history held of each
+pair.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ def _spreads(page: Page, section: Section) -> None:
     pairs = [pair for pair in MAIN_PAIRS if pair in held] or held[:11]
     table = Table(
         Markup(
-            "Return of the first less that of the second, by window to {}, in percentage points; below it the percentile in the pair's own history"
+            "Return of the first less that of the second, by window to {}, in percentage points; below it the"
+            " percentile in the pair's own history"
         ).format(plain_day(page.session)),
         ["Pair", *(WINDOW_NAMES[window] for window in WINDOWS)],
         [[pair, *(_spread_cell(by_key.get((pair, window))) for window in WINDOWS)] for pair in pairs],
         Markup(
-            "Shaded: among the 5 % most extreme of the history, in blue where the first leads, in orange where it trails. One month is 21 sessions, one year 252; price returns, close to close."
+            "Shaded: among the 5 % most extreme of the history, in blue where the first leads, in orange"
+            " where it trails. One month is 21 sessions, one year 252; price returns, close to close."
         ),
         kind="matrix",
     )
@@ -82,11 +86,13 @@ def _spreads(page: Page, section: Section) -> None:
         [
             pair,
             number(row["spread_pp"], 2, signed=True),
-            Markup('<span class="nw">{} of {}</span>').format(
-                number(row["spread_rank"], 0), number(row["history_sessions"], 0)
-            )
-            if row["spread_rank"].known
-            else MISSING,
+            (
+                Markup('<span class="nw">{} of {}</span>').format(
+                    number(row["spread_rank"], 0), number(row["history_sessions"], 0)
+                )
+                if row["spread_rank"].known
+                else MISSING
+            ),
             _since(row),
         ]
         for pair in [*pairs, *(pair for pair in held if pair not in pairs)]
@@ -95,7 +101,8 @@ def _spreads(page: Page, section: Section) -> None:
     head = ["Pair", "Spread, pp", "Rank, 1 = widest", "Widest or weakest since"]
     caption = Markup("Five sessions to {}: how rare").format(plain_day(page.session))
     note = Markup(
-        "A lead is compared with earlier leads, a deficit with earlier deficits. The rank is within the history that is held of the pair."
+        "A lead is compared with earlier leads, a deficit with earlier deficits. The rank is within the"
+        " history that is held of the pair."
     )
     count = sum(row[0] in pairs for row in ranked)
     more = (
@@ -184,7 +191,8 @@ def _ratio(page: Page, section: Section) -> None:
     rows = reader.rows(
         "marts.rotation_state_daily",
         ["ratio"],
-        "pair_id = ? and session_date in (select max(session_date) from marts.rotation_state_daily where pair_id = ? and session_date <= ? group by year(session_date))",
+        "pair_id = ? and session_date in (select max(session_date) from marts.rotation_state_daily where"
+        " pair_id = ? and session_date <= ? group by year(session_date))",
         [pair, pair, session],
         order="session_date desc",
     )
@@ -194,7 +202,8 @@ def _ratio(page: Page, section: Section) -> None:
         [[day(row["session_date"]), number(row["ratio"], 4)] for row in rows],
     )
     alt = Markup(
-        "Line of the ratio {} by week from {} to {}, now {}; below it the distance from the highest level so far, now {} per cent."
+        "Line of the ratio {} by week from {} to {}, now {}; below it the distance from the highest level so"
+        " far, now {} per cent."
     ).format(
         pair,
         points[0]["d"],
@@ -315,7 +324,8 @@ def _quadrants(page: Page, section: Section) -> None:
             "marts.rotation_state_daily, weekly bars; an open analogue under our own name",
             table,
             Markup(
-                "The dot is the last completed week, the line leads there from the week before. Pairs turn clockwise, as a rule."
+                "The dot is the last completed week, the line leads there from the week before. Pairs turn"
+                " clockwise, as a rule."
             ),
             statement,
         )
@@ -358,7 +368,8 @@ def _size_style(page: Page, section: Section) -> None:
             ["Size", "Value", "Blend", "Growth"],
             [[size, *(box(symbol) for symbol in symbols)] for size, symbols in BOXES],
             Markup(
-                "Place by the number of other boxes against which the relative-strength chart stands on buy (wins), ties by 12-month momentum without the last month; momentum: place by that alone."
+                "Place by the number of other boxes against which the relative-strength chart stands on buy"
+                " (wins), ties by 12-month momentum without the last month; momentum: place by that alone."
             ),
             kind="boxes",
         )
@@ -389,7 +400,8 @@ def _groups(page: Page, section: Section) -> None:
 
     head = ["Group", "Rank", "Change, 30 days", "Score, 0 to 6"]
     note = Markup(
-        "The score is the mean over a group's funds of six tests of strength; the change is against the last session 30 calendar days before."
+        "The score is the mean over a group's funds of six tests of strength; the change is against the last"
+        " session 30 calendar days before."
     )
     more = (
         Table(
@@ -446,17 +458,20 @@ def _events(page: Page, section: Section) -> None:
                     day(row["session_date"]),
                     number(row["spread_pp"], 2, signed=True),
                     number(row["abnormal_spread_pp"], 2, signed=True),
-                    Markup('<span class="nw">{} of {}</span>').format(
-                        number(row["spread_rank"], 0), number(row["like_events"], 0)
-                    )
-                    if row["spread_rank"].known
-                    else MISSING,
+                    (
+                        Markup('<span class="nw">{} of {}</span>').format(
+                            number(row["spread_rank"], 0), number(row["like_events"], 0)
+                        )
+                        if row["spread_rank"].known
+                        else MISSING
+                    ),
                     number(row["change_2y_bp"], 0, signed=True),
                 ]
                 for row in rows
             ],
             Markup(
-                "Less market: without what the market's own move explains. Rank among events of the kind to date, 1 = largest."
+                "Less market: without what the market's own move explains. Rank among events of the kind to"
+                " date, 1 = largest."
             ),
         )
     )
@@ -477,12 +492,15 @@ def _regimes(page: Page, section: Section) -> None:
     if not first["regime"].known:
         section.notes.append(
             Markup(
-                "Regime: growth {}, policy {}; without both there is no regime and no history to compare with."
+                "Regime: growth {}, policy {}; without both there is no regime and no history to compare"
+                " with."
             ).format(
                 text(first["growth"]) if first["growth"].known else "not known",
-                text(first["policy"])
-                if first["policy"].known
-                else "not known (a price twelve months ahead is missing)",
+                (
+                    text(first["policy"])
+                    if first["policy"].known
+                    else "not known (a price twelve months ahead is missing)"
+                ),
             )
         )
         return
@@ -502,7 +520,8 @@ def _regimes(page: Page, section: Section) -> None:
                 for row in rows
             ],
             Markup(
-                "Windows overlap, so the number of independent cases is far smaller than the number of sessions. History, not a forecast."
+                "Windows overlap, so the number of independent cases is far smaller than the number of"
+                " sessions. History, not a forecast."
             ),
         )
     )

@@ -52,7 +52,10 @@ def claims(page: Page, section: Section) -> None:
         ],
         "as_of_date <= ?",
         [page.session],
-        order="regexp_extract(claim_id, '[A-Z]+'), try_cast(regexp_extract(claim_id, '[0-9]+') as integer), part",
+        order=(
+            "regexp_extract(claim_id, '[A-Z]+'), try_cast(regexp_extract(claim_id, '[0-9]+') as integer),"
+            " part"
+        ),
     )
     if not rows:
         raise Absent(f"marts.claim_checks: no statement dates from before {page.session}.")
@@ -143,7 +146,8 @@ def checks(page: Page, section: Section) -> None:
         raise Absent("ops.validation_results has no result of this run.")
     section.lead.append(
         Markup(
-            '{} rules were checked, {} failed, {} of them critical. All of them: <a href="validation.html">validation.html</a>.'
+            "{} rules were checked, {} failed, {} of them critical. All of them: <a"
+            ' href="validation.html">validation.html</a>.'
         ).format(number(total, 0), number(failed, 0), number(critical, 0))
     )
     rows = reader.rows(
@@ -172,13 +176,15 @@ def checks(page: Page, section: Section) -> None:
                     for row in rows[:20]
                 ],
                 Markup(
-                    "A critical failure stops the publication; a warning before load puts the rows into quarantine, so that they are in no figure of this page."
+                    "A critical failure stops the publication; a warning before load puts the rows into"
+                    " quarantine, so that they are in no figure of this page."
                 ),
                 kind="prose",
             )
         )
     quarantine = reader.points(
-        f"select table_name, rule, count(*) as rows from ops.quarantine where run_id = '{run}' group by all order by all"
+        f"select table_name, rule, count(*) as rows from ops.quarantine where run_id = '{run}' group by all"
+        " order by all"
     )
     if quarantine:
         section.blocks.append(
@@ -192,7 +198,8 @@ def checks(page: Page, section: Section) -> None:
                         number(
                             Cell(
                                 p["rows"],
-                                f"select count(*) from ops.quarantine where run_id = '{run}' and table_name = '{p['table_name']}' and rule = '{p['rule']}'",
+                                f"select count(*) from ops.quarantine where run_id = '{run}' and table_name ="
+                                f" '{p['table_name']}' and rule = '{p['rule']}'",
                                 "",
                             ),
                             0,
@@ -241,11 +248,13 @@ def stale(page: Page, section: Section) -> None:
         Markup("{} of {} inputs end before their own schedule says{}.").format(
             number(late, 0),
             number(total, 0),
-            Markup(", <strong>among them required ones: {}</strong>").format(
-                ", ".join(row["input"].value for row in needed)
-            )
-            if needed
-            else Markup(", none of them required"),
+            (
+                Markup(", <strong>among them required ones: {}</strong>").format(
+                    ", ".join(row["input"].value for row in needed)
+                )
+                if needed
+                else Markup(", none of them required")
+            ),
         )
     )
     stopped = [row for row in rows if row["last_date"].known or row["required"].value]

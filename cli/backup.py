@@ -1,11 +1,15 @@
-"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR; and how a copy is verified and put back.
+"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR; and how a copy is
+verified and put back.
 
-In: the home's settings and ROTATION_BACKUP_DIR. Out: `<time>/` with `landing/`, `warehouse.duckdb`, `home.json`, `backup.json` (what it holds) and
-`SHA256SUMS` (also good for `sha256sum -c`). Payloads never change, so one that the backup before holds is hard-linked, not copied: each dated folder is
-whole, and any of them may be removed. Not in it: `published/`, which one run makes again from the rest, `.env` and every secret.
+In: the home's settings and ROTATION_BACKUP_DIR. Out: `<time>/` with `landing/`, `warehouse.duckdb`,
+`home.json`, `backup.json` (what it holds) and `SHA256SUMS` (also good for `sha256sum -c`). Payloads never
+change, so one that the backup before holds is hard-linked, not copied: each dated folder is whole, and any
+of them may be removed. Not in it: `published/`, which one run makes again from the rest, `.env` and every
+secret.
 
-The warehouse is copied first, while no run can write it; landing after it, so that it holds at least every payload that the warehouse knows. A run may be
-at work meanwhile: what it lands is more than enough. A folder takes its name only when it is verified.
+The warehouse is copied first, while no run can write it; landing after it, so that it holds at least every
+payload that the warehouse knows. A run may be at work meanwhile: what it lands is more than enough. A
+folder takes its name only when it is verified.
 """
 
 from __future__ import annotations
@@ -86,16 +90,17 @@ def main() -> int:
         return 2
     except OSError as error:
         print(
-            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or writable, then try again.",
+            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or"
+            " writable, then try again.",
             file=sys.stderr,
         )
         return 2
     told = made.description
     print(
-        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n"
-        f"  {told.kind} data up to session {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n"
-        f"  {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the backup before; "
-        f"{made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
+        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {told.kind} data up to session"
+        f" {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n "
+        f" {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the"
+        f" backup before; {made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
     )
     for warning in told.warnings:
         print(f"  WARNING: {warning}")
@@ -112,7 +117,8 @@ def backup_folder(settings: Settings) -> Path:
     folder = Path(text).expanduser().resolve()
     if folder.is_relative_to(settings.home):
         raise SettingsError(
-            f"ROTATION_BACKUP_DIR={folder} lies inside ROTATION_HOME={settings.home}; choose a folder elsewhere."
+            f"ROTATION_BACKUP_DIR={folder} lies inside ROTATION_HOME={settings.home}; choose a folder"
+            " elsewhere."
         )
     return folder
 
@@ -181,22 +187,29 @@ def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetim
 def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[Description, str]:
     """Copy the warehouse while we are its one writer and nothing is left in its log.
 
-    The file is opened before DuckDB opens it and closed after: a process that closes any handle of a file loses all its locks on it.
+    The file is opened before DuckDB opens it and closed after: a process that closes any handle of a file
+    loses all its locks on it.
     """
     with settings.warehouse.open("rb") as source, pipeline_database(settings) as connection:
         connection.execute("checkpoint")
         session = high_water_session(connection)
         description = Description(
-            kind=settings.kind, home=str(settings.home), made_at_utc=now.isoformat(timespec="seconds"),
-            high_water_session=str(session) if session else None, code_version=code_version(),
-            duckdb_version=duckdb.__version__, tables=_row_counts(connection),
-        )  # fmt: skip
+            kind=settings.kind,
+            home=str(settings.home),
+            made_at_utc=now.isoformat(timespec="seconds"),
+            high_water_session=str(session) if session else None,
+            code_version=code_version(),
+            duckdb_version=duckdb.__version__,
+            tables=_row_counts(connection),
+        )
         digest = _copy_stream(source, partial / WAREHOUSE)
     return description, digest
 
 
 def _landing_files(landing: Path) -> list[tuple[str, Path]]:
-    """The files below landing with their names in the backup; a payload is taken along wherever its side file is."""
+    """The files below landing with their names in the backup; a payload is taken along wherever its side
+    file is.
+    """
     names = set()
     for folder, _, files in os.walk(landing):
         for name in files:
@@ -242,12 +255,15 @@ def _missing_payloads(folder: Path) -> list[str]:
     if not missing:
         return []
     return [
-        f"{len(missing)} loaded payloads are no longer in landing/ (the first: {missing[0]}); take them from an older backup."
+        f"{len(missing)} loaded payloads are no longer in landing/ (the first: {missing[0]}); take them from"
+        " an older backup."
     ]
 
 
 def verify_backup(folder: Path) -> Description:
-    """Every file is there with its hash and none besides; the warehouse opens and has its rows. Raises BackupDamaged."""
+    """Every file is there with its hash and none besides; the warehouse opens and has its rows. Raises
+    BackupDamaged.
+    """
     told, sums = _read_description(folder), _read_sums(folder)
     if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest() != told.sums_sha256:
         raise BackupDamaged(f"{folder / SUMS} is not the list that was written with the backup.")
@@ -263,18 +279,22 @@ def verify_backup(folder: Path) -> Description:
     )
     if wrong:
         raise BackupDamaged(
-            f"{folder}: {len(wrong)} files are missing, changed or not listed: {', '.join(wrong[:5])}. Take another backup."
+            f"{folder}: {len(wrong)} files are missing, changed or not listed: {', '.join(wrong[:5])}. Take"
+            " another backup."
         )
     _require_rows(folder / WAREHOUSE, told)
     return told
 
 
 def restore(settings: Settings, folder: Path) -> Description:
-    """Put a verified backup into an empty home. One that was interrupted is finished by the same call; until then no run starts there."""
+    """Put a verified backup into an empty home. One that was interrupted is finished by the same call;
+    until then no run starts there.
+    """
     told = verify_backup(folder)
     if told.kind != settings.kind:
         raise BackupRefused(
-            f"The backup holds {told.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind}; set ROTATION_SOURCE to what the backup was made with."
+            f"The backup holds {told.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind}; set"
+            " ROTATION_SOURCE to what the backup was made with."
         )
     _require_empty(settings, folder)
     try:
@@ -305,7 +325,9 @@ def restore(settings: Settings, folder: Path) -> Description:
 def _restoring(folder: Path) -> dict[str, str]:
     return {
         "restoring": folder.name,
-        "note": "A restore was interrupted here. Run the same `make restore` again; do not write a kind by hand.",
+        "note": (
+            "A restore was interrupted here. Run the same `make restore` again; do not write a kind by hand."
+        ),
     }
 
 
@@ -322,7 +344,8 @@ def _require_empty(settings: Settings, folder: Path) -> None:
     found += [settings.warehouse] if settings.warehouse.exists() else []
     if found:
         raise BackupRefused(
-            f"A restore needs an empty home, and {found[0]} is there. Set ROTATION_HOME to an empty folder, or move the old home away first."
+            f"A restore needs an empty home, and {found[0]} is there. Set ROTATION_HOME to an empty folder,"
+            " or move the old home away first."
         )
 
 
@@ -343,7 +366,8 @@ def _require_rows(warehouse: Path, told: Description) -> None:
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     names = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where not internal and not temporary order by all"
+        "select schema_name, table_name from duckdb_tables() where not internal and not temporary order"
+        " by all"
     ).fetchall()
     counts = {}
     for schema, table in names:
@@ -357,11 +381,13 @@ def _read_description(folder: Path) -> Description:
         told = Description(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise BackupDamaged(
-            f"{folder} is no backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated folders of ROTATION_BACKUP_DIR."
+            f"{folder} is no backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated"
+            " folders of ROTATION_BACKUP_DIR."
         ) from None
     if told.format != FORMAT:
         raise BackupDamaged(
-            f"{folder} has format {told.format} and this code reads {FORMAT}; restore it with the code that made it ({told.code_version})."
+            f"{folder} has format {told.format} and this code reads {FORMAT}; restore it with the code that"
+            f" made it ({told.code_version})."
         )
     return told
 

@@ -1,4 +1,6 @@
-"""`make digest`: one line per mart of the current publication: table, rows, an order-free hash of its whole content."""
+"""`make digest`: one line per mart of the current publication: table, rows, an order-free hash of its whole
+content.
+"""
 
 from __future__ import annotations
 

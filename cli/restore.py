@@ -1,7 +1,8 @@
 """`make restore BACKUP=<folder>`: put a verified backup into an empty home.
 
-In: one dated folder of ROTATION_BACKUP_DIR and the settings of the home. Out: the home as it was, without `published/`, which the next run makes;
-exit code 0 when everything is there and verified, 2 when it was refused.
+In: one dated folder of ROTATION_BACKUP_DIR and the settings of the home. Out: the home as it was, without
+`published/`, which the next run makes; exit code 0 when everything is there and verified, 2 when it was
+refused.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ def main(arguments: list[str]) -> int:
         return 2
     except OSError as error:
         print(
-            f"Not restored: {error.filename or settings.home}: {error.strerror}. Make room or writable, then run the same restore again.",
+            f"Not restored: {error.filename or settings.home}: {error.strerror}. Make room or writable, then"
+            " run the same restore again.",
             file=sys.stderr,
         )
         return 2
     print(
-        f"restored {settings.home} ({time.monotonic() - started:.1f} s): {told.kind} data up to session {told.high_water_session}, "
-        f"{sum(told.tables.values()):,} rows, verified\n"
-        f"There is no publication yet. Make it: run session {told.high_water_session or '<the first>'} (ROTATION_SESSION={told.high_water_session} make run)."
+        f"restored {settings.home} ({time.monotonic() - started:.1f} s): {told.kind} data up to session"
+        f" {told.high_water_session}, {sum(told.tables.values()):,} rows, verified\nThere is no publication"
+        f" yet. Make it: run session {told.high_water_session or '<the first>'}"
+        f" (ROTATION_SESSION={told.high_water_session} make run)."
     )
     return 0
 

@@ -1,7 +1,8 @@
-"""`make run`: prepare Airflow in the project's own folder, run the daily DAG for one session, print what came of it.
+"""`make run`: prepare Airflow in the project's own folder, run the daily DAG for one session, print what
+came of it.
 
-In: the settings and, here alone, `ROTATION_SESSION`. Out: progress, a summary, exit code 0 when a publication was made. Airflow's own log of the
-run goes to a file whose path is printed.
+In: the settings and, here alone, `ROTATION_SESSION`. Out: progress, a summary, exit code 0 when a
+publication was made. Airflow's own log of the run goes to a file whose path is printed.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ def chosen_session(settings: Settings) -> date:
         session = require_session(parse_date("ROTATION_SESSION", text))
         if session_close_utc(session) > now:
             raise RunRefused(
-                f"ROTATION_SESSION={session} has not closed yet; the last closed session is {last_closed_session(now)}."
+                f"ROTATION_SESSION={session} has not closed yet; the last closed session is"
+                f" {last_closed_session(now)}."
             )
         return session
     try:
@@ -99,7 +101,9 @@ def chosen_session(settings: Settings) -> date:
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow in the project's own folder, SQLite, nothing global; the tasks see the same settings as this process."""
+    """Airflow in the project's own folder, SQLite, nothing global; the tasks see the same settings as this
+    process.
+    """
     return {
         **environment(),
         "AIRFLOW_HOME": str(AIRFLOW_HOME),
@@ -174,7 +178,9 @@ def run_dag(env: dict[str, str], session: date, log: Path) -> int:
 def print_summary(
     settings: Settings, session: date, code: int, log: Path, seconds: float, before: str | None
 ) -> int:
-    """What was loaded per source, what failed, the headlines, the paths. `before`: the run that wrote the status file last."""
+    """What was loaded per source, what failed, the headlines, the paths. `before`: the run that wrote the
+    status file last.
+    """
     status = _read(settings.published / "status.json")
     folder = settings.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", str(status.get("run_id", "")))
     if status.get("state") != "success" or status.get("run_id") == before or code:
@@ -187,9 +193,11 @@ def print_summary(
         print(f"\nFAILED {reason}", file=sys.stderr)
         current = status.get("generation")
         print(
-            f"The last publication (generation {current}) stays in place."
-            if current
-            else "Nothing was published.",
+            (
+                f"The last publication (generation {current}) stays in place."
+                if current
+                else "Nothing was published."
+            ),
             file=sys.stderr,
         )
         print(f"Log: {log}", file=sys.stderr)
@@ -198,8 +206,8 @@ def print_summary(
     print(f"\nSummary of {session} ({seconds:.0f} s)")
     for dataset, entry in loaded.get("datasets", {}).items():
         print(
-            f"  {dataset:<8} {entry['source']:<10} {entry['fetched']:>4} of {entry['inputs']} inputs, {entry['new_rows']:>9,} new rows,"
-            f" {entry['quarantined']} quarantined"
+            f"  {dataset:<8} {entry['source']:<10} {entry['fetched']:>4} of {entry['inputs']} inputs,"
+            f" {entry['new_rows']:>9,} new rows, {entry['quarantined']} quarantined"
         )
         for rule, found in entry["quarantine_by_rule"].items():
             print(f"           {rule}: {found['rows']} rows, the first {found['example'][:140]}")
@@ -218,7 +226,8 @@ def print_summary(
         print(f"  {sentence}")
     generation = settings.published / "current"
     print(
-        f"\nPublished: generation {status['generation']} for {status['session_date']}, {audited.get('rules', 0)} rules checked"
+        f"\nPublished: generation {status['generation']} for {status['session_date']},"
+        f" {audited.get('rules', 0)} rules checked"
     )
     print(f"  warehouse  {generation / 'warehouse.duckdb'}")
     print(f"  parquet    {generation / 'parquet'}")

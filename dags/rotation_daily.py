@@ -1,14 +1,15 @@
-"""
-### Rotation Warehouse: the daily run
+"""### Rotation Warehouse: the daily run
 
-One run per NYSE session. **plan** checks the session and lists what to fetch · **fetch** (mapped) lands every payload as it was served ·
-**load** validates the rows and appends new versions to `raw` · **build** computes `staging` and `marts` into a new publication ·
-**audit** checks it; a critical failure stops here and the last publication stays in place · **publish** moves one link.
+One run per NYSE session. **plan** checks the session and lists what to fetch · **fetch** (mapped) lands
+every payload as it was served · **load** validates the rows and appends new versions to `raw` · **build**
+computes `staging` and `marts` into a new publication · **audit** checks it; a critical failure stops here
+and the last publication stays in place · **publish** moves one link.
 
-The session comes from the partition key, else the parameter `session`, else the explicit logical date. Running a session again changes
-nothing; a session before the high-water session repairs raw data and publishes at the high-water session. The runs of a backfill take from `landing`
-what is there, ask the sources only for the rest, and leave the publication to the last of them.
-What each step does is in `warehouse/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
+The session comes from the partition key, else the parameter `session`, else the explicit logical date.
+Running a session again changes nothing; a session before the high-water session repairs raw data and
+publishes at the high-water session. The runs of a backfill take from `landing` what is there, ask the
+sources only for the rest, and leave the publication to the last of them. What each step does is in
+`warehouse/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
     },
     dagrun_timeout=timedelta(hours=6),
     on_failure_callback=RunFailed(),
-    # `airflow dags test`, which `make run` uses, fails at the end of a run that has a deadline (Airflow 3.3.2): it looks for one that was never stored.
+    # `airflow dags test`, which `make run` uses, fails at the end of a run that has a deadline (Airflow
+    # 3.3.2): it looks for one that was never stored.
     deadline=None if IN_MAKE_RUN else daily_deadline(),
 )
 def rotation_daily() -> None:
@@ -106,7 +108,8 @@ def rotation_daily() -> None:
         result: dict[str, Any] = run_step("fetch", run_id, batch["batch"], patient=not IN_MAKE_RUN)
         return result
 
-    # A backfill may find all that it needs in landing: then nothing is fetched, and there still is something to load.
+    # A backfill may find all that it needs in landing: then nothing is fetched, and there still is
+    # something to load.
     @task(pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")
     def load(fetched: list[dict[str, Any]], run_id: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = run_step("load", run_id)

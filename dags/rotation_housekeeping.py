@@ -1,10 +1,11 @@
-"""
-### Rotation Warehouse: housekeeping
+"""### Rotation Warehouse: housekeeping
 
-Every night at 03:30 New York time, when no session's run is due. **home** keeps the last `ROTATION_KEEP_GENERATIONS` publications, removes a publication
-that no run will finish, folders and logs of runs older than `ROTATION_KEEP_RUNS_DAYS` and leftover temporary files, and prints what each part of the
-home weighs; it fails when the disk is short for the next runs. Landing and the tables of the warehouse are never touched. **airflow** cleans Airflow's own
-database and logs where `ROTATION_AIRFLOW_KEEP_DAYS` and `ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `warehouse/housekeeping.py`.
+Every night at 03:30 New York time, when no session's run is due. **home** keeps the last
+`ROTATION_KEEP_GENERATIONS` publications, removes a publication that no run will finish, folders and logs of
+runs older than `ROTATION_KEEP_RUNS_DAYS` and leftover temporary files, and prints what each part of the
+home weighs; it fails when the disk is short for the next runs. Landing and the tables of the warehouse are
+never touched. **airflow** cleans Airflow's own database and logs where `ROTATION_AIRFLOW_KEEP_DAYS` and
+`ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `warehouse/housekeeping.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from alerts.notifiers import RunFailed
 
-WAREHOUSE_POOL = (
-    "rotation_warehouse"  # shared with the steps of the daily run, so that none of them is at work meanwhile
+WAREHOUSE_POOL = (  # shared with the steps of the daily run, so that none of them is at work meanwhile
+    "rotation_warehouse"
 )
 
 

@@ -1,7 +1,8 @@
-"""Print the address of the metadata database or of the broker, with its password, for Airflow's *_cmd settings.
+"""Print the address of the metadata database or of the broker, with its password, for Airflow's *_cmd
+settings.
 
-In: the secret files of the compose stack. Out: one URL on standard output. Only the standard library, because Airflow runs this at
-every start of a process; a password of your own may hold any character.
+In: the secret files of the compose stack. Out: one URL on standard output. Only the standard library,
+because Airflow runs this at every start of a process; a password of your own may hold any character.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Health checks of the Airflow services: exit code 0 when the service of this container works, else 1 and a sentence.
+"""Health checks of the Airflow services: exit code 0 when the service of this container works, else 1 and a
+sentence.
 
-    health.py scheduler | triggerer | dag-processor    its job in the metadata database has sent a heartbeat lately
-    health.py api-server                                it answers, and reaches the metadata database
-    health.py worker                                    the Celery worker answers a ping through the broker
+health.py scheduler | triggerer | dag-processor    its job in the metadata database has sent a heartbeat
+lately health.py api-server                                it answers, and reaches the metadata database
+health.py worker                                    the Celery worker answers a ping through the broker
 
 It does not import Airflow: `airflow jobs check` costs seconds of CPU at every call, this a tenth of one.
 """
@@ -27,9 +28,13 @@ def heartbeat_problem(service: str) -> str | None:
 
     try:
         connection = psycopg2.connect(
-            host="postgres", dbname="airflow", user="airflow", password=secret("postgres_password"),
-            connect_timeout=5, options="-c statement_timeout=5000",
-        )  # fmt: skip
+            host="postgres",
+            dbname="airflow",
+            user="airflow",
+            password=secret("postgres_password"),
+            connect_timeout=5,
+            options="-c statement_timeout=5000",
+        )
     except psycopg2.Error as error:
         return f"the metadata database cannot be reached: {str(error).splitlines()[0]}"
     with connection, connection.cursor() as cursor:

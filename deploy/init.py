@@ -1,7 +1,9 @@
-"""The one-shot service `init`: Airflow's metadata tables, the pool of the warehouse's one writer, the connections of the alerts.
+"""The one-shot service `init`: Airflow's metadata tables, the pool of the warehouse's one writer, the
+connections of the alerts.
 
-In: the secret files of the compose stack. Out: a metadata database that the other services can start on. Every step can be repeated:
-this runs at each `docker compose up`, and an upgrade migrates here. A connection whose secret file is empty is left as it is.
+In: the secret files of the compose stack. Out: a metadata database that the other services can start on.
+Every step can be repeated: this runs at each `docker compose up`, and an upgrade migrates here. A
+connection whose secret file is empty is left as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def airflow(*arguments: str) -> None:
 def connections() -> dict[str, Any]:
     """Airflow connections from secret files; Airflow encrypts their passwords with the Fernet key.
 
-    `fred_api_key` is the key and `alert_webhook` the whole address, both plain; `smtp_default` is a connection's URI or JSON.
+    `fred_api_key` is the key and `alert_webhook` the whole address, both plain; `smtp_default` is a
+    connection's URI or JSON.
     """
     found: dict[str, Any] = {}
     for name, file in (
@@ -48,7 +51,8 @@ def connections() -> dict[str, Any]:
                 found[name] = json.loads(text)
             except ValueError:
                 sys.exit(
-                    f"The secret file {file} starts with {{ and is no JSON; write the connection as JSON or as a URI."
+                    f"The secret file {file} starts with {{ and is no JSON; write the connection as JSON or"
+                    " as a URI."
                 )
         else:
             found[name] = text

@@ -1,10 +1,12 @@
 """The one gate: every rule on data runs here, before load (rows) and before publication (built tables).
 
-In: a table of the catalog and its rows as a frame, or a connection to the built publication. Out: one result per rule in the shape of
-`ops.validation_results`. Rules come from three places: the catalog (types, keys, nulls, ranges, permitted texts, row counts),
-`expectations/<schema>/<table>.yml` under `expectations:` (native Great Expectations items with a severity and a why), and the same file's
-`queries:` (SQL that returns the offending rows). Finiteness is checked in SQL, because a frame cannot tell NaN from NULL.
-A rule that raises counts as failed. A row rule of severity `warning` quarantines its rows before load; `critical` stops.
+In: a table of the catalog and its rows as a frame, or a connection to the built publication. Out: one
+result per rule in the shape of `ops.validation_results`. Rules come from three places: the catalog (types,
+keys, nulls, ranges, permitted texts, row counts), `expectations/<schema>/<table>.yml` under `expectations:`
+(native Great Expectations items with a severity and a why), and the same file's `queries:` (SQL that
+returns the offending rows). Finiteness is checked in SQL, because a frame cannot tell NaN from NULL. A rule
+that raises counts as failed. A row rule of severity `warning` quarantines its rows before load; `critical`
+stops.
 """
 
 from __future__ import annotations
@@ -82,8 +84,9 @@ def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResu
     rules = handwritten(table)
     derived = derived_items(table, table.column_names, sql_checks_done=True)
     if derived:
-        # Millions of rows of which hardly one breaks a range: SQL picks the rows that could, and Great Expectations judges those
-        # beside the newest ones. A row that is left out breaks no derived rule, so the verdict speaks of the whole table.
+        # Millions of rows of which hardly one breaks a range: SQL picks the rows that could, and
+        # Great Expectations judges those beside the newest ones. A row that is left out breaks no
+        # derived rule, so the verdict speaks of the whole table.
         frame = connection.execute(_suspects_and_newest(table, derived)).df()
         _run_expectations(table, frame, derived, gate, mark=False, checked_rows=count)
     if rules["expectations"]:
@@ -96,7 +99,9 @@ def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResu
 
 
 def derived_items(table: Table, present: list[str], *, sql_checks_done: bool = False) -> list[dict[str, Any]]:
-    """Great Expectations items that follow from the catalog: types, nulls, ranges, permitted texts, key, row count."""
+    """Great Expectations items that follow from the catalog: types, nulls, ranges, permitted texts, key,
+    row count.
+    """
     severity = "critical" if sql_checks_done else "warning"
     items: list[dict[str, Any]] = []
 
@@ -138,7 +143,9 @@ def derived_items(table: Table, present: list[str], *, sql_checks_done: bool = F
 
 
 def _suspects_and_newest(table: Table, items: list[dict[str, Any]]) -> str:
-    """SQL for every row that breaks one of the derived rules, and the newest rows by the last date of the grain."""
+    """SQL for every row that breaks one of the derived rules, and the newest rows by the last date of the
+    grain.
+    """
     broken = []
     for item in items:
         column, kwargs = quoted(item["kwargs"]["column"]), item["kwargs"]
@@ -148,7 +155,8 @@ def _suspects_and_newest(table: Table, items: list[dict[str, Any]]) -> str:
             if kwargs.get(key) is not None:
                 bound = kwargs[key]
                 broken.append(
-                    f"{column} {sign} {literal(str(bound)) if isinstance(bound, pd.Timestamp) else repr(bound)}"
+                    f"{column} {sign}"
+                    f" {literal(str(bound)) if isinstance(bound, pd.Timestamp) else repr(bound)}"
                 )
     columns = ", ".join(
         quoted(name) for name in dict.fromkeys([*table.grain, *(item["kwargs"]["column"] for item in items)])
@@ -184,7 +192,9 @@ def _columns_of(item: dict[str, Any]) -> list[str]:
 
 
 def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> None:
-    """Rows served twice with equal values: one is kept, the others are quarantined. Unequal ones break the key rule instead."""
+    """Rows served twice with equal values: one is kept, the others are quarantined. Unequal ones break the
+    key rule instead.
+    """
     keys = [name for name in table.grain if name in rows.columns]
     repeated = rows.duplicated([*keys, *table.compared], keep="first")
     gate.broken |= repeated
@@ -237,12 +247,15 @@ def rule_name(item: dict[str, Any]) -> str:
 
 
 def _validate(frame: pd.DataFrame, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Run native items; per item success, the positions of the unexpected rows where the rule is about rows, or the exception."""
+    """Run native items; per item success, the positions of the unexpected rows where the rule is about
+    rows, or the exception.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from great_expectations.core.expectation_suite import ExpectationSuite
 
-        # Great Expectations 1.24 does not know the text type of pandas 3 by any name; as objects the values themselves are checked.
+        # Great Expectations 1.24 does not know the text type of pandas 3 by any name; as objects
+        # the values themselves are checked.
         plain = frame.reset_index(drop=True).astype(dict.fromkeys(frame.select_dtypes("str").columns, object))
         batch = _batch_definition().get_batch({"dataframe": plain})
         numbered = [
@@ -259,7 +272,9 @@ def _validate(frame: pd.DataFrame, items: list[dict[str, Any]]) -> list[dict[str
 
 @cache
 def _batch_definition() -> Any:
-    """One in-memory Great Expectations context per process; the import alone takes seconds, so it waits until here."""
+    """One in-memory Great Expectations context per process; the import alone takes seconds, so it waits
+    until here.
+    """
     import great_expectations as gx
 
     for logger in (
@@ -306,7 +321,9 @@ def _outcome(result: Any) -> dict[str, Any]:
 
 
 def _check_shape_in_sql(connection: duckdb.DuckDBPyConnection, table: Table, gate: GateResult) -> int:
-    """Row count, unique key, no NULL where none may be, and every number finite: one pass over the table each."""
+    """Row count, unique key, no NULL where none may be, and every number finite: one pass over the table
+    each.
+    """
     name = table.full_name
     count = _scalar(connection, f"select count(*) from {name}")
     low, high = table.row_count
@@ -411,9 +428,15 @@ def _result(
             for row in shown.head(SAMPLE_ROWS).to_dict("records")
         )
     return {
-        "table_name": table.full_name, "rule": rule, "column_name": column, "severity": severity, "passed": failed == 0,
-        "checked_rows": checked, "failed_rows": failed, "sample": text,
-    }  # fmt: skip
+        "table_name": table.full_name,
+        "rule": rule,
+        "column_name": column,
+        "severity": severity,
+        "passed": failed == 0,
+        "checked_rows": checked,
+        "failed_rows": failed,
+        "sample": text,
+    }
 
 
 def _plain(value: Any) -> str:

@@ -1,10 +1,12 @@
 """The days of the market calendar: `calendar.csv` as generated, with the closures that were announced since.
 
-In: `warehouse/reference/calendar.csv` (written by `market_calendar.refresh`) and `warehouse/reference/unscheduled_closures.csv`, one row per
-day that an operator adds by hand: `closed` (with whether the futures settled), `early_close` (with its New York time) or `open`.
-Out: the rows of the calendar with sessions numbered anew; `sessions` and `ref.calendar` both come from here.
-Caveat: a row that contradicts the generated calendar is refused by file and line, one that only repeats it is fine. `open` changes nothing:
-it says that a session without a bar at any source took place (`warehouse.presence`). Only the standard library is imported.
+In: `warehouse/reference/calendar.csv` (written by `market_calendar.refresh`) and
+`warehouse/reference/unscheduled_closures.csv`, one row per day that an operator adds by hand: `closed`
+(with whether the futures settled), `early_close` (with its New York time) or `open`. Out: the rows of the
+calendar with sessions numbered anew; `sessions` and `ref.calendar` both come from here. Caveat: a row that
+contradicts the generated calendar is refused by file and line, one that only repeats it is fine. `open`
+changes nothing: it says that a session without a bar at any source took place (`warehouse.presence`). Only
+the standard library is imported.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class CalendarError(ValueError):
 
 @dataclass(frozen=True)
 class Closure:
-    """One row of unscheduled_closures.csv; `close_time` belongs to early_close, `is_settlement_day` to closed."""
+    """One row of unscheduled_closures.csv; `close_time` belongs to early_close, `is_settlement_day` to
+    closed.
+    """
 
     line: int
     day: dt.date
@@ -61,12 +65,16 @@ class Closure:
 
 
 def version() -> tuple[tuple[int, int], ...]:
-    """What changes when one of the two files does: a scheduler runs for months and must see a row that was added."""
+    """What changes when one of the two files does: a scheduler runs for months and must see a row that was
+    added.
+    """
     return tuple((found.st_mtime_ns, found.st_size) for found in (CALENDAR_CSV.stat(), CLOSURES_CSV.stat()))
 
 
 def calendar_rows(*, announced: bool = True) -> list[list[str]]:
-    """Every day of the calendar as text in the order of COLUMNS, the announced closures applied (or as generated)."""
+    """Every day of the calendar as text in the order of COLUMNS, the announced closures applied (or as
+    generated).
+    """
     with CALENDAR_CSV.open(newline="", encoding="utf-8") as handle:
         header, *rows = csv.reader(handle)
     if tuple(header) != COLUMNS:
@@ -110,7 +118,8 @@ def _apply(closure: Closure, row: list[str]) -> None:
     if closure.kind == "closed":
         if not is_session and settles != closure.is_settlement_day:
             raise closure.refused(
-                f"has is_settlement_day = {_text(closure.is_settlement_day)}, but {CALENDAR_CSV.name}, which knows the closure, has {_text(settles)}"
+                f"has is_settlement_day = {_text(closure.is_settlement_day)}, but {CALENDAR_CSV.name}, which"
+                f" knows the closure, has {_text(settles)}"
             )
         row[1:4], row[5:] = ["0", "", str(int(bool(closure.is_settlement_day)))], ["0", ""]
         return
@@ -158,11 +167,16 @@ def _problems(cells: dict[str, str]) -> Iterator[str]:
         yield f"{text} is a {day:%A}, on which there is no session anyway"
     clock = _clock(cells["close_time"])
     if kind == "early_close" and not (clock and OPENING < clock < CLOSING):
-        yield f"close_time = {cells['close_time']!r} is no New York time between 09:30 and 16:00, such as 13:00"
+        yield (
+            f"close_time = {cells['close_time']!r} is no New York time between 09:30 and 16:00, such as 13:00"
+        )
     if kind != "early_close" and cells["close_time"]:
         yield f"close_time belongs to early_close, leave it empty for {kind}"
     if kind == "closed" and cells["is_settlement_day"] not in ("true", "false"):
-        yield f"is_settlement_day = {cells['is_settlement_day']!r} is neither true (the futures settled) nor false"
+        yield (
+            f"is_settlement_day = {cells['is_settlement_day']!r} is neither true (the futures settled) nor"
+            " false"
+        )
     if kind != "closed" and cells["is_settlement_day"]:
         yield f"is_settlement_day belongs to closed, leave it empty for {kind}"
     for name in ("reason", "source_url"):

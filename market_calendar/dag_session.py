@@ -1,7 +1,7 @@
 """Which session a DAG run is for: partition key, else parameter `session`, else the explicit logical date.
 
-In: what Airflow knows of the run. Out: an ISO date as text. Caveat: a logical date is read as New York's date, because
-that is where the session is.
+In: what Airflow knows of the run. Out: an ISO date as text. Caveat: a logical date is read as New York's
+date, because that is where the session is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def session_of_run(*, partition_key: str | None, parameter: str | None, logical_
         return parameter
     if logical_date is None:
         raise SessionUnknown(
-            'This run names no session. Trigger it with the parameter session, for example {"session": "2024-07-16"}.'
+            'This run names no session. Trigger it with the parameter session, for example {"session":'
+            ' "2024-07-16"}.'
         )
     return logical_date.astimezone(NEW_YORK).date().isoformat()

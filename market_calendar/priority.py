@@ -1,7 +1,9 @@
-"""Which task gets the one slot of the warehouse first: the one nearest to the end of its run, and those of a backfill after all others.
+"""Which task gets the one slot of the warehouse first: the one nearest to the end of its run, and those of
+a backfill after all others.
 
-In: a task instance. Out: its weight; Airflow takes the greatest first. Without it the thousands of `plan` tasks of a backfill would keep the evening's run waiting
-for hours. Caveat: registered in `plugins/`, like the timetable, and so imports nothing but Airflow; Airflow calls the interface experimental.
+In: a task instance. Out: its weight; Airflow takes the greatest first. Without it the thousands of `plan`
+tasks of a backfill would keep the evening's run waiting for hours. Caveat: registered in `plugins/`, like
+the timetable, and so imports nothing but Airflow; Airflow calls the interface experimental.
 """
 
 from __future__ import annotations

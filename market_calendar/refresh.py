@@ -1,12 +1,13 @@
 """Regenerates `warehouse/reference/calendar.csv`: `python -m market_calendar.refresh`.
 
-In: exchange_calendars' XNYS (sessions and closes), `extra_settlement_days.csv` (where the futures' settlement
-days differ from the NYSE's sessions), the settlement days of `unscheduled_closures.csv` and the Federal Reserve Banks' holiday rule.
-Out: one row per day from 1990-01-01 to 2028-12-31, the columns of `ref.calendar`; flags are 1 and 0 to keep
-the file small, and an empty field is NULL.
-Source: https://github.com/gerrymanoim/exchange_calendars and https://www.frbservices.org/about/holiday-schedules.
-Caveat: rows of `unscheduled_closures.csv` are not written into the file: they are applied whenever it is read, and may stay
-when exchange_calendars knows them too. `session_number` counts from the first session of 1990, so the first day may never be moved.
+In: exchange_calendars' XNYS (sessions and closes), `extra_settlement_days.csv` (where the futures'
+settlement days differ from the NYSE's sessions), the settlement days of `unscheduled_closures.csv` and the
+Federal Reserve Banks' holiday rule. Out: one row per day from 1990-01-01 to 2028-12-31, the columns of
+`ref.calendar`; flags are 1 and 0 to keep the file small, and an empty field is NULL. Source:
+https://github.com/gerrymanoim/exchange_calendars and https://www.frbservices.org/about/holiday-schedules.
+Caveat: rows of `unscheduled_closures.csv` are not written into the file: they are applied whenever it is
+read, and may stay when exchange_calendars knows them too. `session_number` counts from the first session of
+1990, so the first day may never be moved.
 
 A maintenance command: the pipeline reads the CSV and never imports exchange_calendars.
 """

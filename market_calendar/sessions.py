@@ -1,10 +1,11 @@
 """NYSE sessions as pure functions of dates.
 
-In: the days of `market_calendar.calendar_file`, 1990-01-01 to 2028-12-31, read on first use and again when a file of it changes.
-Out: sessions as `datetime.date`, instants as naive UTC `datetime`.
-Source: exchange_calendars XNYS, see `market_calendar.refresh`.
-Caveat: a closure that was announced after the calendar was generated (a national day of mourning, a storm) is known once somebody adds
-its row to `unscheduled_closures.csv`. Airflow imports this module where it parses a DAG, so only the standard library is imported.
+In: the days of `market_calendar.calendar_file`, 1990-01-01 to 2028-12-31, read on first use and again when
+a file of it changes. Out: sessions as `datetime.date`, instants as naive UTC `datetime`. Source:
+exchange_calendars XNYS, see `market_calendar.refresh`. Caveat: a closure that was announced after the
+calendar was generated (a national day of mourning, a storm) is known once somebody adds its row to
+`unscheduled_closures.csv`. Airflow imports this module where it parses a DAG, so only the standard library
+is imported.
 """
 
 from __future__ import annotations
@@ -222,14 +223,17 @@ def first_and_last_day() -> tuple[dt.date, dt.date]:
 
 
 def calendar_ends_soon(day: dt.date) -> str | None:
-    """A sentence when fewer than CALENDAR_WARNING_DAYS of the calendar are left: nothing is scheduled after its last session."""
+    """A sentence when fewer than CALENDAR_WARNING_DAYS of the calendar are left: nothing is scheduled after
+    its last session.
+    """
     last = _calendar().last_day
     left = (last - day).days
     if left >= CALENDAR_WARNING_DAYS:
         return None
     return (
-        f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that: raise LAST_DAY in "
-        "market_calendar/refresh.py, run `python -m market_calendar.refresh` and deploy the new calendar.csv."
+        f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that:"
+        " raise LAST_DAY in market_calendar/refresh.py, run `python -m market_calendar.refresh` and deploy"
+        " the new calendar.csv."
     )
 
 

@@ -1,9 +1,10 @@
 """One DAG run per NYSE session, on the evening of the session.
 
-In: the calendar of `market_calendar.sessions`. Out: an Airflow timetable whose runs carry the session as their partition key
-(`2024-07-16`): holidays have no run, half days theirs. The class lives here and is only registered in `plugins/`, because a timetable
-that is defined under `plugins/` is imported under two names and then "not registered".
-Caveat: the calendar ends on 2028-12-31; after its last session the timetable schedules nothing (`sessions.calendar_ends_soon`).
+In: the calendar of `market_calendar.sessions`. Out: an Airflow timetable whose runs carry the session as
+their partition key (`2024-07-16`): holidays have no run, half days theirs. The class lives here and is only
+registered in `plugins/`, because a timetable that is defined under `plugins/` is imported under two names
+and then "not registered". Caveat: the calendar ends on 2028-12-31; after its last session the timetable
+schedules nothing (`sessions.calendar_ends_soon`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from market_calendar.sessions import (
     sessions_between,
 )
 
-# Settlements are struck by 17:00 New York and prices are final by then; half days wait as long, because their settlements are no earlier.
+# Settlements are struck by 17:00 New York and prices are final by then; half days wait as long, because
+# their settlements are no earlier.
 RUN_AT = dt.time(18, 30)
 ONE_DAY = dt.timedelta(days=1)
 
@@ -43,7 +45,9 @@ class NyseSessionTimetable(Timetable):
         return "NYSE sessions, 18:30 New York"
 
     def validate(self) -> None:
-        """A row of the calendar that is refused is an import error of the DAG, where it is seen, not a schedule that falls silent."""
+        """A row of the calendar that is refused is an import error of the DAG, where it is seen, not a
+        schedule that falls silent.
+        """
         from airflow.exceptions import AirflowTimetableInvalid
 
         try:
@@ -54,10 +58,13 @@ class NyseSessionTimetable(Timetable):
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """The next session after the last run; without catch-up no earlier than the last session whose evening has come."""
+        """The next session after the last run; without catch-up no earlier than the last session whose
+        evening has come.
+        """
         day_before_first = dt.date(1990, 1, 1)
         if last_dagrun_info is not None and last_dagrun_info.partition_key:
-            # It need not be a session any more: that the exchange was closed may have become known after its run.
+            # It need not be a session any more: that the exchange was closed may have become
+            # known after its run.
             day_before_first = dt.date.fromisoformat(last_dagrun_info.partition_key)
         if restriction.earliest is not None:
             # A start date is read as a day, as the bounds of a backfill are.
@@ -74,8 +81,9 @@ class NyseSessionTimetable(Timetable):
     def next_run_info_from_dag_model(self, *, dag_model: Any) -> DagRunInfo | None:
         """The run that the scheduler creates now.
 
-        What it stored after the last run may be old: after an outage the newest due session takes its place (one run loads every session
-        that is missing), and a day that turned out to be closed gives way to the session after it.
+        What it stored after the last run may be old: after an outage the newest due session takes its place
+        (one run loads every session that is missing), and a day that turned out to be closed gives way to
+        the session after it.
         """
         stored = super().next_run_info_from_dag_model(dag_model=dag_model)
         if stored is None or stored.partition_key is None:
@@ -93,13 +101,17 @@ class NyseSessionTimetable(Timetable):
     def iter_partition_dagrun_infos(
         self, *, earliest: dt.datetime, latest: dt.datetime
     ) -> Iterable[DagRunInfo]:
-        """The sessions of a backfill, both ends included; the bounds are read as calendar days. What is not due yet is left to the schedule."""
+        """The sessions of a backfill, both ends included; the bounds are read as calendar days. What is not
+        due yet is left to the schedule.
+        """
         due = _last_due_session(_now())
         for session in sessions_between(earliest.date(), min(latest.date(), due)):
             yield _run_of(session)
 
     def generate_run_id(self, *, run_type: Any, run_after: Any, data_interval: Any, **extra: Any) -> str:
-        """`scheduled__2024-07-16T22:30:00+00:00`; a backfill may come again over the same sessions, so its runs get a suffix."""
+        """`scheduled__2024-07-16T22:30:00+00:00`; a backfill may come again over the same sessions, so its
+        runs get a suffix.
+        """
         suffix = run_after.isoformat()
         if run_type == "backfill":
             suffix = f"{suffix}__{secrets.token_hex(4)}"

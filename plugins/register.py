@@ -1,4 +1,6 @@
-"""Registers with Airflow the session timetable, the deadline and the priorities of the daily run, and nothing else."""
+"""Registers with Airflow the session timetable, the deadline and the priorities of the daily run, and
+nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""The source `fdic`: unrealised gains and losses on securities of all FDIC-insured institutions, by quarter, from the FDIC's API.
+"""The source `fdic`: unrealised gains and losses on securities of all FDIC-insured institutions, by
+quarter, from the FDIC's API.
 
-In: a `Request` of the dataset `bank_financials` whose input is a quarter's last day, such as 2024-06-30. Out: the JSON as served
-(several pages in one array) and from it one row: fair value and amortised cost of securities available for sale (SCAF, SCAA) and
-held to maturity (SCHF, SCHA), summed over the institutions, in thousands of dollars. Source: FDIC BankFind Suite,
-https://api.fdic.gov/banks/docs/. Settings: `ROTATION_FDIC_URL`, another base address than https://api.fdic.gov/banks, and `FDIC_API_KEY`,
-sent as a header when there is one. Caveats: a quarter is complete about 55 days after its end, and amended reports change it later.
+In: a `Request` of the dataset `bank_financials` whose input is a quarter's last day, such as 2024-06-30.
+Out: the JSON as served (several pages in one array) and from it one row: fair value and amortised cost of
+securities available for sale (SCAF, SCAA) and held to maturity (SCHF, SCHA), summed over the institutions,
+in thousands of dollars. Source: FDIC BankFind Suite, https://api.fdic.gov/banks/docs/. Settings:
+`ROTATION_FDIC_URL`, another base address than https://api.fdic.gov/banks, and `FDIC_API_KEY`, sent as a
+header when there is one. Caveats: a quarter is complete about 55 days after its end, and amended reports
+change it later.
 """
 
 from __future__ import annotations
@@ -85,21 +88,23 @@ class FdicSource:
             rows, served_total = _shape(request, body)
             if served_total == 0:
                 raise NotServed(
-                    f"fdic: {request.dataset}/{request.input}: no reports yet; a quarter comes about 55 days after its end"
+                    f"fdic: {request.dataset}/{request.input}: no reports yet; a quarter comes about 55 days"
+                    " after its end"
                 )
             if total is not None and served_total != total:
                 raise SourceUnavailable(
-                    f"fdic: {request.dataset}/{request.input}: the number of reports changed from {total} to {served_total} "
-                    "between two pages; fetch again later"
+                    f"fdic: {request.dataset}/{request.input}: the number of reports changed from {total} to"
+                    f" {served_total} between two pages; fetch again later"
                 )
             if not rows:
                 raise SourceUnavailable(
-                    f"fdic: {request.dataset}/{request.input}: the pages ended after {received} of {served_total} reports"
+                    f"fdic: {request.dataset}/{request.input}: the pages ended after {received} of"
+                    f" {served_total} reports"
                 )
             if len(pages) == MAX_PAGES:
                 raise SourceError(
-                    f"fdic: {request.dataset}/{request.input}: more than {MAX_PAGES} pages ({served_total} reports); "
-                    "something other than one quarter was served"
+                    f"fdic: {request.dataset}/{request.input}: more than {MAX_PAGES} pages ({served_total}"
+                    " reports); something other than one quarter was served"
                 )
             pages.append(body)
             total, received = served_total, received + rows
@@ -173,7 +178,8 @@ class FdicSource:
                     raise SourceUnavailable(f"{where}: the server answered {response.status_code}; try later")
                 if response.status_code in (401, 403):
                     raise SourceError(
-                        f"{where}: access refused ({response.status_code}); set FDIC_API_KEY to a free key of api.data.gov"
+                        f"{where}: access refused ({response.status_code}); set FDIC_API_KEY to a free key of"
+                        " api.data.gov"
                     )
                 if response.status_code != 200:
                     raise SourceError(
@@ -184,7 +190,8 @@ class FdicSource:
                     body += chunk
                     if len(body) > MAX_BYTES:
                         raise SourceError(
-                            f"{where}: the answer is larger than {MAX_BYTES >> 20} MB; check ROTATION_FDIC_URL"
+                            f"{where}: the answer is larger than {MAX_BYTES >> 20} MB; check"
+                            " ROTATION_FDIC_URL"
                         )
                     if time.monotonic() > deadline:
                         raise SourceUnavailable(
@@ -228,13 +235,16 @@ def _quarter_of(request: Request) -> date:
         quarter = None
     if request.dataset != DATASET or quarter is None or not pd.Timestamp(quarter).is_quarter_end:
         raise SourceError(
-            f"fdic: {request.dataset}/{request.input}: the input is no quarter of {DATASET}; write its last day as 2024-06-30"
+            f"fdic: {request.dataset}/{request.input}: the input is no quarter of {DATASET}; write its last"
+            " day as 2024-06-30"
         )
     return quarter
 
 
 def _shape(request: Request, body: bytes) -> tuple[int, int]:
-    """Rows of a page and reports in all, for paging; an answer that is no page is the server's trouble, not the data's."""
+    """Rows of a page and reports in all, for paging; an answer that is no page is the server's trouble, not
+    the data's.
+    """
     where = f"fdic: {request.dataset}/{request.input}"
     try:
         rows, total = _rows(where, json.loads(body))

@@ -1,10 +1,12 @@
 """The source `files`: a folder of CSV, gzip or Parquet files, one per input.
 
-In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each also as `.csv.gz` or
-`.parquet`; columns as in `sources.tabular`. Out: the bytes of the file as it lies there, whatever range was asked.
-Other programs drop files here at any time. A file is read when its size and time stand still for a second, and only if it is the same
-file after reading as before; else it is tried again. Names that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are no inputs.
-Caveat: a writer that pauses for longer at the end of a line has written, for now, a shorter file; the next run finds the rest.
+In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each
+also as `.csv.gz` or `.parquet`; columns as in `sources.tabular`. Out: the bytes of the file as it lies
+there, whatever range was asked. Other programs drop files here at any time. A file is read when its size
+and time stand still for a second, and only if it is the same file after reading as before; else it is tried
+again. Names that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are no inputs. Caveat: a
+writer that pauses for longer at the end of a line has written, for now, a shorter file; the next run finds
+the rest.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ class FilesSource:
         return sorted(found)
 
     def last_session(self, symbol: str) -> date | None:
-        """Latest session that has closed and has a close in the symbol's file; raises SourceError when the file cannot be read."""
+        """Latest session that has closed and has a close in the symbol's file; raises SourceError when the
+        file cannot be read.
+        """
         now = datetime.now(UTC)
         frame = self.parse(self.fetch(Request("prices", symbol, now.date(), now.date()))).frame
         last = last_closed_session(now)
@@ -77,7 +81,8 @@ class FilesSource:
             raise Unreadable(f"files: {name} cannot be read: {error.strerror}") from None
         if content is None:
             raise SourceUnavailable(
-                f"files: {name} is still being written; write under a name ending in .part and rename it when it is complete"
+                f"files: {name} is still being written; write under a name ending in .part and rename it when"
+                " it is complete"
             )
         return Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
 
@@ -95,11 +100,13 @@ class FilesSource:
         found = [entry for entry in found if entry[0].exists()]
         if not found:
             raise NotServed(
-                f"files: {request.dataset}/{request.input} has no file; expected {request.dataset}/{stem}.csv (or .csv.gz, .parquet)"
+                f"files: {request.dataset}/{request.input} has no file; expected {request.dataset}/{stem}.csv"
+                " (or .csv.gz, .parquet)"
             )
         if len(found) > 1:
             raise SourceError(
-                f"files: {request.dataset}/{request.input} has more than one file: {', '.join(path.name for path, _ in found)}; keep one"
+                f"files: {request.dataset}/{request.input} has more than one file:"
+                f" {', '.join(path.name for path, _ in found)}; keep one"
             )
         return found[0]
 

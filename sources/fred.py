@@ -1,12 +1,14 @@
 """FRED: with a key through fredapi and its XML interface, without one through the public CSV download.
 
-In: a series and a range of observation dates. Out: a payload and, from it, rows in the columns of `raw.fred_observations`.
-With a key a payload is JSON: the bodies of the requests that fredapi made (metadata, vintage dates, observations), as served. Series that
-are revised (`VINTAGE_SERIES`) are asked by real-time period, so that every version comes with the day on which it was published;
-`available_at_utc` is that day at the release's usual clock time. A value that was there when the archive of the series began was
-published earlier: it keeps the release rule's time and stays `assumed`.
-Source: https://fred.stlouisfed.org/docs/api/fred/. Caveat: FRED clips a version's real-time start to the period that was asked,
-so a version that is dated with the first day of a period counts as a continuation unless its value differs.
+In: a series and a range of observation dates. Out: a payload and, from it, rows in the columns of
+`raw.fred_observations`. With a key a payload is JSON: the bodies of the requests that fredapi made
+(metadata, vintage dates, observations), as served. Series that are revised (`VINTAGE_SERIES`) are asked by
+real-time period, so that every version comes with the day on which it was published; `available_at_utc` is
+that day at the release's usual clock time. A value that was there when the archive of the series began was
+published earlier: it keeps the release rule's time and stays `assumed`. Source:
+https://fred.stlouisfed.org/docs/api/fred/. Caveat: FRED clips a version's real-time start to the period
+that was asked, so a version that is dated with the first day of a period counts as a continuation unless
+its value differs.
 """
 
 from __future__ import annotations
@@ -47,14 +49,16 @@ if TYPE_CHECKING:
 
 API_URL = "https://api.stlouisfed.org/fred"
 CSV_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
-# Revised after the first print, and read by their first print somewhere. A weekly index that is revised as a whole (NFCI) is not here: each
-# of its 700 vintages restates 2,700 weeks.
+# Revised after the first print, and read by their first print somewhere. A weekly index that is revised as
+# a whole (NFCI) is not here: each of its 700 vintages restates 2,700 weeks.
 VINTAGE_SERIES = frozenset({"CPIAUCSL", "CPILFESL", "ICSA", "PAYEMS", "UNRATE"})
 # FRED accepts 2,000 vintage dates and 100,000 rows a request.
 VINTAGES_PER_REQUEST = 1500
-# A longer request is the first load; a shorter one a trailing window, for which only the versions since its start are asked.
+# A longer request is the first load; a shorter one a trailing window, for which only the versions since its
+# start are asked.
 TRAILING_LIMIT_DAYS = 400
-# A first print that the archive dates this much later than the release rule was published before the archive began.
+# A first print that the archive dates this much later than the release rule was published before the
+# archive began.
 ARCHIVE_SLACK = pd.Timedelta(days=10)
 FREQUENCIES = {"D": "daily", "W": "weekly", "M": "monthly", "Q": "quarterly"}
 SERIES_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
@@ -70,7 +74,9 @@ class Reply:
 
 
 def find_key(environ: dict[str, str]) -> Secret | None:
-    """FRED_API_KEY, else the password of the Airflow connection `fred_default`: of its variable, else, in a task, as Airflow keeps it."""
+    """FRED_API_KEY, else the password of the Airflow connection `fred_default`: of its variable, else, in a
+    task, as Airflow keeps it.
+    """
     text = environ.get("FRED_API_KEY", "").strip()
     if not text:
         text = _key_of_connection(environ.get("AIRFLOW_CONN_FRED_DEFAULT", "").strip())
@@ -80,13 +86,16 @@ def find_key(environ: dict[str, str]) -> Secret | None:
         return None
     if not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
-            "The FRED key holds a blank or a character that no key has; copy it again from fredaccount.stlouisfed.org."
+            "The FRED key holds a blank or a character that no key has; copy it again from"
+            " fredaccount.stlouisfed.org."
         )
     return Secret(text)
 
 
 def _key_of_connection(text: str) -> str:
-    """The password of a connection in Airflow's JSON or URI form; it is read here because `dags test` prints what Airflow reads."""
+    """The password of a connection in Airflow's JSON or URI form; it is read here because `dags test`
+    prints what Airflow reads.
+    """
     if not text:
         return ""
     if text.startswith("{"):
@@ -105,9 +114,11 @@ def _key_of_connection(text: str) -> str:
 
 
 def _key_kept_by_airflow() -> str:
-    """The password of `fred_default` in Airflow's metadata or secrets backend; blank outside a task. It is held here and goes nowhere else.
+    """The password of `fred_default` in Airflow's metadata or secrets backend; blank outside a task. It is
+    held here and goes nowhere else.
 
-    `airflow dags test` runs its tasks in its own process and, where it logs for debugging, prints what they are given: there it is not asked.
+    `airflow dags test` runs its tasks in its own process and, where it logs for debugging, prints what they
+    are given: there it is not asked.
     """
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     channel = getattr(runner, "SUPERVISOR_COMMS", None)
@@ -199,9 +210,9 @@ class FredSource:
             )
         bundle = {
             "series_id": series_id,
-            "kind": ("vintages" if full else "trailing vintages")
-            if series_id in VINTAGE_SERIES
-            else "latest",
+            "kind": (
+                ("vintages" if full else "trailing vintages") if series_id in VINTAGE_SERIES else "latest"
+            ),
             "requests": client.recorded,
         }
         return json.dumps(bundle, indent=0, ensure_ascii=False).encode()
@@ -242,14 +253,15 @@ class FredSource:
 def _client(source: FredSource, series_id: str) -> Any:
     """A fredapi client whose requests go through our transport and are recorded.
 
-    Only the method that touches the network is replaced: it opened the URL with urllib, without a time-out, and left the key in the
-    context of its exceptions. URLs and reading of the answers stay fredapi's.
+    Only the method that touches the network is replaced: it opened the URL with urllib, without a time-out,
+    and left the key in the context of its exceptions. URLs and reading of the answers stay fredapi's.
     """
     from fredapi import Fred
 
     class Client(Fred):  # type: ignore[misc]
         def __init__(self) -> None:
-            # Not Fred's own constructor: it wants the key, and installs a process-wide opener where a proxy is set.
+            # Not Fred's own constructor: it wants the key, and installs a process-wide opener
+            # where a proxy is set.
             self.api_key = None
             self.proxies = None
             self.root_url = source.api_url
@@ -371,7 +383,8 @@ def _check_answer(series_id: str, root: ET.Element) -> None:
         missing = [name for name in attributes if child.get(name) is None]
         if missing:
             raise Unreadable(
-                f"{what}: attribute {', '.join(missing)} of <{child_tag}> is missing; it has {', '.join(sorted(child.keys()))[:150]}"
+                f"{what}: attribute {', '.join(missing)} of <{child_tag}> is missing; it has"
+                f" {', '.join(sorted(child.keys()))[:150]}"
             )
     if root.tag == "seriess":
         _check_series(series_id, root)
@@ -397,7 +410,8 @@ def _check_series(series_id: str, root: ET.Element) -> None:
     served = FREQUENCIES.get(str(root[0].get("frequency_short")), str(root[0].get("frequency_short")))
     if series_id in known.index and known[series_id] != served:
         raise Unreadable(
-            f"{what}: field frequency reads {served}, expected {known[series_id]}; if FRED changed the series, change fred_series.csv"
+            f"{what}: field frequency reads {served}, expected {known[series_id]}; if FRED changed the"
+            " series, change fred_series.csv"
         )
 
 
@@ -431,9 +445,12 @@ def parse_bundle(payload: Payload) -> Parsed:
         for root in roots
         if root.tag == "seriess"
         for name, attribute in (
-            ("title", "title"), ("units", "units"), ("frequency", "frequency_short"), ("first_observation_date", "observation_start"),
+            ("title", "title"),
+            ("units", "units"),
+            ("frequency", "frequency_short"),
+            ("first_observation_date", "observation_start"),
         )
-    }  # fmt: skip
+    }
     if metadata:
         metadata["frequency"] = FREQUENCIES.get(metadata["frequency"], metadata["frequency"])
     rows = [
@@ -491,7 +508,9 @@ def _typed(series_id: str, text: pd.DataFrame) -> Parsed:
 
 
 def _versions(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per version: a row that repeats the value before it is the same version, clipped to the next piece's period."""
+    """One row per version: a row that repeats the value before it is the same version, clipped to the next
+    piece's period.
+    """
     ordered = frame.sort_values(["observation_date", "realtime_start"], kind="stable")
     before = ordered.groupby("observation_date")["value"].shift(1)
     first = ~ordered["observation_date"].duplicated()

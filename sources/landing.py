@@ -1,9 +1,11 @@
 """Landing: payloads exactly as they were fetched, compressed, never deleted.
 
-In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file with source, request, time,
-SHA-256 and size. Bytes equal to the newest ones of their input are not stored twice (asked for over another range, they get a JSON file of their own that names the
-bytes there are); bytes that come back after others are, because they are news. A payload that was refused keeps its file and says so in the JSON (`set_aside`), so that nobody
-loads it later on. Caveat: the compressed file is written without its time stamp, so equal payloads give equal files.
+In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file
+with source, request, time, SHA-256 and size. Bytes equal to the newest ones of their input are not stored
+twice (asked for over another range, they get a JSON file of their own that names the bytes there are);
+bytes that come back after others are, because they are news. A payload that was refused keeps its file and
+says so in the JSON (`set_aside`), so that nobody loads it later on. Caveat: the compressed file is written
+without its time stamp, so equal payloads give equal files.
 """
 
 from __future__ import annotations
@@ -44,18 +46,29 @@ class Landed:
     def to_json(self) -> dict[str, Any]:
         """Plain values for the side file and for hand-over between tasks."""
         return {
-            "dataset": self.dataset, "input": self.input, "source": self.source, "start": str(self.start), "end": str(self.end),
-            "path": self.path, "extension": self.extension, "sha256": self.sha256, "byte_count": self.byte_count,
+            "dataset": self.dataset,
+            "input": self.input,
+            "source": self.source,
+            "start": str(self.start),
+            "end": str(self.end),
+            "path": self.path,
+            "extension": self.extension,
+            "sha256": self.sha256,
+            "byte_count": self.byte_count,
             "fetched_at_utc": self.fetched_at_utc.isoformat(),
-        } | ({"set_aside": self.set_aside} if self.set_aside else {})  # fmt: skip
+        } | ({"set_aside": self.set_aside} if self.set_aside else {})
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Landed:
         """The reverse of `to_json`."""
         return cls(
-            **{**entry, "start": date.fromisoformat(entry["start"]), "end": date.fromisoformat(entry["end"]),
-               "fetched_at_utc": datetime.fromisoformat(entry["fetched_at_utc"])}
-        )  # fmt: skip
+            **{
+                **entry,
+                "start": date.fromisoformat(entry["start"]),
+                "end": date.fromisoformat(entry["end"]),
+                "fetched_at_utc": datetime.fromisoformat(entry["fetched_at_utc"]),
+            }
+        )
 
 
 def land(folder: Path, payload: Payload) -> Landed:
@@ -74,9 +87,17 @@ def land(folder: Path, payload: Payload) -> Landed:
     if held is not None and (held.start, held.end) == (request.start, request.end):
         return held
     landed = Landed(
-        request.dataset, request.input, payload.source, request.start, request.end,
-        held.path if held else str(path.relative_to(folder)), payload.extension, digest, len(payload.content), payload.fetched_at_utc,
-    )  # fmt: skip
+        request.dataset,
+        request.input,
+        payload.source,
+        request.start,
+        request.end,
+        held.path if held else str(path.relative_to(folder)),
+        payload.extension,
+        digest,
+        len(payload.content),
+        payload.fetched_at_utc,
+    )
     target.mkdir(parents=True, exist_ok=True)
     if held is None:
         _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
@@ -85,7 +106,8 @@ def land(folder: Path, payload: Payload) -> Landed:
 
 
 def landed_since(inputs: Path, since: datetime | None) -> Iterator[Landed]:
-    """What was landed in the folder of an input after a moment, oldest first; all of it when there is no moment.
+    """What was landed in the folder of an input after a moment, oldest first; all of it when there is no
+    moment.
 
     Left out, and named on the screen: what was refused, and a description that cannot be read.
     """
@@ -119,14 +141,17 @@ def read_landed(folder: Path, landed: Landed) -> Payload:
         ) from None
     if hashlib.sha256(content).hexdigest() != landed.sha256:
         raise SourceError(
-            f"landing/{landed.path} does not have the hash that it was stored with; run again to fetch it once more"
+            f"landing/{landed.path} does not have the hash that it was stored with; run again to fetch it"
+            " once more"
         )
     request = Request(landed.dataset, landed.input, landed.start, landed.end)
     return Payload(request, landed.source, content, landed.extension, landed.fetched_at_utc)
 
 
 def _read_entry(path: Path) -> Landed | None:
-    """The description of a payload, or None where it cannot be read: then the payload counts as not there and is fetched again."""
+    """The description of a payload, or None where it cannot be read: then the payload counts as not there
+    and is fetched again.
+    """
     try:
         return Landed.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):

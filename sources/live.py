@@ -1,7 +1,9 @@
-"""The source `live`: FRED series from FRED, prices and fed funds futures from Yahoo; which is asked follows from the dataset.
+"""The source `live`: FRED series from FRED, prices and fed funds futures from Yahoo; which is asked follows
+from the dataset.
 
-Nothing is imported or contacted before the first fetch. Caveat: sessions are known from the calendar, not from the source, so a run right
-after the close may find that the bar of the day is not there yet; it says so and is tried again.
+Nothing is imported or contacted before the first fetch. Caveat: sessions are known from the calendar, not
+from the source, so a run right after the close may find that the bar of the day is not there yet; it says
+so and is tried again.
 """
 
 from __future__ import annotations

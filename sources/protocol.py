@@ -1,8 +1,9 @@
 """The protocol between a provider and the pipeline: fetch touches the network, parse is pure.
 
-In: a `Request` (dataset, input, date range). Out: a `Payload` (bytes exactly as served) and, from it, a `Parsed` frame
-with typed columns plus the rows that could not be read. A provider is one module with a class that has these methods;
-it is registered in `sources.registry`. Caveat: a source may serve more than was asked (a file is served whole).
+In: a `Request` (dataset, input, date range). Out: a `Payload` (bytes exactly as served) and, from it, a
+`Parsed` frame with typed columns plus the rows that could not be read. A provider is one module with a
+class that has these methods; it is registered in `sources.registry`. Caveat: a source may serve more than
+was asked (a file is served whole).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import pandas as pd
 
 
 class SourceError(Exception):
-    """A source could not serve an input. The message names source and input and says what to do; never a secret."""
+    """A source could not serve an input. The message names source and input and says what to do; never a
+    secret.
+    """
 
     retryable = False
 
@@ -61,7 +64,8 @@ class Payload:
 
 @dataclass(frozen=True)
 class Parsed:
-    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they broke.
+    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that
+    they broke.
 
     `metadata` is what the source says about the input (title, units, frequency); empty where it says nothing.
     """

@@ -9,7 +9,9 @@ from warehouse.settings import Settings, SettingsError
 
 
 def parse_payload(payload: Payload) -> Parsed:
-    """Read a payload by the source that it came from, whatever the settings are now; needs neither key nor address."""
+    """Read a payload by the source that it came from, whatever the settings are now; needs neither key nor
+    address.
+    """
     if payload.source in ("files", "simulated"):
         from sources.tabular import parse_tabular
 

@@ -1,7 +1,8 @@
-"""The source `simulated`: a made-up market with the shape of the real one, the same on every machine and every day.
+"""The source `simulated`: a made-up market with the shape of the real one, the same on every machine and
+every day.
 
-In: the reference data (symbols, series, meetings, calendar). Out: CSV payloads in the layout of `sources.tabular`.
-Sessions later than the last one that has closed are not served, as with a real source.
+In: the reference data (symbols, series, meetings, calendar). Out: CSV payloads in the layout of
+`sources.tabular`. Sessions later than the last one that has closed are not served, as with a real source.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def simulated_market() -> SimulatedMarket:
         instruments=reference_frame("instruments"),
         fred_series=reference_frame("fred_series"),
         fomc_meetings=reference_frame("fomc_meetings"),
-        # As generated: each day is drawn after the one before it, so a closure would make another market of all that follows.
+        # As generated: each day is drawn after the one before it, so a closure would make another
+        # market of all that follows.
         calendar=reference_frame("calendar", announced=False),
     )
 

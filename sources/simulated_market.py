@@ -96,10 +96,27 @@ START_LEVELS = {"^GSPC": 1455.0, "^NDX": 3790.0, "^RUT": 496.0, "^DJI": 11357.0,
 TENOR_MONTHS = {1: 1, 3: 3, 6: 6, 12: 12, 24: 24}
 FRONT_PREMIUM_PCT = {1: -0.03, 3: 0.03, 6: 0.06, 12: 0.10, 24: 0.18}
 # weight of the 2-year, premium over the long anchor, loading on the curvature factor
-LONG_TENORS = {36: (0.85, 0.02, 0.7), 60: (0.68, 0.05, 1.0), 84: (0.58, 0.15, 0.8), 120: (0.50, 0.25, 0.4),
-               240: (0.38, 0.55, 0.1), 360: (0.34, 0.50, 0.0)}  # fmt: skip
-TREASURY_SERIES = {"DGS1MO": 1, "DGS3MO": 3, "DGS6MO": 6, "DGS1": 12, "DGS2": 24, "DGS3": 36, "DGS5": 60,
-                   "DGS7": 84, "DGS10": 120, "DGS20": 240, "DGS30": 360}  # fmt: skip
+LONG_TENORS = {
+    36: (0.85, 0.02, 0.7),
+    60: (0.68, 0.05, 1.0),
+    84: (0.58, 0.15, 0.8),
+    120: (0.50, 0.25, 0.4),
+    240: (0.38, 0.55, 0.1),
+    360: (0.34, 0.50, 0.0),
+}
+TREASURY_SERIES = {
+    "DGS1MO": 1,
+    "DGS3MO": 3,
+    "DGS6MO": 6,
+    "DGS1": 12,
+    "DGS2": 24,
+    "DGS3": 36,
+    "DGS5": 60,
+    "DGS7": 84,
+    "DGS10": 120,
+    "DGS20": 240,
+    "DGS30": 360,
+}
 
 
 class UnknownInputError(KeyError):
@@ -883,8 +900,16 @@ def traits_of(row: Mapping[str, object]) -> Traits:
             base_volume=6.0e6,
         )
     if re.search(r"financ", everything):
-        return Traits(market=1.05, value=0.4, banks=0.6, bank_rate_share=0.6, own_annual_vol_pct=3.0,
-                      dividend_yield_pct=1.8, is_index=is_index, base_volume=4.0e7)  # fmt: skip
+        return Traits(
+            market=1.05,
+            value=0.4,
+            banks=0.6,
+            bank_rate_share=0.6,
+            own_annual_vol_pct=3.0,
+            dividend_yield_pct=1.8,
+            is_index=is_index,
+            base_volume=4.0e7,
+        )
     if re.search(r"commodit|gold|currency|crypto", everything):
         return Traits(
             market=0.08,
@@ -897,10 +922,17 @@ def traits_of(row: Mapping[str, object]) -> Traits:
     value = 1.0 if "value" in style else 0.0
     for words, market, value_loading, tech, banks, own, dividends in SECTORS:
         if re.search(words, everything) or ("sector" in kind and re.search(words, named)):
-            return Traits(market=market, size=_size_loading(size, named)[0], value=value_loading, tech=tech,
-                          banks=banks,
-                          own_annual_vol_pct=own, dividend_yield_pct=dividends, is_index=is_index,
-                          base_volume=2.0e9 if is_index else 1.2e7)  # fmt: skip
+            return Traits(
+                market=market,
+                size=_size_loading(size, named)[0],
+                value=value_loading,
+                tech=tech,
+                banks=banks,
+                own_annual_vol_pct=own,
+                dividend_yield_pct=dividends,
+                is_index=is_index,
+                base_volume=2.0e9 if is_index else 1.2e7,
+            )
     size_loading, market = _size_loading(size, named)
     is_stock = bool(re.search(r"stock|equity", kind)) and not is_etf and not is_index
     equal = 0.25 if "equal" in named else 0.0

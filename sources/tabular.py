@@ -1,10 +1,11 @@
 """Read the common layout of prices, futures and FRED series: CSV (plain or gzip) or Parquet.
 
-In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split` (prices),
-`date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not known.
-Out: `Parsed`. Text that is no number, or a number that is not finite, rejects its row and names the column; a header that lacks a
-column, or names one twice, refuses the whole payload. A last line without a line end is rejected: `94.6` may be the start of `94.675`.
-Caveat: `previous_adj_close` is the row before in this payload, also across a missing session.
+In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split`
+(prices), `date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not
+known. Out: `Parsed`. Text that is no number, or a number that is not finite, rejects its row and names the
+column; a header that lacks a column, or names one twice, refuses the whole payload. A last line without a
+line end is rejected: `94.6` may be the start of `94.675`. Caveat: `previous_adj_close` is the row before in
+this payload, also across a missing session.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _parse(
     rejected: list[tuple[str, dict[str, Any]]] = [
         (rule, {**_plain(keys), "line": line}) for rule, line in unread
     ]
-    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is not: those rows are rejected below.
+    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is
+    # not: those rows are rejected below.
     text = text.apply(lambda column: column.str.strip())
     stamps = pd.to_datetime(text[date_column], format="%Y-%m-%d", errors="coerce")
     bad = pd.Series(stamps.isna().to_numpy(), index=text.index)
@@ -115,7 +117,9 @@ def _plain(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The payload with every cell as text, and the lines that are none, with their rule: ragged, or cut short at the end."""
+    """The payload with every cell as text, and the lines that are none, with their rule: ragged, or cut
+    short at the end.
+    """
     name = f"{payload.source}: {payload.request.dataset}/{payload.request.input}"
     try:
         if payload.extension == "parquet":

@@ -1,9 +1,12 @@
-"""HTTP of the live sources: one total deadline per request, bounded retries, a shared rate limit, typed errors without secrets.
+"""HTTP of the live sources: one total deadline per request, bounded retries, a shared rate limit, typed
+errors without secrets.
 
-In: a name for messages and a function that sends one attempt. Out: its answer, or an error of this module or of `sources.protocol`. The
-libraries above (fredapi, yfinance) bring no deadline and no retry of their own, and fredapi keeps the key in `exc.__context__`: errors are
-therefore raised outside every `except` block, with nothing attached. Retried are GET requests only, after 429, 5xx, time-outs
-and broken connections. Caveat: the rate limit is shared by the processes of one user on one machine, not by several machines.
+In: a name for messages and a function that sends one attempt. Out: its answer, or an error of this module
+or of `sources.protocol`. The libraries above (fredapi, yfinance) bring no deadline and no retry of their
+own, and fredapi keeps the key in `exc.__context__`: errors are therefore raised outside every `except`
+block, with nothing attached. Retried are GET requests only, after 429, 5xx, time-outs and broken
+connections. Caveat: the rate limit is shared by the processes of one user on one machine, not by several
+machines.
 """
 
 from __future__ import annotations
@@ -29,12 +32,22 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_BYTES = 64 * 1024 * 1024
 # What the errors of libcurl mean to a reader; its own texts may hold the URL.
 CURL_REASONS = {
-    5: "the proxy cannot be resolved", 6: "the host name cannot be resolved", 7: "the connection was refused",
-    18: "the answer was cut short", 23: "the answer could not be taken", 28: "it did not answer in time", 35: "the TLS handshake failed",
-    52: "it closed the connection without an answer", 55: "the connection broke", 56: "the connection was reset",
-    60: "its certificate cannot be verified", 61: "the answer cannot be decompressed", 63: "the answer is too large",
-    92: "the connection broke", 95: "the connection broke",
-}  # fmt: skip
+    5: "the proxy cannot be resolved",
+    6: "the host name cannot be resolved",
+    7: "the connection was refused",
+    18: "the answer was cut short",
+    23: "the answer could not be taken",
+    28: "it did not answer in time",
+    35: "the TLS handshake failed",
+    52: "it closed the connection without an answer",
+    55: "the connection broke",
+    56: "the connection was reset",
+    60: "its certificate cannot be verified",
+    61: "the answer cannot be decompressed",
+    63: "the answer is too large",
+    92: "the connection broke",
+    95: "the connection broke",
+}
 FINAL_CURL_ERRORS = (60, 63)
 R = TypeVar("R")
 
@@ -78,7 +91,9 @@ class Secret:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer means: None as the error accepts it; a retryable error may be tried again after `wait_seconds`."""
+    """What an answer means: None as the error accepts it; a retryable error may be tried again after
+    `wait_seconds`.
+    """
 
     error: SourceError | None = None
     retry: bool = False
@@ -152,7 +167,8 @@ class Transport(Generic[R]):
         ends = started + self.deadline_seconds
         if started < self._rest_until:
             return None, SourceUnavailable(
-                f"{what}: not asked, because {self.provider} failed {self._failures} times in a row just before"
+                f"{what}: not asked, because {self.provider} failed {self._failures} times in a row just"
+                " before"
             )
         error: SourceError | None = None
         for attempt in range(1, self.attempts + 1):
@@ -174,7 +190,8 @@ class Transport(Generic[R]):
             left = ends - time.monotonic()
             if verdict.wait_seconds is not None and wait >= left:
                 error = RateLimited(
-                    f"{what}: {self.provider} asks to wait {verdict.wait_seconds:.0f} s, more than the {max(left, 0.0):.0f} s that are left"
+                    f"{what}: {self.provider} asks to wait {verdict.wait_seconds:.0f} s, more than the"
+                    f" {max(left, 0.0):.0f} s that are left"
                 )
                 break
             if attempt == self.attempts or wait >= left:
@@ -199,7 +216,10 @@ class Transport(Generic[R]):
         except CurlError as raised:
             code = int(getattr(raised, "code", 0) or 0)
         if body.too_large:
-            text = f"{what}: the answer is larger than {self.max_bytes / 1e6:.0f} MB after decompression; nothing like it is expected"
+            text = (
+                f"{what}: the answer is larger than {self.max_bytes / 1e6:.0f} MB after decompression;"
+                " nothing like it is expected"
+            )
             return None, Verdict(Unreadable(text))
         if code is not None:
             reason = CURL_REASONS.get(code, f"the request failed (curl error {code})")
@@ -211,7 +231,9 @@ class Transport(Generic[R]):
         return answer, judge(answer)
 
     def _count_failure(self, error: SourceError) -> None:
-        """A source that is down is not asked for every input in turn: after some failures in a row it is left alone for a while."""
+        """A source that is down is not asked for every input in turn: after some failures in a row it is
+        left alone for a while.
+        """
         if not error.retryable or isinstance(error, NotData):
             return
         self._failures += 1
@@ -258,7 +280,9 @@ def _locked(path: Path) -> Iterator[Any]:
 
 
 def judge_status(what: str, status: int, retry_after: str | None) -> Verdict:
-    """The part of the judgement that every provider shares: 429 and 5xx may be tried again, other statuses from 300 on may not."""
+    """The part of the judgement that every provider shares: 429 and 5xx may be tried again, other statuses
+    from 300 on may not.
+    """
     if status < 300:
         return Verdict()
     if status == 429:
@@ -309,7 +333,9 @@ def service_url(name: str, environ: dict[str, str], *, carries_key: bool = False
 
 
 def rate_limit(url: str | None, environ: dict[str, str]) -> float | None:
-    """Requests a second: two, or fewer by ROTATION_REQUESTS_PER_SECOND; none against a server on this machine."""
+    """Requests a second: two, or fewer by ROTATION_REQUESTS_PER_SECOND; none against a server on this
+    machine.
+    """
     text = environ.get("ROTATION_REQUESTS_PER_SECOND", "").strip()
     if text:
         try:

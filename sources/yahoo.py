@@ -1,11 +1,12 @@
 """Yahoo Finance through yfinance: prices of symbols, and the listed strip of 30-day fed funds futures.
 
-In: a symbol (`SPY`, `^RUT`) or a contract (`ZQU26`, at Yahoo `ZQU26.CBT`) and a range of dates. Out: the body of Yahoo's chart answer as
-served and, from it, rows in the columns of `raw.equity_prices` or `raw.fed_funds_futures`. yfinance asks (cookie, crumb, consent) and reads
-the answer once with everything explicit; `parse` reads the same bytes again, because yfinance turns a missing volume into 0, drops
-rows and hides which field was missing.
-Caveats: Yahoo's `close` is split-adjusted (and so are its dividends), never dividend-adjusted. A contract's `settle` is the close of
-its daily bar, which Yahoo takes from the settlement; it drops a contract when it expires. For research only: see docs/data-sources.md.
+In: a symbol (`SPY`, `^RUT`) or a contract (`ZQU26`, at Yahoo `ZQU26.CBT`) and a range of dates. Out: the
+body of Yahoo's chart answer as served and, from it, rows in the columns of `raw.equity_prices` or
+`raw.fed_funds_futures`. yfinance asks (cookie, crumb, consent) and reads the answer once with everything
+explicit; `parse` reads the same bytes again, because yfinance turns a missing volume into 0, drops rows and
+hides which field was missing. Caveats: Yahoo's `close` is split-adjusted (and so are its dividends), never
+dividend-adjusted. A contract's `settle` is the close of its daily bar, which Yahoo takes from the
+settlement; it drops a contract when it expires. For research only: see docs/data-sources.md.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ from warehouse.reference_data import reference_frame
 
 CHART_PATH = "/v8/finance/chart/"
 SYMBOL = re.compile(r"\^?[A-Z0-9][A-Z0-9.-]{0,14}")
-# Every symbol of the list is quoted in New York or, the Cboe indices, in Chicago; another zone would shift the dates.
+# Every symbol of the list is quoted in New York or, the Cboe indices, in Chicago; another zone would shift
+# the dates.
 ZONES = ("America/New_York", "America/Chicago")
 # CME lists contracts further out, but they hardly trade and Yahoo has few of them.
 STRIP_MONTHS = 24
-# Yahoo may be a quarter of an hour late; a last trade earlier than this before the close means a part of a session.
+# Yahoo may be a quarter of an hour late; a last trade earlier than this before the close means a part of a
+# session.
 COMPLETE_AFTER = timedelta(minutes=10)
 HELPER_SECONDS = 10.0
 
@@ -70,7 +73,9 @@ class YahooSource:
         self._session: Any = None
 
     def contracts(self, start: date, end: date) -> list[str]:
-        """The contracts that are listed at the end of the range, and the one that expired last; Yahoo has none older."""
+        """The contracts that are listed at the end of the range, and the one that expired last; Yahoo has
+        none older.
+        """
         first = pd.Period(max(start, end - timedelta(days=31)), "M")
         months = pd.period_range(first, pd.Period(end, "M") + STRIP_MONTHS, freq="M")
         return [f"ZQ{CONTRACT_MONTHS[month.month - 1]}{month.year % 100:02d}" for month in months]
@@ -96,9 +101,12 @@ class YahooSource:
         return payload
 
     def _ask_yfinance(self, ticker: str, request: Request) -> tuple[str | None, SourceError | None]:
-        """Run yfinance; the answer stays in the session. Returns what it stumbled over, or the error to raise."""
+        """Run yfinance; the answer stays in the session. Returns what it stumbled over, or the error to
+        raise.
+        """
         yf = _yfinance()
-        # Every symbol costs a second request for its time zone alone; ours are known, and `parse` checks them.
+        # Every symbol costs a second request for its time zone alone; ours are known, and `parse`
+        # checks them.
         yf.cache.get_tz_cache().store(ticker, ZONES[0])
         # Past ranges are cached by process: a retry in the same process would see the old answer.
         yf.data.YfData.cache_get.cache_clear()
@@ -110,19 +118,31 @@ class YahooSource:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yf.Ticker(ticker, session=self._session).history(
-                    start=str(request.start), end=str(request.end + timedelta(days=1)), interval="1d", prepost=False, actions=True,
-                    auto_adjust=False, back_adjust=False, repair=False, keepna=True, rounding=False,
-                    timeout=self.transport.attempt_seconds, raise_errors=True,
-                )  # fmt: skip
+                    start=str(request.start),
+                    end=str(request.end + timedelta(days=1)),
+                    interval="1d",
+                    prepost=False,
+                    actions=True,
+                    auto_adjust=False,
+                    back_adjust=False,
+                    repair=False,
+                    keepna=True,
+                    rounding=False,
+                    timeout=self.transport.attempt_seconds,
+                    raise_errors=True,
+                )
         except Exception as raised:
-            # yfinance lets through whatever its parsing meets; the caller turns the text into an error of ours that names the symbol.
+            # yfinance lets through whatever its parsing meets; the caller turns the text into
+            # an error of ours that names the symbol.
             trouble = f"{type(raised).__name__}: {str(raised)[:120]}"
         return trouble, self._session.failure
 
 
 @cache
 def _yfinance() -> Any:
-    """yfinance with its caches (time zones, cookies) in a folder of this process; imported only when something is fetched."""
+    """yfinance with its caches (time zones, cookies) in a folder of this process; imported only when
+    something is fetched.
+    """
     import yfinance as yf  # type: ignore[import-untyped]
 
     folder = tempfile.mkdtemp(prefix="rotation-yfinance-")
@@ -148,7 +168,8 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
             target = url if base is None else base + url[len(f"{parts.scheme}://{parts.netloc}") :]
             if parts.path.startswith(CHART_PATH):
                 return self._chart(method, target, options)
-            # Cookie and crumb: yfinance goes on without them after an OSError, and asks again with every symbol.
+            # Cookie and crumb: yfinance goes on without them after an OSError, and asks again
+            # with every symbol.
             if self.helpers_fail:
                 raise ConnectionError("the cookie could not be had before")
             self.helpers_fail = True
@@ -233,7 +254,9 @@ def _ticker(request: Request) -> str:
 
 
 def _require_last_bar(payload: Payload, frame: pd.DataFrame) -> None:
-    """A required symbol whose newest session has just closed: its bar must be there, or the fetch is tried again later."""
+    """A required symbol whose newest session has just closed: its bar must be there, or the fetch is tried
+    again later.
+    """
     request = payload.request
     if request.dataset != "prices" or not is_session(request.end):
         return
@@ -252,7 +275,9 @@ def _require_last_bar(payload: Payload, frame: pd.DataFrame) -> None:
 
 
 def parse_chart(payload: Payload) -> Parsed:
-    """Rows of a chart answer: dates in the exchange's zone, prices as served, 0 where no dividend or split is reported."""
+    """Rows of a chart answer: dates in the exchange's zone, prices as served, 0 where no dividend or split
+    is reported.
+    """
     request = payload.request
     what = f"Yahoo: {request.dataset}/{request.input}"
     result = _result(what, payload)
@@ -347,7 +372,8 @@ def _check_meta(what: str, ticker: str, result: dict[str, Any]) -> ZoneInfo:
         value = _field(what, meta, name, str)
         if value not in expected:
             raise Unreadable(
-                f"{what}: field {name} reads {value[:40]!r}, expected {' or '.join(expected)}; the symbol may be renamed or reused"
+                f"{what}: field {name} reads {value[:40]!r}, expected {' or '.join(expected)}; the symbol may"
+                " be renamed or reused"
             )
     return ZoneInfo(meta["exchangeTimezoneName"])
 
@@ -403,7 +429,9 @@ def _mark_partial(payload: Payload, meta: dict[str, Any], frame: pd.DataFrame, r
 def _events(
     what: str, result: dict[str, Any], dates: pd.Series, zone: ZoneInfo
 ) -> tuple[pd.Series, pd.Series, list[dict[str, Any]]]:
-    """Dividend and split per bar; a capital gain counts as a dividend, except where it is already part of the day's."""
+    """Dividend and split per bar; a capital gain counts as a dividend, except where it is already part of
+    the day's.
+    """
     events = result.get("events") or {}
     paid: dict[pd.Timestamp, float] = {}
     ratios: dict[pd.Timestamp, float] = {}

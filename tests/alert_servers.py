@@ -1,6 +1,7 @@
 """A real mail server and a real web server on loopback that keep what they are sent, for tests of the alerts.
 
-Out: `MailServer` (aiosmtpd; takes one user and password) and `HookServer` (answers with a status that can be set), both context managers. Caveat: no TLS.
+Out: `MailServer` (aiosmtpd; takes one user and password) and `HookServer` (answers with a status that can
+be set), both context managers. Caveat: no TLS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Settings of all tests: no time limits on examples, because how long one takes says nothing about whether it is right."""
+"""Settings of all tests: no time limits on examples, because how long one takes says nothing about whether
+it is right.
+"""
 
 from __future__ import annotations
 

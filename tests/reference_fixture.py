@@ -1,4 +1,6 @@
-"""The project's own reference tables in the in-memory warehouse of `tests/replay_fixture.py`, and truncation checks."""
+"""The project's own reference tables in the in-memory warehouse of `tests/replay_fixture.py`, and
+truncation checks.
+"""
 
 from __future__ import annotations
 

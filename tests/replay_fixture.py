@@ -53,8 +53,7 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
     con.execute("set threads = 1")
     for schema in ("staging", "ref", "marts"):
         con.execute(f"create schema {schema}")
-    con.execute(
-        """
+    con.execute("""
         create table staging.equity_prices (
             symbol varchar, session_date date, session_number integer, open double, high double, low double,
             close double, volume double, dividend double, total_return_pct double,
@@ -62,11 +61,9 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
         create table staging.fred_observations (
             series_id varchar, observation_date date, value double, available_at_utc timestamp);
         create table ref.pairs (pair_id varchar, base_symbol varchar, quote_symbol varchar, theme varchar);
-        """
-    )
+        """)
     con.register("nyse", nyse_sessions())
-    con.execute(
-        """
+    con.execute("""
         create table ref.calendar as
         with numbered as (
             select cast(session_date as date) as session_date,
@@ -80,16 +77,14 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
         from range(date '1990-01-01', date '2027-01-01', interval 1 day) as days (day)
         left join numbered on numbered.session_date = cast(days.day as date)
         order by calendar_date
-        """
-    )
+        """)
     return con
 
 
 def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
     """Rows of symbol, session_date, high, close, dividend, adj_close → staging.equity_prices, on sessions."""
     con.register("price_rows", rows)
-    con.execute(
-        """
+    con.execute("""
         insert into staging.equity_prices
         with served as (
             select
@@ -108,8 +103,7 @@ def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
                         else (close + dividend) / close_before end - 1),
             case when dividend is null then 'adjusted_close' else 'dividends' end
         from served order by symbol, session_date
-        """
-    )
+        """)
     con.unregister("price_rows")
 
 

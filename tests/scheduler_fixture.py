@@ -1,7 +1,9 @@
-"""A running Airflow for tests: API server, scheduler with LocalExecutor, DAG processor and, when asked, triggerer, on loopback and SQLite.
+"""A running Airflow for tests: API server, scheduler with LocalExecutor, DAG processor and, when asked,
+triggerer, on loopback and SQLite.
 
-In: a folder and settings. Out: `RunningAirflow`, a context manager with the REST API, the command line and the state of runs. Each component
-is a process of its own and is ended by its own process group. Caveat: about 40 s until it is ready; everything that it writes is in the folder.
+In: a folder and settings. Out: `RunningAirflow`, a context manager with the REST API, the command line and
+the state of runs. Each component is a process of its own and is ended by its own process group. Caveat:
+about 40 s until it is ready; everything that it writes is in the folder.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class RunningAirflow:
         triggerer: bool = False,
         dags_folder: Path = REPOSITORY / "dags",
     ) -> None:
-        """`settings` are environment variables of the components; those of the calling process that concern the product are left out."""
+        """`settings` are environment variables of the components; those of the calling process that concern
+        the product are left out.
+        """
         self.folder = folder
         self.port, log_port = _free_port(), _free_port()
         self.components = ["api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]
@@ -60,7 +64,9 @@ class RunningAirflow:
             "AIRFLOW__CORE__PARALLELISM": "3",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
-            "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": "airflow.executors.local_executor,great_expectations,duckdb",
+            "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": (
+                "airflow.executors.local_executor,great_expectations,duckdb"
+            ),
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -131,7 +137,8 @@ class RunningAirflow:
         )
         if check and result.returncode:
             raise AssertionError(
-                f"airflow {' '.join(arguments)} ended with {result.returncode}: {result.stdout[-2000:]}{result.stderr[-2000:]}"
+                f"airflow {' '.join(arguments)} ended with {result.returncode}:"
+                f" {result.stdout[-2000:]}{result.stderr[-2000:]}"
             )
         return result
 
@@ -199,7 +206,8 @@ class RunningAirflow:
                     )
             if time.monotonic() > end:
                 raise AssertionError(
-                    f"waited {seconds:.0f} s for {what}; the scheduler's log ends with {self.log('scheduler')[-3000:]}"
+                    f"waited {seconds:.0f} s for {what}; the scheduler's log ends with"
+                    f" {self.log('scheduler')[-3000:]}"
                 )
             time.sleep(0.5)
 

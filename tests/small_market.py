@@ -1,7 +1,9 @@
-"""A small market in a folder of files: seven symbols, seven series and the futures strip from 2022, cut from the simulation.
+"""A small market in a folder of files: seven symbols, seven series and the futures strip from 2022, cut
+from the simulation.
 
-Small enough that the whole daily run takes seconds; large enough that every mart has rows. `write_small_market` fills a folder in
-the layout of the source `files`; `run_day` runs the steps of the DAG in this process.
+Small enough that the whole daily run takes seconds; large enough that every mart has rows.
+`write_small_market` fills a folder in the layout of the source `files`; `run_day` runs the steps of the DAG
+in this process.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ START, END = date(2022, 1, 3), date(2024, 8, 30)
 
 
 def write_small_market(folder: Path, *, end: date = END, start: date = START) -> Path:
-    """Write the market's files from `start` to `end`; a later end adds rows and changes none (no split is inside)."""
+    """Write the market's files from `start` to `end`; a later end adds rows and changes none (no split is
+    inside).
+    """
     market = simulated_market()
     for name in ("prices", "futures", "fred"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -40,10 +44,15 @@ def write_small_market(folder: Path, *, end: date = END, start: date = START) ->
 
 def small_settings(folder: Path, home: Path, **changes: str) -> Settings:
     """Settings of the source `files` on a small market."""
-    return Settings.from_environment({
-        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(folder), "ROTATION_HOME": str(home),
-        "ROTATION_HISTORY_START": str(START), **changes,
-    })  # fmt: skip
+    return Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "files",
+            "ROTATION_FILES_DIR": str(folder),
+            "ROTATION_HOME": str(home),
+            "ROTATION_HISTORY_START": str(START),
+            **changes,
+        }
+    )
 
 
 def run_day(settings: Settings, session: str, run_id: str | None = None) -> dict[str, Any]:

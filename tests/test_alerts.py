@@ -1,4 +1,6 @@
-"""Alerts as they are sent: to a real mail server and a real web server, from contexts as Airflow hands them over, and through a running Airflow."""
+"""Alerts as they are sent: to a real mail server and a real web server, from contexts as Airflow hands them
+over, and through a running Airflow.
+"""
 
 from __future__ import annotations
 
@@ -133,8 +135,11 @@ def test_an_alert_reaches_log_mail_and_webhook(
 ) -> None:
     assert send(an_alert()).took == ["log", "webhook", "mail"]
     assert hook.bodies.get_nowait() == {
-        "text": "Rotation: run for 2024-07-17 failed at load\nprices/SPY is missing.\nSession: 2024-07-17\nStep: load\n"
-        "Stays in place: generation 3 of session 2024-07-16\nRun: rotation_daily manual__1\nAt: 2024-07-17 22:45 UTC\nRunbook: docs/runbook/failed.md",
+        "text": (
+            "Rotation: run for 2024-07-17 failed at load\nprices/SPY is missing.\nSession: 2024-07-17\nStep:"
+            " load\nStays in place: generation 3 of session 2024-07-16\nRun: rotation_daily manual__1\nAt:"
+            " 2024-07-17 22:45 UTC\nRunbook: docs/runbook/failed.md"
+        ),
         "alert": "failed",
         "severity": "error",
         "subject": "Rotation: run for 2024-07-17 failed at load",
@@ -368,15 +373,32 @@ def test_a_run_that_left_no_sentence_is_told_all_the_same(
 @pytest.mark.parametrize(
     ("name", "value", "said", "in_place"),
     [
-        ("ROTATION_SOURCE", "bloomberg", "ROTATION_SOURCE='bloomberg' is unknown", "unknown, as the settings are wrong"),
+        (
+            "ROTATION_SOURCE",
+            "bloomberg",
+            "ROTATION_SOURCE='bloomberg' is unknown",
+            "unknown, as the settings are wrong",
+        ),
         # Not mounted where callbacks run, as in the compose stack.
-        ("ROTATION_FILES_DIR", "/no/such/folder", "ROTATION_FILES_DIR is no folder", "generation 1 of session 2024-07-16"),
+        (
+            "ROTATION_FILES_DIR",
+            "/no/such/folder",
+            "ROTATION_FILES_DIR is no folder",
+            "generation 1 of session 2024-07-16",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_told_when_nothing_else_is_known(
-    channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings, monkeypatch: pytest.MonkeyPatch,
-    name: str, value: str, said: str, in_place: str,
-) -> None:  # fmt: skip
+    channels: pytest.LogCaptureFixture,
+    mail: MailServer,
+    hook: HookServer,
+    home: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    said: str,
+    in_place: str,
+) -> None:
     monkeypatch.setenv(name, value)
     RunFailed()(failed_run(home, "scheduled__3"))
     body = hook.bodies.get_nowait()
@@ -576,9 +598,14 @@ def test_a_test_alert_names_the_channel_that_is_broken(
     ],
 )
 def test_the_watch_tells_a_stale_publication_from_its_own_failure(
-    channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings,
-    exception: BaseException | None, kind: str, said: str,
-) -> None:  # fmt: skip
+    channels: pytest.LogCaptureFixture,
+    mail: MailServer,
+    hook: HookServer,
+    home: Settings,
+    exception: BaseException | None,
+    kind: str,
+    said: str,
+) -> None:
     context = {"dag": DAG("rotation_watch", schedule=None), "run_id": "scheduled__8", "exception": exception}
     PublicationStale()(context | {"params": {"test_alert": False}})
     body = hook.bodies.get_nowait()
@@ -638,7 +665,9 @@ fault_timeout(), fault_killed(), fault_mapped()
 def alerts_of(
     hook: HookServer, wanted: set[tuple[str, str]], seconds: float = 180
 ) -> dict[tuple[str, str], Any]:
-    """What the web server was sent, by DAG and kind, as soon as all that is wanted is there; twice the same is a failure."""
+    """What the web server was sent, by DAG and kind, as soon as all that is wanted is there; twice the same
+    is a failure.
+    """
     found: dict[tuple[str, str], Any] = {}
     while not wanted <= set(found):
         body = hook.bodies.get(timeout=seconds)
@@ -678,7 +707,8 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             body = {"logical_date": None, "conf": conf}
             return str(airflow.api(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
-        # Both connections are in Airflow's database, as in the compose stack: no process has them in its environment.
+        # Both connections are in Airflow's database, as in the compose stack: no process has them
+        # in its environment.
         airflow.airflow("connections", "add", "smtp_default", "--conn-json", mail.connection())
         airflow.airflow(
             "connections", "add", "alert_webhook", "--conn-type", "http", "--conn-password", hook.url
@@ -693,8 +723,15 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
         assert airflow.wait_for_run(start("rotation_watch", test_alert=True), "rotation_watch") == "success"
         found |= alerts_of(hook, {("rotation_watch", "test")})
         airflow.airflow(
-            "backfill", "create", "--dag-id", "rotation_daily", "--from-date", "2024-07-18", "--to-date", "2024-07-18"
-        )  # fmt: skip
+            "backfill",
+            "create",
+            "--dag-id",
+            "rotation_daily",
+            "--from-date",
+            "2024-07-18",
+            "--to-date",
+            "2024-07-18",
+        )
         [backfill_id] = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
         assert airflow.wait_for_run(backfill_id) == "failed"
         told = f"Run: rotation_daily {backfill_id}"

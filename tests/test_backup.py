@@ -1,4 +1,6 @@
-"""Backup and restore: a restored home goes on as if nothing had happened; what is damaged, half written, in use or not empty is refused with a sentence."""
+"""Backup and restore: a restored home goes on as if nothing had happened; what is damaged, half written, in
+use or not empty is refused with a sentence.
+"""
 
 from __future__ import annotations
 
@@ -75,18 +77,25 @@ def python(code: str, *arguments: str, **environment: str) -> Iterator[subproces
     """A process of its own that prints `ready` and then waits for its standard input to close."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
     with subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], env={**clean, "PYTHONPATH": str(REPOSITORY), **environment}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY,
-    ) as process:  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        env={**clean, "PYTHONPATH": str(REPOSITORY), **environment},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=REPOSITORY,
+    ) as process:
         yield process
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
     """The settings as a user would set them."""
     return {
-        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(settings.files_dir), "ROTATION_HOME": str(settings.home),
+        "ROTATION_SOURCE": "files",
+        "ROTATION_FILES_DIR": str(settings.files_dir),
+        "ROTATION_HOME": str(settings.home),
         "ROTATION_HISTORY_START": str(settings.history_start),
-    }  # fmt: skip
+    }
 
 
 def test_a_restored_home_goes_on_like_an_undisturbed_one(
@@ -171,7 +180,8 @@ def test_a_payload_that_landing_has_lost_is_a_warning(settings: Settings, target
     lost.unlink()
     made = make_backup(settings, target)
     assert made.description.warnings == [
-        f"1 loaded payloads are no longer in landing/ (the first: landing/{lost.relative_to(settings.landing)}); take them from an older backup."
+        "1 loaded payloads are no longer in landing/ (the first:"
+        f" landing/{lost.relative_to(settings.landing)}); take them from an older backup."
     ]
 
 
@@ -183,7 +193,10 @@ def test_no_backup_while_somebody_writes(settings: Settings, target: Path) -> No
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         with pytest.raises(HomeError, match="Another process has it open; wait for the other run to end"):
             make_backup(settings, target)
-    locking = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('ready', flush=True); sys.stdin.read()"
+    locking = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('ready',"
+        " flush=True); sys.stdin.read()"
+    )
     with python(locking, str(settings.home / ".run.lock")) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         with pytest.raises(BackupRefused, match="A run is at work"):
@@ -219,9 +232,9 @@ def test_nobody_writes_while_the_warehouse_is_copied(
 def test_what_is_only_in_the_log_of_the_warehouse_is_in_the_backup(settings: Settings, target: Path) -> None:
     """A writer that was killed leaves its last rows in the write-ahead log."""
     code = (
-        "import duckdb, sys, os, signal; c = duckdb.connect(sys.argv[1]);"
-        "c.execute(\"insert into ops.runs (run_id, step, started_at_utc, outcome) values ('killed', 'load', now()::timestamp, 'failed')\");"
-        "os.kill(os.getpid(), signal.SIGKILL)"
+        'import duckdb, sys, os, signal; c = duckdb.connect(sys.argv[1]);c.execute("insert into ops.runs'
+        " (run_id, step, started_at_utc, outcome) values ('killed', 'load', now()::timestamp,"
+        " 'failed')\");os.kill(os.getpid(), signal.SIGKILL)"
     )
     with python(code, str(settings.warehouse)) as process:
         process.wait()
@@ -335,9 +348,9 @@ def test_only_an_empty_home_of_the_same_kind_is_restored_into(
     with pytest.raises(BackupRefused, match="needs an empty home"):
         restore(settings, folder)
     assert content(settings.home) == before
-    simulated = Settings.from_environment({
-        "ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "other")
-    })  # fmt: skip
+    simulated = Settings.from_environment(
+        {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "other")}
+    )
     with pytest.raises(BackupRefused, match="holds real data and ROTATION_SOURCE=simulated"):
         restore(simulated, folder)
     assert not simulated.home.exists()

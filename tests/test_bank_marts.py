@@ -33,9 +33,29 @@ REPLAY = Path(os.environ.get("ROTATION_REPLAY_DIR", ROOT.parent / "shared" / "re
 BETA_NUMBERS = ("beta", "std_error", "t_stat", "r_squared")
 ETFS = ("KRE", "KBE", "KBWB", "IAT")
 BANKS = (
-    "BAC", "C", "CFG", "CMA", "COF", "FITB", "GS", "HBAN", "JPM", "KEY", "MS",
-    "MTB", "NTRS", "PNC", "RF", "SCHW", "STT", "TFC", "USB", "WAL", "WFC", "ZION",
-)  # fmt: skip
+    "BAC",
+    "C",
+    "CFG",
+    "CMA",
+    "COF",
+    "FITB",
+    "GS",
+    "HBAN",
+    "JPM",
+    "KEY",
+    "MS",
+    "MTB",
+    "NTRS",
+    "PNC",
+    "RF",
+    "SCHW",
+    "STT",
+    "TFC",
+    "USB",
+    "WAL",
+    "WFC",
+    "ZION",
+)
 GROUPS = {
     "regional": ("CFG", "CMA", "FITB", "HBAN", "KEY", "MTB", "PNC", "RF", "TFC", "USB", "WAL", "ZION"),
     "money_centre": ("BAC", "C", "JPM", "WFC"),
@@ -51,18 +71,15 @@ GROUPS = {
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     for schema in ("staging", "ref", "marts"):
         con.execute(f"create schema {schema}")
-    con.execute(
-        """
+    con.execute("""
         create table staging.equity_prices (
             symbol varchar, session_date date, session_number integer, total_return_pct double
         )
-        """
-    )
+        """)
     con.execute(
         "create table staging.fred_observations (series_id varchar, observation_date date, value double)"
     )
-    con.execute(
-        """
+    con.execute("""
         create table ref.calendar (
             calendar_date date, is_nyse_session boolean, session_number integer, is_settlement_day boolean,
             close_at_utc timestamp
@@ -70,8 +87,7 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
         create table ref.fomc_meetings (decision_date date, announced_at_utc timestamp);
         create table marts.policy_repricing (as_of_date date, horizon varchar, change_bp double);
         create table marts.policy_surprises (meeting_date date, surprise_bp double);
-        """
-    )
+        """)
     con.execute("create table ref.instruments (symbol varchar, role varchar)")
     con.execute("create table ref.group_members (group_id varchar, symbol varchar)")
 
@@ -204,12 +220,10 @@ def test_missing_market_price_drops_both_sides_for_everyone(week: duckdb.DuckDBP
 
 def test_changes_are_in_units_of_ten_basis_points(week: duckdb.DuckDBPyConnection) -> None:
     build_inputs(week)
-    row = week.execute(
-        """
+    row = week.execute("""
         select total_return_pct, market_total_return_pct, y2_change_10bp, y10_change_10bp, slope_change_10bp
         from staging.bank_regression_inputs where symbol = 'KRE' and session_number = 3
-        """
-    ).fetchone()
+        """).fetchone()
     assert row == (0.3, 0.3, 0.5, 1.0, 0.5)  # 5 bp and 10 bp; rounding leaves no binary noise
 
 
@@ -232,35 +246,29 @@ def test_unchanged_slope_is_exactly_zero(week: duckdb.DuckDBPyConnection) -> Non
 
 
 def sample_sessions(con: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[int, float]]:
-    return con.execute(
-        f"""
+    return con.execute(f"""
         select session_number, sample.* exclude (symbol, session_date, total_return_pct, market_total_return_pct)
         from ({statement}) as sample inner join ref.calendar on calendar_date = session_date
         where symbol = 'IWM' order by 1
-        """
-    ).fetchall()
+        """).fetchall()
 
 
 def test_year_end_sample_wants_one_settlement_per_session(week: duckdb.DuckDBPyConnection) -> None:
     build_inputs(week)
-    week.execute(
-        """
+    week.execute("""
         insert into marts.policy_repricing
         select calendar_date, 'year_end', session_number from ref.calendar where is_nyse_session;
         insert into marts.policy_repricing select calendar_date, '12m', 99 from ref.calendar;
-        """
-    )
+        """)
     every = [2, 3, 4, 5, 6, 7, 10, 11, 12]
     assert sample_sessions(week, bank_rate_betas.POLICY_INPUTS) == [(n, n / 10) for n in every]
     # futures settled on the Saturday between sessions 2 and 3; session 6 has no settlement; 11 has no figure
     week.execute("update ref.calendar set is_settlement_day = true where calendar_date = '2024-10-05'")
     week.execute("update ref.calendar set is_settlement_day = false where session_number = 6")
-    week.execute(
-        """
+    week.execute("""
         update marts.policy_repricing set change_bp = null
         where as_of_date = (select calendar_date from ref.calendar where session_number = 11)
-        """
-    )
+        """)
     found = [row[0] for row in sample_sessions(week, bank_rate_betas.POLICY_INPUTS)]
     assert found == [2, 4, 5, 10, 12]
 
@@ -269,16 +277,14 @@ def test_an_announcement_counts_for_the_first_session_that_closes_after_it(
     week: duckdb.DuckDBPyConnection,
 ) -> None:
     build_inputs(week)
-    week.execute(
-        """
+    week.execute("""
         insert into ref.fomc_meetings values
             ('2024-10-04', '2024-10-04 18:00'),  -- session 2, before its close
             ('2024-10-05', '2024-10-05 15:00'),  -- a Saturday: session 3
             ('2024-10-08', '2024-10-08 22:00'),  -- after the close of session 4: session 5
             ('2024-10-11', null);                -- cancelled
         insert into marts.policy_surprises select decision_date, 5 from ref.fomc_meetings;
-        """
-    )
+        """)
     found = [row[:2] for row in sample_sessions(week, bank_rate_betas.EVENT_INPUTS)]
     assert found == [(2, 0.5), (3, 0.5), (5, 0.5)]
     week.execute("update marts.policy_surprises set surprise_bp = null where meeting_date = '2024-10-05'")
@@ -304,7 +310,8 @@ def test_surprise_and_rest_of_the_yield_are_told_apart() -> None:
     fit = bank_rate_betas.fit_events(events)
     assert fit.observations.tolist() == list(range(1, rows + 1))
     assert np.isnan(fit.beta[:39]).all() and np.isfinite(fit.beta[39:]).all()
-    # The surprise gets what it moves itself and what it moves by way of the yield; the rest keeps its own slope.
+    # The surprise gets what it moves itself and what it moves by way of the yield; the rest keeps its
+    # own slope.
     passed_on = np.polyfit(surprise, y2, 1)[0]
     assert fit.beta[-1] == pytest.approx([1, -2 - passed_on, -1], abs=5e-3)
     collinear = bank_rate_betas.fit_events(events.assign(y2_change_10bp=3 * events["surprise_10bp"]))
@@ -426,10 +433,11 @@ def test_published_columns_follow_from_the_estimates(week: duckdb.DuckDBPyConnec
     betas = bank_rate_betas.build(week)
     week.register("betas_frame", betas)
     create_model(
-        week, "marts.bank_rate_betas",
+        week,
+        "marts.bank_rate_betas",
         "select * replace (case when isnan(beta) then null else beta end as beta) from betas_frame",
         "1, 2, 3, 4, 5",
-    )  # fmt: skip
+    )
     out = bank_sensitivity_daily.build(week)
     assert set(out["entity_id"]) == {"BAC", "C", "JPM", "WFC", "KEY", "money_centre"}
     row = out[(out["entity_id"] == "BAC")].iloc[-1]
@@ -484,15 +492,13 @@ def add_policy(con: duckdb.DuckDBPyConnection) -> None:
         """,
         [str(REPLAY / "fomc_meetings.csv")],
     )
-    con.execute(
-        """
+    con.execute("""
         insert into marts.policy_surprises
         select decision_date, 10 * sin(epoch(decision_date)) from ref.fomc_meetings;
         insert into marts.policy_repricing
         select calendar_date, 'year_end', 5 * cos(epoch(calendar_date)) from ref.calendar
         where calendar_date < '2023-09-15';
-        """
-    )
+        """)
 
 
 def load_replay(con: duckdb.DuckDBPyConnection, symbols: tuple[str, ...]) -> None:
@@ -504,12 +510,10 @@ def load_replay(con: duckdb.DuckDBPyConnection, symbols: tuple[str, ...]) -> Non
     sessions = exchange_calendars.get_calendar("XNYS", start="2000-01-03", end="2026-12-31").sessions
     calendar = pd.DataFrame({"calendar_date": sessions, "session_number": np.arange(1, len(sessions) + 1)})
     con.register("sessions", calendar)
-    con.execute(
-        """
+    con.execute("""
         insert into ref.calendar
         select calendar_date, true, session_number, true, calendar_date + interval 21 hour from sessions
-        """
-    )
+        """)
     add_policy(con)
     for symbol in (*symbols, "SPY"):
         con.execute(
@@ -671,12 +675,10 @@ def test_recorded_marts_hold_no_nan_and_no_row_beside_a_bond_holiday(
         test = " or ".join(f"isnan({name}) or isinf({name})" for name in columns)
         assert replay.execute(f"select count(*) from {table} where {test}").fetchone() == (0,)
     # Columbus Day 2023-10-09 and the session after it.
-    found = replay.execute(
-        """
+    found = replay.execute("""
         select distinct session_date::varchar from marts.bank_rate_betas
         where session_date between '2023-10-06' and '2023-10-11' order by 1
-        """
-    ).fetchall()
+        """).fetchall()
     assert found == [("2023-10-06",), ("2023-10-11",)]
 
 
@@ -685,33 +687,27 @@ def test_recorded_regional_banks_gained_from_falling_rates_in_july_2024(
     replay: duckdb.DuckDBPyConnection,
 ) -> None:
     """The published statement B1, against the old rule that held in 2013–2016."""
-    row = replay.execute(
-        """
+    row = replay.execute("""
         select beta_y2, t_y2, regime, move_low_pct from marts.bank_sensitivity_daily
         where entity_id = 'KRE' and session_date = '2024-07-15'
-        """
-    ).fetchone()
+        """).fetchone()
     assert row is not None
     assert row[0] < 0 and row[1] <= -1.96 and row[2] == "gains_when_rates_fall" and row[3] > 0
-    old = replay.execute(
-        """
+    old = replay.execute("""
         select beta_y2_only, t_y2_only from marts.bank_sensitivity_daily
         where entity_id = 'KRE' and session_date = '2015-12-31'
-        """
-    ).fetchone()
+        """).fetchone()
     assert old is not None and old[0] > 0 and old[1] > 1.96
 
 
 @needs_replay
 def test_recorded_spells_are_whole(replay: duckdb.DuckDBPyConnection) -> None:
     """A spell has one start date, which is its first row; only an entity's first and last may be short."""
-    spells = replay.execute(
-        """
+    spells = replay.execute("""
         select entity_id, regime_start_date, count(distinct regime), count(*), min(session_date),
             row_number() over (partition by entity_id order by regime_start_date desc) as from_last
         from marts.bank_sensitivity_daily group by entity_id, regime_start_date
-        """
-    ).fetchall()
+        """).fetchall()
     first = dict(
         replay.execute(
             "select entity_id, min(session_date) from marts.bank_sensitivity_daily group by all"

@@ -55,8 +55,7 @@ def made_up() -> Iterator[duckdb.DuckDBPyConnection]:
     for schema in ("staging", "ref", "marts"):
         con.execute(f"create schema {schema}")
     create_references(con)
-    con.execute(
-        """
+    con.execute("""
         create table ref.calendar as
         select day::date as calendar_date, dayofweek(day) between 1 and 5 as is_nyse_session,
             case when dayofweek(day) between 1 and 5
@@ -75,12 +74,12 @@ def made_up() -> Iterator[duckdb.DuckDBPyConnection]:
         insert into ref.bank_reported_losses values
             ('2023-12-31', -200, -270, -470, '2024-03-07', 'secondary', 'test'),
             ('2024-03-31', -210, -300, -510, '2024-05-29', 'secondary', 'test');
-        """
-    )
+        """)
     for bucket, weight, series in (("1_3y", 30, "DGS2"), ("gt_10y", 10, "DGS30"), ("mbs", 60, "DGS10")):
         basis = "reported" if bucket == "mbs" else "assumed"
         con.execute(
-            "insert into ref.bank_securities_weights values ('2024-03-31', ?, ?, ?, ?, ?, 0, '2024-06-05', 'test')",
+            "insert into ref.bank_securities_weights values ('2024-03-31', ?, ?, ?, ?, ?, 0, '2024-06-05',"
+            " 'test')",
             [bucket, weight, basis, FUNDS[bucket], series],
         )
     yield con
@@ -95,7 +94,8 @@ def marks(con: duckdb.DuckDBPyConnection, session: str) -> dict[str, dict[str, o
 def test_mark_by_hand(made_up: duckdb.DuckDBPyConnection) -> None:
     build(made_up, "2024-06-28")
     row = marks(made_up, "2024-06-28")
-    # Friday 2024-03-29 is session 21 with the index at 100; Friday 2024-06-28 is session 86: 89 days after the quarter's end.
+    # Friday 2024-03-29 is session 21 with the index at 100; Friday 2024-06-28 is session 86: 89 days
+    # after the quarter's end.
     shy = 100 * (100.65 / 100 - 1) - 4.6 * 89 / 365
     tlt = 100 * (87 / 100 - 1) - 4.4 * 89 / 365
     assert row["1_3y"]["price_change_pct"] == pytest.approx(shy, abs=1e-12)
@@ -123,7 +123,8 @@ def test_a_quarter_counts_from_the_day_of_its_publication(made_up: duckdb.DuckDB
     build(made_up, "2024-06-28")
     since = dict(
         made_up.execute(
-            "select session_date, min(since_date) from marts.bank_securities_mark group by all having count(distinct since_date) = 1"
+            "select session_date, min(since_date) from marts.bank_securities_mark group by all having"
+            " count(distinct since_date) = 1"
         ).fetchall()
     )
     assert since[dt.date(2024, 5, 28)] == dt.date(2023, 12, 31)
@@ -143,14 +144,12 @@ def test_weights_before_their_publication_are_assumed(made_up: duckdb.DuckDBPyCo
 def test_a_later_set_of_weights_leaves_earlier_days_alone(made_up: duckdb.DuckDBPyConnection) -> None:
     build(made_up, "2024-06-28")
     before = made_up.execute("from marts.bank_securities_mark where session_date < '2024-06-20'").fetchall()
-    made_up.execute(
-        """
+    made_up.execute("""
         insert into ref.bank_securities_weights
         select date '2024-05-31', bucket, weight_pct + case bucket when 'mbs' then -5 when '1_3y' then 5 else 0 end,
             weight_basis, etf_symbol, yield_series_id, yield_spread_pp, date '2024-06-20', source
         from ref.bank_securities_weights
-        """
-    )
+        """)
     build(made_up, "2024-06-28")
     assert (
         before
@@ -197,7 +196,8 @@ def test_an_unknown_day_of_publication_is_assumed_late(made_up: duckdb.DuckDBPyC
     )
     build(made_up, "2024-06-28")
     assert made_up.execute(
-        "select quarter_end::varchar, published_on::varchar, published_on_assumed from marts.bank_reported_losses order by 1"
+        "select quarter_end::varchar, published_on::varchar, published_on_assumed from"
+        " marts.bank_reported_losses order by 1"
     ).fetchall() == [("2023-12-31", "2024-03-07", False), ("2024-03-31", "2024-06-14", True)]
 
 
@@ -247,29 +247,25 @@ def recorded() -> Iterator[duckdb.DuckDBPyConnection]:
     create_references(con)
     fill_references(con)
     # The index as marts.instrument_daily builds it: 100 on the first session, then by total returns.
-    con.execute(
-        """
+    con.execute("""
         create table marts.instrument_daily as
         select symbol, session_date,
             100 * product(1 + coalesce(total_return_pct, 0) / 100) over (
                 partition by symbol order by session_number rows between unbounded preceding and current row
             ) as total_return_index
         from staging.equity_prices
-        """
-    )
+        """)
     build(con, "2025-09-24")
     yield con
     con.close()
 
 
 def test_recorded_mark_covers_what_it_says(recorded: duckdb.DuckDBPyConnection) -> None:
-    first, last, sessions, held = recorded.execute(
-        """
+    first, last, sessions, held = recorded.execute("""
         select min(session_date)::varchar, max(session_date)::varchar, count(distinct session_date),
             count(distinct session_date) filter (where bucket = 'covered' and mark_pct_of_book is not null)
         from marts.bank_securities_mark
-        """
-    ).fetchone() or (None, None, 0, 0)
+        """).fetchone() or (None, None, 0, 0)
     assert (first, last) == ("2022-09-13", "2025-09-24")
     assert sessions == held == 761
     weights = recorded.execute(
@@ -279,14 +275,14 @@ def test_recorded_mark_covers_what_it_says(recorded: duckdb.DuckDBPyConnection) 
 
 
 def test_recorded_mark_turned_before_march_2023_ended(recorded: duckdb.DuckDBPyConnection) -> None:
-    """Yields fell by over a point in the days around 2023-03-10: bonds gained, as the mark of the 10-year bucket shows."""
+    """Yields fell by over a point in the days around 2023-03-10: bonds gained, as the mark of the 10-year
+    bucket shows.
+    """
     rows = dict(
-        recorded.execute(
-            """
+        recorded.execute("""
             select session_date::varchar, price_change_pct from marts.bank_securities_mark
             where bucket = '1_3y' and session_date in ('2023-03-08', '2023-03-13')
-            """
-        ).fetchall()
+            """).fetchall()
     )
     assert rows["2023-03-08"] < 0 and rows["2023-03-13"] - rows["2023-03-08"] > 1
 
@@ -311,15 +307,16 @@ def test_models_read_no_raw_table_but_in_staging() -> None:
 
 
 def test_the_fdic_s_own_reports_come_before_recorded_figures(made_up: duckdb.DuckDBPyConnection) -> None:
-    made_up.execute(
-        """
+    made_up.execute("""
         insert into pipeline.raw.bank_financials by name
         select date '2024-06-30' as quarter_end, 4500 as institutions, 1500e6 as afs_fair_value_usd_thousand, 1700e6 as afs_amortised_cost_usd_thousand,
             2000e6 as htm_fair_value_usd_thousand, 2300e6 as htm_amortised_cost_usd_thousand, 'fdic' as source, timestamp '2024-08-29 16:00' as available_at_utc,
             'assumed' as availability, timestamp '2024-09-01' as known_at_utc, 'r' as run_id, 'x' as payload_sha256
-        """
+        """)
+    quarter = (
+        "select afs_usd_bn, htm_usd_bn, total_usd_bn, source_kind from staging.bank_reported_quarters where"
+        " quarter_end = '2024-06-30'"
     )
-    quarter = "select afs_usd_bn, htm_usd_bn, total_usd_bn, source_kind from staging.bank_reported_quarters where quarter_end = '2024-06-30'"
     for session, cutoff, expected in (
         ("2024-10-01", "2024-10-02 03:59", (-200.0, -300.0, -500.0, "primary")),
     ):

@@ -1,4 +1,6 @@
-"""The morning brief of a small market: every number equal to SQL on the marts, self-contained, marked when simulated, never half-drawn."""
+"""The morning brief of a small market: every number equal to SQL on the marts, self-contained, marked when
+simulated, never half-drawn.
+"""
 
 from __future__ import annotations
 
@@ -154,16 +156,19 @@ def test_no_cell_and_no_headline_holds_a_digit_without_a_statement(page_text: st
 def test_numbers_against_statements_of_our_own(page_text: str, warehouse: Any) -> None:
     text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page_text))).replace(" ,", ",")
     spread, rank, count = warehouse.execute(
-        "select spread_pp, spread_rank, history_sessions from marts.rotation_pair_daily where pair_id = 'IWM/QQQ' and window_sessions = 5 and session_date = '2024-08-29'"
+        "select spread_pp, spread_rank, history_sessions from marts.rotation_pair_daily where pair_id ="
+        " 'IWM/QQQ' and window_sessions = 5 and session_date = '2024-08-29'"
     ).fetchone()
     shown = f"{abs(spread):.2f}"
     assert f"IWM/QQQ {'+' if spread > 0 else '−'}{shown} {rank} of {count}" in text
     cut = warehouse.execute(
-        "select 100 * cut_prob from marts.fomc_meetings_daily where as_of_date = '2024-08-29' order by meeting_date limit 1"
+        "select 100 * cut_prob from marts.fomc_meetings_daily where as_of_date = '2024-08-29' order by"
+        " meeting_date limit 1"
     ).fetchone()[0]
     assert re.search(rf"{cut:.0f} % for a lower rate than today", text)
     beta, error, when = warehouse.execute(
-        "select beta_y2, std_error_y2, session_date from marts.bank_sensitivity_daily where entity_id = 'KRE' and beta_y2 is not null order by session_date desc limit 1"
+        "select beta_y2, std_error_y2, session_date from marts.bank_sensitivity_daily where entity_id = 'KRE'"
+        " and beta_y2 is not null order by session_date desc limit 1"
     ).fetchone()
     bounds = [plain_number(beta + sign * 1.645 * error, 2, signed=True) for sign in (-1, 1)]
     assert f"90 % interval {bounds[0]} to {bounds[1]}, {when.day} {when:%b %Y}" in text
@@ -218,9 +223,13 @@ def test_drawn_points_are_the_marts(warehouse: Any, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(figures, "draw", keep)
     build_brief(Page(Reader(warehouse), SESSION, False))
-    frame = warehouse.execute(
-        "select session_date, close, symbol from marts.instrument_daily where symbol in ('IWM', 'SPY')"
-    ).df().pivot(index="session_date", columns="symbol", values="close")  # fmt: skip
+    frame = (
+        warehouse.execute(
+            "select session_date, close, symbol from marts.instrument_daily where symbol in ('IWM', 'SPY')"
+        )
+        .df()
+        .pivot(index="session_date", columns="symbol", values="close")
+    )
     ratio = frame["IWM"] / frame["SPY"]
     drawdown = 100 * (ratio / ratio.cummax() - 1)
     points = {point["d"]: point for point in drawn["ratio"]["data"]["values"]}
@@ -237,7 +246,8 @@ def test_drawn_points_are_the_marts(warehouse: Any, monkeypatch: pytest.MonkeyPa
         assert own[-1]["to"] == pytest.approx(100, abs=0.3)
         assert all(one["to"] == two["from"] for one, two in pairwise(own))
     moves = warehouse.execute(
-        "select change_bp from marts.policy_repricing where horizon = 'year_end' and as_of_date = '2024-08-28'"
+        "select change_bp from marts.policy_repricing where horizon = 'year_end' and as_of_date ="
+        " '2024-08-28'"
     ).fetchone()[0]
     [bar] = [point for point in drawn["repricing"]["data"]["values"] if point["d"] == "2024-08-28"]
     assert bar["v"] == pytest.approx(moves, abs=1e-3)
@@ -299,41 +309,45 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
     sentence = plain_text(headline(Page(Reader(warehouse), SESSION, False)))
     status = json.loads((settings.published / "status.json").read_text())
     assert status["headlines"][0] == sentence
-    share = warehouse.execute(
-        """
+    share = warehouse.execute("""
         select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions) from marts.rotation_pair_daily
         where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
-        """
-    ).fetchone()[0]
-    rate = warehouse.execute(
-        """
+        """).fetchone()[0]
+    rate = warehouse.execute("""
         with changes as (select as_of_date, abs(change_bp) as size from marts.policy_repricing where horizon = 'year_end' and change_bp is not null)
         select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*) from changes where as_of_date <= '2024-08-29'
-        """
-    ).fetchone()[0]
+        """).fetchone()[0]
     assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
 
 
 def test_a_record_makes_the_headline(copy: Any) -> None:
     copy.execute(
-        "update marts.rotation_pair_daily set spread_pp = -21.114, spread_rank = history_sessions, is_record_low = true "
-        "where pair_id = 'KRE/SPY' and window_sessions = 5 and session_date = '2024-08-29'"
+        "update marts.rotation_pair_daily set spread_pp = -21.114, spread_rank = history_sessions,"
+        " is_record_low = true where pair_id = 'KRE/SPY' and window_sessions = 5 and session_date ="
+        " '2024-08-29'"
     )
     sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
-    start = "Regional banks (KRE) trailed large caps (SPY) by 21.11 points in five sessions: the widest such gap in the history held, from "
+    start = (
+        "Regional banks (KRE) trailed large caps (SPY) by 21.11 points in five sessions: the widest such gap"
+        " in the history held, from "
+    )
     assert sentence.startswith(start)
 
 
 def test_an_extreme_change_of_the_expected_rate_makes_the_headline(copy: Any) -> None:
     copy.execute(
-        "update marts.policy_repricing set change_bp = -96.93 where horizon = 'year_end' and as_of_date = '2024-08-29'"
+        "update marts.policy_repricing set change_bp = -96.93 where horizon = 'year_end' and as_of_date ="
+        " '2024-08-29'"
     )
     sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
     days = copy.execute(
-        "select count(*) from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and as_of_date < '2024-08-29'"
+        "select count(*) from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and"
+        " as_of_date < '2024-08-29'"
     ).fetchone()[0]
-    assert sentence == (
-        f"Fed funds futures cut the rate expected for the end of the year by 96.9 basis points in a day: no day of {days} before moved it as far"
+    assert (
+        sentence
+        == "Fed funds futures cut the rate expected for the end of the year by 96.9 basis points in a day:"
+        f" no day of {days} before moved it as far"
     )
 
 
@@ -373,14 +387,30 @@ def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(99.95, "99.95th"), (100.0, "100th"), (99.4, "99.4th"), (0.96, "1st"), (0.02, "0.02th"), (1.4, "1st"), (2.2, "2nd"), (63.0, "63rd"), (11.6, "12th"), (50.5, "50th")],
-)  # fmt: skip
+    [
+        (99.95, "99.95th"),
+        (100.0, "100th"),
+        (99.4, "99.4th"),
+        (0.96, "1st"),
+        (0.02, "0.02th"),
+        (1.4, "1st"),
+        (2.2, "2nd"),
+        (63.0, "63rd"),
+        (11.6, "12th"),
+        (50.5, "50th"),
+    ],
+)
 def test_percentiles_keep_digits_where_they_tell_something(value: float, shown: str) -> None:
     assert plain_text(ordinal(Cell(value, "x", "t"))) == shown
 
 
 def test_minus_zero_has_no_sign() -> None:
-    assert [plain_number(value, 2, signed=True) for value in (-0.004, 0.004, -0.006, 1234.5)] == ["0.00", "0.00", "−0.01", "+1,234.50"]  # fmt: skip
+    assert [plain_number(value, 2, signed=True) for value in (-0.004, 0.004, -0.006, 1234.5)] == [
+        "0.00",
+        "0.00",
+        "−0.01",
+        "+1,234.50",
+    ]
 
 
 def test_labels_keep_their_distance_and_order() -> None:
@@ -418,8 +448,18 @@ def browser_text(target: Path, tmp_path: Path) -> str:
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}",
-               "--virtual-time-budget=60000", "--window-size=1280,1000", "--dump-dom", target.as_uri()]  # fmt: skip
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--allow-file-access-from-files",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=60000",
+        "--window-size=1280,1000",
+        "--dump-dom",
+        target.as_uri(),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
 
 
@@ -428,7 +468,9 @@ def browser_text(target: Path, tmp_path: Path) -> str:
 @pytest.mark.parametrize("name", ["brief.html", "validation.html"])
 def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, width: int) -> None:
     text = (folder / name).read_text(encoding="utf-8")
-    (tmp_path / name).write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text), encoding="utf-8")  # fmt: skip
+    (tmp_path / name).write_text(
+        re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text), encoding="utf-8"
+    )
     frame = tmp_path / "frame.html"
     frame.write_text(
         f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe><pre id="wide"></pre>
@@ -464,7 +506,10 @@ def test_axe_finds_nothing_serious(folder: Path, tmp_path: Path, name: str, dark
     if dark:
         text = text.replace("@media screen and (prefers-color-scheme: dark)", "@media screen")
     target = tmp_path / name
-    target.write_text(text.replace("</body>", f"<script>{script.read_text(encoding='utf-8')}</script>{AXE_SCRIPT}</body>"), encoding="utf-8")  # fmt: skip
+    target.write_text(
+        text.replace("</body>", f"<script>{script.read_text(encoding='utf-8')}</script>{AXE_SCRIPT}</body>"),
+        encoding="utf-8",
+    )
     answer = browser_text(target, tmp_path)
     match = re.search(r'<pre id="axe">(.*?)</pre>', answer, re.DOTALL)
     assert match is not None, answer[-500:]

@@ -18,31 +18,116 @@ from warehouse.reference_data import load_reference
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 UNIT_OF_SUFFIX = {
-    "_pct": "%", "_pp": "pp", "_bp": "bp", "_prob": "probability", "_percentile": "percentile", "_usd": "USD",
-    "_sessions": "sessions", "_days": "calendar days", "_z": "standard deviations", "_utc": "UTC", "_date": "date",
-}  # fmt: skip
+    "_pct": "%",
+    "_pp": "pp",
+    "_bp": "bp",
+    "_prob": "probability",
+    "_percentile": "percentile",
+    "_usd": "USD",
+    "_sessions": "sessions",
+    "_days": "calendar days",
+    "_z": "standard deviations",
+    "_utc": "UTC",
+    "_date": "date",
+}
 CONTRACT = {
-    "instrument_daily": {"symbol", "session_date", "close", "total_return_index", "return_5d_pct", "return_5d_last_exceeded_date", "history_start_date"},
+    "instrument_daily": {
+        "symbol",
+        "session_date",
+        "close",
+        "total_return_index",
+        "return_5d_pct",
+        "return_5d_last_exceeded_date",
+        "history_start_date",
+    },
     "rotation_pair_daily": {
-        "pair_id", "window_sessions", "session_date", "spread_pp", "ratio_return_pct", "spread_z", "spread_percentile", "spread_rank",
-        "history_sessions", "history_start_date", "last_exceeded_date", "is_record_high", "last_undercut_date", "is_record_low",
+        "pair_id",
+        "window_sessions",
+        "session_date",
+        "spread_pp",
+        "ratio_return_pct",
+        "spread_z",
+        "spread_percentile",
+        "spread_rank",
+        "history_sessions",
+        "history_start_date",
+        "last_exceeded_date",
+        "is_record_high",
+        "last_undercut_date",
+        "is_record_low",
     },
     "yield_curve_daily": {
-        "session_date", "y3m_pct", "y1_pct", "y2_pct", "y5_pct", "y10_pct", "y30_pct", "slope_2s10s_bp", "change_2y_bp", "change_10y_bp",
-        "inverted", "inversion_start_date",
+        "session_date",
+        "y3m_pct",
+        "y1_pct",
+        "y2_pct",
+        "y5_pct",
+        "y10_pct",
+        "y30_pct",
+        "slope_2s10s_bp",
+        "change_2y_bp",
+        "change_10y_bp",
+        "inverted",
+        "inversion_start_date",
     },
-    "fomc_probabilities": {"as_of_date", "meeting_date", "target_lower_pct", "target_upper_pct", "prob", "moves", "method_version"},
+    "fomc_probabilities": {
+        "as_of_date",
+        "meeting_date",
+        "target_lower_pct",
+        "target_upper_pct",
+        "prob",
+        "moves",
+        "method_version",
+    },
     "fomc_meetings_daily": {
-        "as_of_date", "meeting_date", "expected_rate_pct", "implied_change_bp", "cut_prob", "hold_prob", "hike_prob", "meeting_cut_prob",
-        "meeting_hold_prob", "meeting_hike_prob", "entropy_bits", "amplification", "solved", "reason",
+        "as_of_date",
+        "meeting_date",
+        "expected_rate_pct",
+        "implied_change_bp",
+        "cut_prob",
+        "hold_prob",
+        "hike_prob",
+        "meeting_cut_prob",
+        "meeting_hold_prob",
+        "meeting_hike_prob",
+        "entropy_bits",
+        "amplification",
+        "solved",
+        "reason",
     },
-    "bank_rate_betas": {"symbol", "session_date", "model", "estimator", "factor", "beta", "std_error", "t_stat", "r_squared", "observations"},
+    "bank_rate_betas": {
+        "symbol",
+        "session_date",
+        "model",
+        "estimator",
+        "factor",
+        "beta",
+        "std_error",
+        "t_stat",
+        "r_squared",
+        "observations",
+    },
     "bank_sensitivity_daily": {
-        "entity_id", "session_date", "entity_type", "beta_y2", "t_y2", "beta_slope", "t_slope", "beta_market", "beta_y2_only", "t_y2_only", "regime",
-        "regime_start_date", "equity_duration_years", "move_if_yields_down_25bp_pct", "move_low_pct", "move_high_pct",
-        "unconditional_move_if_2y_down_25bp_pct", "sensitivity_rank",
+        "entity_id",
+        "session_date",
+        "entity_type",
+        "beta_y2",
+        "t_y2",
+        "beta_slope",
+        "t_slope",
+        "beta_market",
+        "beta_y2_only",
+        "t_y2_only",
+        "regime",
+        "regime_start_date",
+        "equity_duration_years",
+        "move_if_yields_down_25bp_pct",
+        "move_low_pct",
+        "move_high_pct",
+        "unconditional_move_if_2y_down_25bp_pct",
+        "sensitivity_rank",
     },
-}  # fmt: skip
+}
 
 
 def test_catalog_loads_and_orders_models() -> None:
@@ -143,7 +228,8 @@ def test_models_yield_exactly_their_columns_and_survive_a_warehouse_without_pric
 
 def test_comments_reach_the_bi_tool(empty_publication: duckdb.DuckDBPyConnection) -> None:
     silent = empty_publication.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() where schema_name in ('marts', 'staging') and comment is null"
+        "select schema_name, table_name, column_name from duckdb_columns() where schema_name in ('marts',"
+        " 'staging') and comment is null"
     ).fetchall()
     assert silent == []
 

@@ -1,7 +1,9 @@
-"""Runs through a world that changes from day to day (tests/faults/world.py): every session, in jumps, and once at the end.
+"""Runs through a world that changes from day to day (tests/faults/world.py): every session, in jumps, and
+once at the end.
 
-The marts of the last session are the same bit for bit; the raw tables differ by the versions that only an early run can have seen. What
-differs, and why, is listed in docs/live-sources.md under "However the runs are cut"; each line of that table is asserted here.
+The marts of the last session are the same bit for bit; the raw tables differ by the versions that only an
+early run can have seen. What differs, and why, is listed in docs/live-sources.md under "However the runs
+are cut"; each line of that table is asserted here.
 """
 
 from __future__ import annotations
@@ -71,9 +73,13 @@ def run_through(
         Server(World(sessions[0], **changes), key=KEY) as server,
     ):
         for name, value in {
-            "ROTATION_SOURCE": "live", "ROTATION_HOME": str(folder), "ROTATION_HISTORY_START": "2023-01-03", "FRED_API_KEY": KEY,
-            "ROTATION_FRED_URL": server.url, "ROTATION_YAHOO_URL": server.url,
-        }.items():  # fmt: skip
+            "ROTATION_SOURCE": "live",
+            "ROTATION_HOME": str(folder),
+            "ROTATION_HISTORY_START": "2023-01-03",
+            "FRED_API_KEY": KEY,
+            "ROTATION_FRED_URL": server.url,
+            "ROTATION_YAHOO_URL": server.url,
+        }.items():
             monkeypatch.setenv(name, value)
         impatient(monkeypatch, 30.0, 20.0)
         monkeypatch.setattr(plan_inputs, "plan_items", few)
@@ -97,17 +103,20 @@ def run_through(
         rows = {
             table: set(
                 connection.execute(
-                    f"select columns(name -> not list_contains(string_split('{names}', ', '), name)) from {table}"
+                    f"select columns(name -> not list_contains(string_split('{names}', ', '), name)) from"
+                    f" {table}"
                 ).fetchall()
             )
             for table in RAW
         }
         revisions = connection.execute(
-            "select key, column_name, round(old_value, 6), round(new_value, 6) from ops.revisions order by all"
+            "select key, column_name, round(old_value, 6), round(new_value, 6) from ops.revisions order"
+            " by all"
         ).fetchall()
         adj_close = dict(
             connection.execute(
-                "select session_date, adj_close from raw.equity_prices where symbol = ? and session_date >= '2024-07-01'",
+                "select session_date, adj_close from raw.equity_prices where symbol = ? and session_date >="
+                " '2024-07-01'",
                 [world.DIVIDEND_SYMBOL],
             ).fetchall()
         )
@@ -173,7 +182,8 @@ def test_raw_differs_by_what_only_early_runs_saw(left: dict[str, Left]) -> None:
     may = sorted(row[4:] + row[2:3] for row in dated["at once"] if row[:2] == ("CPIAUCSL", date(2024, 5, 1)))
     assert [str(row[0]) for row in may] == ["2024-06-12 12:30:00", "2024-07-07 12:30:00"]
     assert may[0][-1] == pytest.approx(may[1][-1] + 1.0)
-    # The dividend of the last session lowers every adjusted close before it: a held one keeps the basis on which it came.
+    # The dividend of the last session lowers every adjusted close before it: a held one keeps the basis
+    # on which it came.
     kept, fresh = left["every session"].adj_close, left["at once"].adj_close
     assert kept[LAST] == fresh[LAST] and all(kept[day] > fresh[day] for day in fresh if day < LAST)
 
@@ -196,7 +206,9 @@ def test_each_change_is_a_revision_and_what_was_late_is_there(left: dict[str, Le
 
 
 def test_what_a_run_at_once_cannot_see_and_what_a_daily_one_no_longer_asks(tmp_path: Path) -> None:
-    """A contract that expired before the last month; a correction that comes after the trailing window of 14 days."""
+    """A contract that expired before the last month; a correction that comes after the trailing window of
+    14 days.
+    """
     inputs, last = (
         frozenset({"ZQM24", "ZQN24", "ZQU24", "SPY", "QQQ", "IWM", "KRE", "DGS2", "DGS10", "DFF"}),
         date(2024, 8, 15),

@@ -57,7 +57,7 @@ def _claim(
         ("1", "more_than", 1.0, False),
         ("2", "at_least", 2.0, True),
     ],
-)  # fmt: skip
+)
 def test_tolerance_is_half_a_unit_of_the_last_digit(
     figure: str, comparison: str, number: float, holds: bool
 ) -> None:
@@ -103,7 +103,9 @@ def test_parameters_are_parsed() -> None:
 
 
 def _evidence() -> Evidence:
-    """IWM rises by 1 % a session to 110 at the end; its high of the last session is 3 above; SPY does not move."""
+    """IWM rises by 1 % a session to 110 at the end; its high of the last session is 3 above; SPY does not
+    move.
+    """
     con = synthetic("2024-07-16")
     con.execute(
         "create table marts.instrument_daily (symbol varchar, session_date date, total_return_index double)"
@@ -119,8 +121,15 @@ def _evidence() -> Evidence:
 def _judged(
     figure: str, other: str = "", parameters: str = "symbol=IWM;sessions=5", **more: str
 ) -> tuple[str, str]:
-    claim = Claim(dt.date(2024, 7, 16), more.get("metric", "return_pct"), parse_parameters(parameters), figure, unit="%",
-                  other_bases=tuple(parse_other_bases(other)), note=more.get("note"))  # fmt: skip
+    claim = Claim(
+        dt.date(2024, 7, 16),
+        more.get("metric", "return_pct"),
+        parse_parameters(parameters),
+        figure,
+        unit="%",
+        other_bases=tuple(parse_other_bases(other)),
+        note=more.get("note"),
+    )
     verdict = judge(claim, _evidence())
     return verdict.verdict, verdict.why
 
@@ -130,9 +139,11 @@ def test_the_four_verdicts_and_their_sentences() -> None:
     assert _judged("4.8") == ("confirmed", "Return of IWM over 5 sessions to 2024-07-16: 4.76 %.")
     verdict, why = _judged("7.0", "shift=-1 | price=session", note="Written during the session.")
     assert verdict == "confirmed_on_other_basis"
-    assert why == (
-        "True of prices during the session, not of the close: return of IWM over 5 sessions to 2024-07-16: between 1.90 and "
-        "7.62 %. As stated: return of IWM over 5 sessions to 2024-07-16: 4.76 %. Written during the session."
+    assert (
+        why
+        == "True of prices during the session, not of the close: return of IWM over 5 sessions to 2024-07-16:"
+        " between 1.90 and 7.62 %. As stated: return of IWM over 5 sessions to 2024-07-16: 4.76 %. Written"
+        " during the session."
     )
     verdict, why = _judged("9.9", "shift=-1")
     assert verdict == "contradicted"
@@ -140,7 +151,10 @@ def test_the_four_verdicts_and_their_sentences() -> None:
     verdict, why = _judged("5", "symbol=SPY", "symbol=IWN;sessions=5")
     assert (verdict, why) == (
         "not_computable",
-        "IWN has no close on 2024-07-09. Also tried, of SPY, not of IWN: return of SPY over 5 sessions to 2024-07-16: 0.00 %.",
+        (
+            "IWN has no close on 2024-07-09. Also tried, of SPY, not of IWN: return of SPY over 5 sessions to"
+            " 2024-07-16: 0.00 %."
+        ),
     )
 
 
@@ -159,7 +173,8 @@ def test_best_since_names_the_days_that_the_session_allows() -> None:
     closes = [100.0, 105, 108.15, 112.476, 112.476, 114.72552]
     days = _prices(con, "IWM", "2024-07-09", closes)
     con.execute(
-        "update staging.equity_prices set high = 112.476 * 1.045, low = 112.476 * 1.01 where session_date = '2024-07-16'"
+        "update staging.equity_prices set high = 112.476 * 1.045, low = 112.476 * 1.01 where session_date ="
+        " '2024-07-16'"
     )
     con.execute(
         "create table marts.instrument_daily (symbol varchar, session_date date, total_return_index double)"
@@ -207,23 +222,48 @@ def _with(column: str, value: str, place: int = 0) -> Callable[[pd.DataFrame], p
         ("group_members", "symbol", "NOPE", "reference/group_members.csv line 2: unknown symbol 'NOPE'"),
         ("group_members", "group_id", "nope", "reference/group_members.csv line 2: unknown group_id 'nope'"),
         ("groups", "group_kind", "nope", "reference/groups.csv line 2: group_kind = 'nope' is not one of"),
-        ("instruments", "benchmark_symbol", "NOPE", "reference/instruments.csv line 2: unknown benchmark_symbol 'NOPE'"),
+        (
+            "instruments",
+            "benchmark_symbol",
+            "NOPE",
+            "reference/instruments.csv line 2: unknown benchmark_symbol 'NOPE'",
+        ),
         ("instruments", "asset_class", "crypto", "reference/instruments.csv line 2: asset_class = 'crypto'"),
         ("claims", "metric", "select 1", "reference/claims.csv line 2: claim R1: unknown metric 'select 1'"),
-        ("claims", "parameters", "base=IWM;quote=NOPE;sessions=5", "claim R1: quote = 'NOPE' is an unknown symbol"),
-        ("claims", "parameters", "base=IWM;quote=QQQ;sessions=5;sql=1", "claim R1: unknown parameter 'sql' of spread_pp"),
+        (
+            "claims",
+            "parameters",
+            "base=IWM;quote=NOPE;sessions=5",
+            "claim R1: quote = 'NOPE' is an unknown symbol",
+        ),
+        (
+            "claims",
+            "parameters",
+            "base=IWM;quote=QQQ;sessions=5;sql=1",
+            "claim R1: unknown parameter 'sql' of spread_pp",
+        ),
         ("claims", "parameters", "base=IWM;quote=QQQ", "needs one of sessions, start, years"),
         ("claims", "parameters", "base=IWM;sessions=5", "spread_pp needs the parameter 'quote'"),
-        ("claims", "parameters", "base=IWM;quote=QQQ;sessions=five", "sessions = 'five' is not a whole number"),
+        (
+            "claims",
+            "parameters",
+            "base=IWM;quote=QQQ;sessions=five",
+            "sessions = 'five' is not a whole number",
+        ),
         ("claims", "parameters", "base=IWM;quote=QQQ;start=2024-13-01", "start = '2024-13-01' is not a date"),
-        ("claims", "parameters", "base=IWM;quote=QQQ;sessions=5;price=noon", "price = 'noon' is not one of close,session"),
+        (
+            "claims",
+            "parameters",
+            "base=IWM;quote=QQQ;sessions=5;price=noon",
+            "price = 'noon' is not one of close,session",
+        ),
         ("claims", "parameters", "base", "'base' is not key=value"),
         ("claims", "other_bases", "price=session | base=NOPE", "base = 'NOPE' is an unknown symbol"),
         ("claims", "other_bases", "shift=yesterday", "shift = 'yesterday' is not a small number of sessions"),
         ("claims", "figure", "about ten", "figure = 'about ten' is not a number"),
         ("claims", "comparison", "like", "comparison = 'like' is not one of"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_row_is_refused_with_file_and_line(table: str, column: str, value: str, message: str) -> None:
     with pytest.raises(ReferenceDataError) as refused:
         check_reference_rows(_changed(table, _with(column, value)))
@@ -300,8 +340,15 @@ def _build_inputs(con: duckdb.DuckDBPyConnection) -> None:
         "marts.yield_curve_daily",
     ):
         built(con, model)
-    for name in ("size_style_rank_daily", "group_score_daily", "fomc_meetings_daily", "macro_daily", "bank_rate_betas",
-                 "bank_reported_losses", "regimes_daily"):  # fmt: skip
+    for name in (
+        "size_style_rank_daily",
+        "group_score_daily",
+        "fomc_meetings_daily",
+        "macro_daily",
+        "bank_rate_betas",
+        "bank_reported_losses",
+        "regimes_daily",
+    ):
         empty_table(con, f"marts.{name}")
 
 

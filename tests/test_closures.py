@@ -1,4 +1,6 @@
-"""A closure that nobody knew when the calendar was made: one row is enough, and until it is there nothing wrong is published."""
+"""A closure that nobody knew when the calendar was made: one row is enough, and until it is there nothing
+wrong is published.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ Rows = Callable[..., None]
 
 @pytest.fixture
 def closures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rows]:
-    """Writes the rows of the operator's file; what a process keeps of it is dropped, as a new task's process would not have it."""
+    """Writes the rows of the operator's file; what a process keeps of it is dropped, as a new task's
+    process would not have it.
+    """
     path = tmp_path / "unscheduled_closures.csv"
     monkeypatch.setattr(calendar_file, "CLOSURES_CSV", path)
 
@@ -193,12 +197,15 @@ def test_the_file_of_the_repository_agrees_with_the_calendar() -> None:
 def test_refresh_keeps_the_row_and_what_it_says_about_the_futures(
     closures: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before exchange_calendars knows the closure, calendar.csv does not change; once it does, the row still agrees."""
+    """Before exchange_calendars knows the closure, calendar.csv does not change; once it does, the row
+    still agrees.
+    """
     generated = refresh.compute_calendar()
     closures(f"{CLOSED},closed,,true,{REASON}")
     assert refresh.compute_calendar() == generated
     overlaid = calendar_rows()
-    # exchange_calendars as it will be when it knows 2025-01-09 as a plain closure: our row alone says that the futures settled.
+    # exchange_calendars as it will be when it knows 2025-01-09 as a plain closure: our row alone says
+    # that the futures settled.
     closures(f"2025-01-09,closed,,true,{REASON}")
     monkeypatch.setattr(refresh, "read_settlement_exceptions", lambda: {})
     [row] = [
@@ -242,7 +249,9 @@ def plan_to_load(settings: Settings, session: date, run_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def unaware(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home that published the session before, and was refused on the evening of the closed day and on the next session."""
+    """A home that published the session before, and was refused on the evening of the closed day and on the
+    next session.
+    """
     settings = home_of(market, tmp_path_factory.mktemp("unaware") / "home")
     run_day(settings, str(BEFORE))
     first = published_digests(settings)
@@ -277,7 +286,8 @@ def test_a_closure_that_is_learned_late_leaves_no_trace(
     with published(late) as connection:
         for table in ("instrument_daily", "rotation_pair_daily", "daily_summary", "yield_curve_daily"):
             assert connection.execute(
-                f"select count(*) filter (session_date = ?), count(*) filter (session_date = ?) > 0 from marts.{table}",
+                "select count(*) filter (session_date = ?), count(*) filter (session_date = ?) > 0 from"
+                f" marts.{table}",
                 [CLOSED, BEFORE],
             ).fetchone() == (0, True), table
         one_day = connection.execute(
@@ -345,8 +355,9 @@ def test_late_names_the_required_symbols(raw: duckdb.DuckDBPyConnection) -> None
     presence = session_presence(raw, BEFORE, {})
     assert presence.verdict == "late"
     assert presence.required_without_bar == ("SPY",)
-    assert presence.sentence == (
-        "3 symbols have a bar of 2024-07-16 and 2 symbols not yet (JPM, SPY), among them the required SPY."
+    assert (
+        presence.sentence
+        == "3 symbols have a bar of 2024-07-16 and 2 symbols not yet (JPM, SPY), among them the required SPY."
     )
 
 

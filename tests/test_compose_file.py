@@ -1,7 +1,8 @@
-"""The compose file, the Dockerfile and Airflow's settings of the stack, read as text: rules that must hold, and that each rule can fail.
+"""The compose file, the Dockerfile and Airflow's settings of the stack, read as text: rules that must hold,
+and that each rule can fail.
 
-In: `docker-compose.yml`, `Dockerfile`, `.dockerignore`, `deploy/airflow.cfg`, `.env.example`. No container engine is needed; whether the stack
-works is the matter of `make test-compose`.
+In: `docker-compose.yml`, `Dockerfile`, `.dockerignore`, `deploy/airflow.cfg`, `.env.example`. No container
+engine is needed; whether the stack works is the matter of `make test-compose`.
 """
 
 from __future__ import annotations
@@ -249,10 +250,14 @@ FAULTS = [
     ("services/triggerer/depends_on", {}, "triggerer: does not wait for postgres and init"),
     ("services/scheduler/secrets", ["other"], "scheduler: the secret other is not declared"),
     ("secrets/fernet_key", {"environment": "FERNET_KEY"}, "secret fernet_key: no file"),
-    ("secrets/jwt_secret", {"file": "${ROTATION_SECRETS_DIR:-./secrets}/jwt_secret"}, "secret jwt_secret: no file"),
+    (
+        "secrets/jwt_secret",
+        {"file": "${ROTATION_SECRETS_DIR:-./secrets}/jwt_secret"},
+        "secret jwt_secret: no file",
+    ),
     ("volumes/published", {"driver_opts": {"device": "/x"}}, "volume published: more than a named volume"),
     ("x-environment/ROTATION_SOURCE", "${ROTATION_SOURCE:-live}", "ROTATION_SOURCE has a default"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("path", "value", "finding"), FAULTS)

@@ -1,4 +1,6 @@
-"""docs/connect.md says true things: its code runs, a new generation is seen on connecting again, and the two settings hold."""
+"""docs/connect.md says true things: its code runs, a new generation is seen on connecting again, and the
+two settings hold.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,8 @@ def test_parquet_files_are_those_of_the_tables(home: dict[str, Any]) -> None:
     folder = Path(home["home"]) / "published" / "current"
     with duckdb.connect(home["path"], read_only=True) as connection:
         names = connection.execute(
-            "select schema_name, table_name from duckdb_tables() where schema_name in ('marts', 'ref', 'ops') order by all"
+            "select schema_name, table_name from duckdb_tables() where schema_name in ('marts', 'ref', 'ops')"
+            " order by all"
         ).fetchall()
         for schema, name in names:
             file = folder / "parquet" / schema / f"{name}.parquet"

@@ -1,4 +1,6 @@
-"""The daily run on a small market: what it publishes, that running again changes nothing, however the runs are cut."""
+"""The daily run on a small market: what it publishes, that running again changes nothing, however the runs
+are cut.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,8 @@ def test_later_data_changes_no_filled_value(market: Path, tmp_path: Path) -> Non
                 f"(e.{name} is not null and e.{name} is distinct from l.{name})" for name in values
             )
             changed = connection.execute(
-                f"select count(*), count(*) filter (l.{keys[0]} is null or {differing}) from {table.full_name} e left join late.{table.full_name} l using ({', '.join(keys)})"
+                f"select count(*), count(*) filter (l.{keys[0]} is null or {differing}) from"
+                f" {table.full_name} e left join late.{table.full_name} l using ({', '.join(keys)})"
             ).fetchone()
             assert changed is not None
             compared += changed[0]
@@ -166,7 +169,8 @@ def test_one_changed_value_is_one_new_row(market: Path, tmp_path: Path) -> None:
         ).fetchall() == [(4.99,)]
     with pipeline_database(settings, read_only=True) as connection:
         versions = connection.execute(
-            "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10' order by known_at_utc"
+            "select value from raw.fred_observations where series_id = 'DGS2' and observation_date ="
+            " '2024-07-10' order by known_at_utc"
         ).fetchall()
     assert len(versions) == 2
 
@@ -277,12 +281,16 @@ def test_a_required_symbol_without_the_session_stops_the_publication(market: Pat
     run_day(settings, "2024-07-16")
     with pytest.raises(
         daily.StepFailed,
-        match=r"required_symbols_have_a_close_for_the_session \(1 rows: symbol=KRE, last_session_held=2024-07-16",
+        match=(
+            r"required_symbols_have_a_close_for_the_session \(1 rows: symbol=KRE,"
+            r" last_session_held=2024-07-16"
+        ),
     ):
         run_day(settings, "2024-07-17")
     with pipeline_database(settings, read_only=True) as connection:
         kept = connection.execute(
-            "select table_name, passed, failed_rows from ops.validation_results where rule like 'required_symbols%' and run_id = 'test-2024-07-17'"
+            "select table_name, passed, failed_rows from ops.validation_results where rule like"
+            " 'required_symbols%' and run_id = 'test-2024-07-17'"
         ).fetchall()
     assert kept == [("staging.equity_prices", False, 1)]
     with published(settings) as connection:
@@ -355,12 +363,10 @@ def test_a_run_killed_before_it_wrote_the_record_heals(market: Path, tmp_path: P
 
 def test_the_dictionary_names_every_published_column(one_by_one: Settings) -> None:
     with published(one_by_one) as connection:
-        missing = connection.execute(
-            """
+        missing = connection.execute("""
             select schema_name, table_name, column_name from duckdb_columns() where database_name = 'warehouse' and schema_name <> 'main'
             except select schema_name, table_name, column_name from ops.data_dictionary
-            """
-        ).fetchall()
+            """).fetchall()
     assert missing == []
 
 

@@ -1,7 +1,9 @@
-"""What a deployment rests on: from the repository's root only our DAG files are parsed, the bundle needs no PYTHONPATH, no name collides.
+"""What a deployment rests on: from the repository's root only our DAG files are parsed, the bundle needs no
+PYTHONPATH, no name collides.
 
-In: the repository as it is, the installed distributions. Out: assertions on what Airflow itself finds. Caveat: names that another
-deployment's packages take cannot be known here; docs/deploy-existing-airflow.md gives the command that lists them there.
+In: the repository as it is, the installed distributions. Out: assertions on what Airflow itself finds.
+Caveat: names that another deployment's packages take cannot be known here; docs/deploy-existing-airflow.md
+gives the command that lists them there.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ DAG_FILES = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "
 DAG_IDS = {"rotation_daily", "rotation_housekeeping", "rotation_watch"}
 OUR_PACKAGES = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
 
-# What the DAG processor does with a bundle: parse its root with the bundle at the end of sys.path, then serialize.
+# What the DAG processor does with a bundle: parse its root with the bundle at the end of sys.path, then
+# serialize.
 PARSE_THE_BUNDLE = """
 import json, sys
 from pathlib import Path
@@ -73,8 +76,13 @@ def run_alone(program: str, folder: Path, *arguments: str, plugins: Path) -> Any
     }
     result = subprocess.run(
         [sys.executable, "-P", "-c", program, *arguments],
-        env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -114,12 +122,14 @@ def test_the_plugin_needs_no_more_than_the_guide_copies(tmp_path: Path) -> None:
     found = run_alone(USE_THE_PLUGIN, tmp_path, plugins=plugins)
     assert found["errors"] == {}
     assert found["sessions"] == ["2024-07-03", "2024-07-05", "2024-07-08"]
-    # Each package that the plugin imports would be taken from the plugins folder in tasks too, not from the bundle.
+    # Each package that the plugin imports would be taken from the plugins folder in tasks too, not from
+    # the bundle.
     assert OUR_PACKAGES & set(found["modules"]) == {"market_calendar"}
 
 
 def test_no_package_of_ours_is_also_an_installed_one() -> None:
-    # site-packages comes before the bundle in sys.path: an installed package of the same name would be imported instead.
+    # site-packages comes before the bundle in sys.path: an installed package of the same name would be
+    # imported instead.
     assert {"market_calendar", "sources", "warehouse"} <= OUR_PACKAGES
     assert not OUR_PACKAGES & set(importlib.metadata.packages_distributions())
     assert not OUR_PACKAGES & sys.stdlib_module_names

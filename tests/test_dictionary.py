@@ -1,4 +1,6 @@
-"""The generated dictionary: up to date, complete, and with queries that run and answer on a published small market."""
+"""The generated dictionary: up to date, complete, and with queries that run and answer on a published small
+market.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from warehouse.catalog import load_catalog
 from warehouse.publication import current_generation
 
 MARTS = [table.name for table in load_catalog().in_schema("marts")]
-# What the small market cannot hold: published losses need quarters that banks reported, claims name indices it lacks.
+# What the small market cannot hold: published losses need quarters that banks reported, claims name indices
+# it lacks.
 MAY_BE_EMPTY = {"bank_securities_mark", "bank_reported_losses", "size_style_rank_daily"}
 
 
@@ -52,7 +55,8 @@ def test_the_published_comments_say_the_same(connection: Any) -> None:
         "select schema_name || '.' || table_name, comment from duckdb_tables()"
     ).fetchall()
     columns = connection.execute(
-        "select schema_name || '.' || table_name, column_name, comment from duckdb_columns() where schema_name in ('marts', 'staging', 'ref', 'ops') and not internal"
+        "select schema_name || '.' || table_name, column_name, comment from duckdb_columns() where"
+        " schema_name in ('marts', 'staging', 'ref', 'ops') and not internal"
     ).fetchall()
     catalog = load_catalog()
     assert {name for name, _ in tables} >= {f"marts.{name}" for name in MARTS}

@@ -1,7 +1,8 @@
-"""Files that other programs drop into a folder while runs go on: what becomes of a half-written, late, changed or replaced one.
+"""Files that other programs drop into a folder while runs go on: what becomes of a half-written, late,
+changed or replaced one.
 
-Each case runs fetch and load as the tasks do, with the file as it is at that moment, and again when it is complete: nothing wrong is in raw
-in between, nothing is missing afterwards.
+Each case runs fetch and load as the tasks do, with the file as it is at that moment, and again when it is
+complete: nothing wrong is in raw in between, nothing is missing afterwards.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from warehouse.settings import Settings
 
 SERVED = datetime(2024, 7, 17)
 START, BEFORE, DAY = date(2024, 6, 3), date(2024, 7, 15), date(2024, 7, 16)
-# Optional inputs, one of each kind; the first day ends on the 15th, the file that is dropped then on the 16th.
+# Optional inputs, one of each kind; the first day ends on the 15th, the file that is dropped then on the
+# 16th.
 INPUTS = [("prices", "JPM"), ("futures", "ZQU24"), ("fred", "VIXCLS")]
 FILES = {"prices": "prices/JPM.csv", "futures": "futures/ZQU24.csv", "fred": "fred/VIXCLS.csv"}
 RAW_OF = {"prices": "raw.equity_prices", "futures": "raw.fed_funds_futures", "fred": "raw.fred_observations"}
@@ -58,10 +60,14 @@ def home(tmp_path: Path) -> LiveHome:
     folder = tmp_path / "files"
     for dataset, name in FILES.items():
         drop(folder / name, content_of(dataset, BEFORE))
-    settings = Settings.from_environment({
-        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(folder), "ROTATION_HOME": str(tmp_path / "home"),
-        "ROTATION_HISTORY_START": str(START),
-    })  # fmt: skip
+    settings = Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "files",
+            "ROTATION_FILES_DIR": str(folder),
+            "ROTATION_HOME": str(tmp_path / "home"),
+            "ROTATION_HISTORY_START": str(START),
+        }
+    )
     prepare_home(settings)
     with pipeline_database(settings) as connection:
         load_reference(connection, "files")
@@ -111,15 +117,25 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda content: b"", "the file is empty"),
     "the header alone, cut": (lambda content: content[:8], "is missing; the header reads"),
     "changed header": (lambda content: content.replace(b"date", b"day", 1), "is missing; the header reads"),
-    "column twice": (lambda content: content.replace(content.split(b"\n")[0], content.split(b"\n")[0] + b",Date", 1)
-                     .replace(b"Date", content.split(b",")[0], 1), "is there twice"),
+    "column twice": (
+        lambda content: content.replace(
+            content.split(b"\n")[0], content.split(b"\n")[0] + b",Date", 1
+        ).replace(b"Date", content.split(b",")[0], 1),
+        "is there twice",
+    ),
     "semicolons": (lambda content: content.replace(b",", b";"), "is missing; the header reads"),
     "Latin-1": (latin, "not UTF-8"),
     "UTF-16": (lambda content: content.decode().encode("utf-16"), "not UTF-8"),
     "a hole of NUL bytes": (lambda content: content[:-200] + bytes(200), "NUL bytes"),
-    "a web page": (lambda content: b"<!DOCTYPE html><html><body>Sign in</body></html>", "is missing; the header reads"),
-    "an endless cell": (lambda content: content + b"2024-07-17," + b"9" * 140_000 + b"\n", "no CSV that can be read"),
-}  # fmt: skip
+    "a web page": (
+        lambda content: b"<!DOCTYPE html><html><body>Sign in</body></html>",
+        "is missing; the header reads",
+    ),
+    "an endless cell": (
+        lambda content: content + b"2024-07-17," + b"9" * 140_000 + b"\n",
+        "no CSV that can be read",
+    ),
+}
 
 
 def test_what_is_no_such_file_is_refused_with_a_sentence(home: LiveHome) -> None:

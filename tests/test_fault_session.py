@@ -1,7 +1,8 @@
-"""Sessions of a live run in which a tenth of all requests fail: what is loaded in the end is what a run without a fault loads.
+"""Sessions of a live run in which a tenth of all requests fail: what is loaded in the end is what a run
+without a fault loads.
 
-Over real HTTP against the server of the tests, with the waits between attempts cut short. Printed with `-s`: requests, faults by kind
-and both digests.
+Over real HTTP against the server of the tests, with the waits between attempts cut short. Printed with
+`-s`: requests, faults by kind and both digests.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Outcome:
 def run_sessions(
     monkeypatch: pytest.MonkeyPatch, folder: Path, storm: Storm | None, clean_last: bool = False
 ) -> Outcome:
-    """Every session in turn, each with what is new in its world; the whole history first, then trailing windows."""
+    """Every session in turn, each with what is new in its world; the whole history first, then trailing
+    windows.
+    """
     missing = stopped = 0
     with Server(Feed(SESSIONS[0]), key=KEY) as server:
         home = live_home(monkeypatch, folder, server.url, KEY, ROTATION_HISTORY_START="2024-01-03")

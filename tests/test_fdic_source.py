@@ -1,4 +1,6 @@
-"""The FDIC source against a local HTTP server: paging, what the numbers mean, and every way in which an answer can fail."""
+"""The FDIC source against a local HTTP server: paging, what the numbers mean, and every way in which an
+answer can fail.
+"""
 
 from __future__ import annotations
 
@@ -183,7 +185,9 @@ def test_a_busy_server_may_be_asked_again(server: Server, status: int) -> None:
     assert raised.value.retryable
 
 
-@pytest.mark.parametrize(("status", "advice"), [(401, "FDIC_API_KEY"), (403, "FDIC_API_KEY"), (404, "ROTATION_FDIC_URL")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "FDIC_API_KEY"), (403, "FDIC_API_KEY"), (404, "ROTATION_FDIC_URL")]
+)
 def test_a_refusal_is_final_and_says_what_to_set(server: Server, status: int, advice: str) -> None:
     server.answer = lambda handler, query: send(handler, b"{}", status)
     with pytest.raises(SourceError, match=advice) as raised:

@@ -36,7 +36,9 @@ def replay() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_scores_of_july_2024_by_hand() -> None:
-    """16 July 2024: September at 8/92/0 for 50/25/0; the Fed cut by 50. Scored at 60 days, once the meeting has been held."""
+    """16 July 2024: September at 8/92/0 for 50/25/0; the Fed cut by 50. Scored at 60 days, once the meeting
+    has been held.
+    """
     con = empty_policy_inputs()
     add_rate(con, "DFF", "2023-07-01", "2024-09-30", 5.33)
     prices = {
@@ -67,12 +69,10 @@ def test_scores_of_july_2024_by_hand() -> None:
 
 
 def test_market_beats_no_change_at_every_horizon(replay: duckdb.DuckDBPyConnection) -> None:
-    rows = replay.execute(
-        """
+    rows = replay.execute("""
         select horizon_days, scored_meetings, mean_brier_score, mean_brier_score_no_change from marts.fomc_calibration
         qualify row_number() over (partition by horizon_days order by meeting_date desc) = 1 order by 1
-        """
-    ).fetchall()
+        """).fetchall()
     assert [horizon for horizon, *_ in rows] == [1, 7, 30, 60, 90, 180]
     for _, meetings, market, naive in rows:
         assert meetings > 180 and market < naive
@@ -81,15 +81,13 @@ def test_market_beats_no_change_at_every_horizon(replay: duckdb.DuckDBPyConnecti
 
 
 def test_scores_are_recomputed_from_the_probabilities(replay: duckdb.DuckDBPyConnection) -> None:
-    frame = replay.execute(
-        """
+    frame = replay.execute("""
         select c.horizon_days, c.meeting_date, c.brier_score, p.prob,
             abs(p.target_upper_pct - m.upper_after) < 0.01 as happened
         from marts.fomc_calibration as c
         inner join marts.fomc_probabilities as p using (as_of_date, meeting_date)
         inner join ref.fomc_meetings as m on c.meeting_date = m.decision_date
-        """
-    ).df()
+        """).df()
     compared = 0
     for _, group in frame.groupby(["horizon_days", "meeting_date"]):
         score = float(((group["prob"] - group["happened"]) ** 2).sum()) + (
@@ -115,26 +113,22 @@ def test_both_day_counts_are_there_and_the_older_one_ends_with_2023(
     replay: duckdb.DuckDBPyConnection,
 ) -> None:
     rows = replay.execute(
-        "select method_version, count(*) > 200000, max(as_of_date) <= date '2023-12-31' from marts.fomc_probabilities_by_method "
-        "group by all order by all"
+        "select method_version, count(*) > 200000, max(as_of_date) <= date '2023-12-31' from"
+        " marts.fomc_probabilities_by_method group by all order by all"
     ).fetchall()
     assert rows == [("cme_2022", True, True), ("cme_2023plus", True, False)]
-    different = replay.execute(
-        """
+    different = replay.execute("""
         select count(*) from marts.fomc_probabilities as main
         full outer join (from marts.fomc_probabilities_by_method where method_version = 'cme_2023plus') as by_method
             using (as_of_date, meeting_date, target_lower_pct)
         where main.prob is distinct from by_method.prob
-        """
-    ).fetchall()
+        """).fetchall()
     assert different == [(0,)]
 
 
 def test_published_table_of_3_april_2023_is_in_the_older_count(replay: duckdb.DuckDBPyConnection) -> None:
-    rows = replay.execute(
-        """
+    rows = replay.execute("""
         select method_version, round(prob, 3) from marts.fomc_probabilities_by_method
         where as_of_date = '2023-04-03' and meeting_date = '2023-05-03' and target_lower_pct = 5 order by 1
-        """
-    ).fetchall()
+        """).fetchall()
     assert rows[0] == ("cme_2022", 0.572) and rows[1][0] == "cme_2023plus" and rows[1][1] != 0.572

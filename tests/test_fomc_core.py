@@ -1,4 +1,6 @@
-"""The pure core of the FOMC marts: published examples, every corner case of the method, invariants, second routes."""
+"""The pure core of the FOMC marts: published examples, every corner case of the method, invariants, second
+routes.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ def table(path: fomc.Path, meeting: int, decided: float = 0.0) -> dict[int, floa
     return {int(lowest[0]) + k: float(value) for k, value in enumerate(prob[0])}
 
 
-# --- Day counts and final settlements -------------------------------------------------------------------------------
+# --- Day counts and final settlements
+# -------------------------------------------------------------------------------
 
 
 def test_days_under_the_old_rate_follow_the_effective_date() -> None:
@@ -105,7 +108,8 @@ def test_final_average_rounds_ties_up() -> None:
     assert fomc.compute_final_averages(february, rate, month, 1, days())[0] == 1.008
 
 
-# --- Published examples ---------------------------------------------------------------------------------------------
+# --- Published examples
+# ---------------------------------------------------------------------------------------------
 
 
 def test_cme_worked_example_solves_september_2022_from_its_own_contract() -> None:
@@ -125,7 +129,8 @@ def test_live_rule_starts_september_2022_from_the_final_settlement_of_august() -
     assert path.residual_bp[0, 0] == pytest.approx(100 * (2.5525 - (21 * 2.33 + 9 * 3.06) / 30))
 
 
-# --- Corner cases ---------------------------------------------------------------------------------------------------
+# --- Corner cases
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_decision_on_the_last_day_takes_its_end_from_the_next_anchor() -> None:
@@ -279,7 +284,8 @@ def test_anchors_in_a_row_serve_the_month_beside_them() -> None:
     assert missing.end_rate_pct[0, 0] == 4.2
 
 
-# --- Prices that are not believed -----------------------------------------------------------------------------------
+# --- Prices that are not believed
+# -----------------------------------------------------------------------------------
 
 
 def quiet_market(
@@ -323,7 +329,8 @@ def test_months_that_stand_still_with_the_market_or_near_are_not_stale() -> None
     assert not fomc.compute_refused(as_of, averages, finals, first).any()
 
 
-# --- Many days: what is known when ----------------------------------------------------------------------------------
+# --- Many days: what is known when
+# ----------------------------------------------------------------------------------
 
 CALENDAR_2020 = {
     "2020-01-29": ("2019-07-01", None),
@@ -451,7 +458,8 @@ def test_unknown_range_after_a_past_decision_is_not_guessed() -> None:
     assert lower[0] == 2.25 and np.isnan(lower[1]) and np.isnan(decided[1])
 
 
-# --- Invariants and second routes -----------------------------------------------------------------------------------
+# --- Invariants and second routes
+# -----------------------------------------------------------------------------------
 
 
 @st.composite
@@ -520,7 +528,9 @@ def test_prices_made_from_levels_give_the_levels_back(
 def test_determined_systems_agree_with_least_squares(
     market: tuple[int, list[date], np.ndarray], seed: int
 ) -> None:
-    """Second route: all month averages as linear equations in the levels. Noisy prices, only the equations used."""
+    """Second route: all month averages as linear equations in the levels. Noisy prices, only the equations
+    used.
+    """
     first, decisions, _ = market
     months = (decisions[-1].year - 1970) * 12 + decisions[-1].month - first
     noisy = 5.0 + np.random.default_rng(seed).normal(0, 0.3, months)
@@ -528,7 +538,8 @@ def test_determined_systems_agree_with_least_squares(
         days(*map(str, decisions)), days(*map(str, decisions)) + np.timedelta64(1, "D")
     )
     position = month - first
-    # one anchor per gap and no price for the first month of each chain between anchors: as many equations as levels
+    # one anchor per gap and no price for the first month of each chain between anchors: as many
+    # equations as levels
     for offset in range(months):
         is_anchor, before_anchor = offset not in position, offset > 0 and offset - 1 not in position
         if (is_anchor and before_anchor) or (
@@ -559,7 +570,9 @@ def test_determined_systems_agree_with_least_squares(
 
 
 def test_least_squares_route_on_a_full_year() -> None:
-    """The same second route on the calendar of 2023: determined once the unused first price of a chain is left out."""
+    """The same second route on the calendar of 2023: determined once the unused first price of a chain is
+    left out.
+    """
     decisions = ["2023-05-03", "2023-06-14", "2023-07-26", "2023-09-20", "2023-11-01", "2023-12-13"]
     averages: list[float | None] = [4.83, None, 5.08, 5.13, 5.21, None, 5.28, 5.26, 5.21]
     path = solve("2023-04", averages, decisions)

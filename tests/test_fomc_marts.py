@@ -1,4 +1,6 @@
-"""The FOMC models on made-up rows, and on the recorded settlements: published figures, invariants, point in time."""
+"""The FOMC models on made-up rows, and on the recorded settlements: published figures, invariants, point in
+time.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,12 @@ def empty_inputs() -> duckdb.DuckDBPyConnection:
     con.execute("set threads = 2")
     for schema in ("staging", "ref", "marts"):
         con.execute(f"create schema {schema}")
-    con.execute(
-        """
+    con.execute("""
         create table staging.fed_funds_futures (
             contract varchar, delivery_month date, settlement_date date, settle double);
         create table staging.fred_observations (
             series_id varchar, observation_date date, value double, available_at_utc timestamp)
-        """
-    )
+        """)
     reference = REPOSITORY / "warehouse" / "reference"
     con.execute(
         """
@@ -152,12 +152,18 @@ def meeting_row(con: duckdb.DuckDBPyConnection, as_of: str, meeting: str) -> dic
     return dict(zip(names, row, strict=True))
 
 
-# --- Made-up rows ---------------------------------------------------------------------------------------------------
+# --- Made-up rows
+# ---------------------------------------------------------------------------------------------------
 
 JULY_2024 = {
-    "2024-07": 94.67, "2024-08": 94.69, "2024-09": 94.79, "2024-10": 94.94, "2024-11": 95.065, "2024-12": 95.195,
+    "2024-07": 94.67,
+    "2024-08": 94.69,
+    "2024-09": 94.79,
+    "2024-10": 94.94,
+    "2024-11": 95.065,
+    "2024-12": 95.195,
     "2025-01": 95.335,
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -249,7 +255,8 @@ def test_range_after_a_decision_that_is_not_on_record_comes_from_fred_or_stays_u
     small: duckdb.DuckDBPyConnection,
 ) -> None:
     small.execute(
-        "update ref.fomc_meetings set lower_after = null, upper_after = null where decision_date = '2024-06-12'"
+        "update ref.fomc_meetings set lower_after = null, upper_after = null where decision_date ="
+        " '2024-06-12'"
     )
     build(small)
     row = meeting_row(small, "2024-07-16", "2024-09-18")
@@ -267,11 +274,14 @@ def test_no_settlements_make_empty_tables() -> None:
         assert con.execute(f"select count(*) from {model}").fetchall() == [(0,)]
 
 
-# --- Recorded settlements: published figures ------------------------------------------------------------------------
+# --- Recorded settlements: published figures
+# ------------------------------------------------------------------------
 
 
 def test_cme_table_of_12_september_2022(replay: duckdb.DuckDBPyConnection) -> None:
-    """CME's worked example gives 10/90 (test_fomc_core); the live table of the day, from August's final settlement, 8/92."""
+    """CME's worked example gives 10/90 (test_fomc_core); the live table of the day, from August's final
+    settlement, 8/92.
+    """
     assert probabilities(replay, "2022-09-12", "2022-09-21") == pytest.approx(
         {2.75: 0.08, 3.0: 0.92}, abs=5e-4
     )
@@ -301,12 +311,10 @@ def test_published_tables_of_3_may_2023_fit_the_day_count_of_then(
 
 
 def test_september_2024_cut_was_priced_in_full_on_16_july(replay: duckdb.DuckDBPyConnection) -> None:
-    rows = replay.execute(
-        """
+    rows = replay.execute("""
         select as_of_date, cut_prob from marts.fomc_meetings_daily
         where meeting_date = '2024-09-18' and as_of_date between '2024-06-12' and '2024-08-16' order by all
-        """
-    ).fetchall()
+        """).fetchall()
     cut = {str(day): prob for day, prob in rows}
     assert len(cut) == 46 and all(prob is not None for prob in cut.values())
     assert cut["2024-07-10"] < 0.75 < 0.9 < cut["2024-07-11"] < 1.0  # the CPI day
@@ -322,20 +330,23 @@ def test_contract_that_stopped_being_captured_is_missing(replay: duckdb.DuckDBPy
 
 
 def test_march_2020(replay: duckdb.DuckDBPyConnection) -> None:
-    shown = replay.execute(
-        """
+    shown = replay.execute("""
         select as_of_date, min(meeting_date) as next_meeting from marts.fomc_meetings_daily
         where as_of_date in ('2020-03-02', '2020-03-03', '2020-03-04', '2020-03-13', '2020-03-16')
         group by all order by all
-        """
-    ).fetchall()
+        """).fetchall()
     assert [str(meeting) for _, meeting in shown] == [
-        "2020-03-18", "2020-03-03", "2020-03-18", "2020-03-18", "2020-04-29"
-    ]  # fmt: skip
+        "2020-03-18",
+        "2020-03-03",
+        "2020-03-18",
+        "2020-03-18",
+        "2020-04-29",
+    ]
     assert meeting_row(replay, "2020-03-04", "2020-03-18")["reason"] == "two_decisions_in_month"
     # the level between the two decisions, solved from March's price, is close to what was fixed then (1.09)
     between = replay.execute(
-        "select start_rate_pct from staging.fomc_moves where as_of_date = '2020-03-04' and meeting_date = '2020-03-18'"
+        "select start_rate_pct from staging.fomc_moves where as_of_date = '2020-03-04' and meeting_date ="
+        " '2020-03-18'"
     ).fetchall()
     assert between[0][0] == pytest.approx(1.09, abs=0.05)
 
@@ -345,17 +356,18 @@ def test_wild_and_placeholder_prices_of_2000_and_2001_are_refused(replay: duckdb
     extreme = replay.execute("select max(abs(moves_expected)) from staging.fomc_moves").fetchall()[0][0]
     assert extreme < 4.5  # 17 March 2008: a full point expected
     refused = replay.execute(
-        "select year(as_of_date), count(*) from staging.fomc_moves where reason = 'price_refused' group by all order by all"
+        "select year(as_of_date), count(*) from staging.fomc_moves where reason = 'price_refused' group by"
+        " all order by all"
     ).fetchall()
     assert {year for year, _ in refused} <= {2000, 2001, 2002, 2003, 2004}
 
 
-# --- Recorded settlements: invariants over the whole history --------------------------------------------------------
+# --- Recorded settlements: invariants over the whole history
+# --------------------------------------------------------
 
 
 def test_probabilities_are_distributions_with_the_expected_mean(replay: duckdb.DuckDBPyConnection) -> None:
-    worst = replay.execute(
-        """
+    worst = replay.execute("""
         with sums as (
             select as_of_date, meeting_date, sum(prob) as total, sum(prob * moves) as mean,
                 count(*) as outcomes, min(prob) as low, max(prob) as high
@@ -369,19 +381,16 @@ def test_probabilities_are_distributions_with_the_expected_mean(replay: duckdb.D
         select max(abs(total - 1)), max(abs(sums.mean - expected.mean)), min(low), max(high),
             bool_and(outcomes = meeting_number + 1), count(*)
         from sums inner join expected using (as_of_date, meeting_date)
-        """
-    ).fetchall()[0]
+        """).fetchall()[0]
     assert worst[0] < 1e-12 and worst[1] < 1e-9
     assert worst[2] >= 0 and worst[3] <= 1 and worst[4] and worst[5] > 40_000
 
 
 def test_meeting_rows_agree_with_their_parts(replay: duckdb.DuckDBPyConnection) -> None:
-    frame = replay.execute(
-        """
+    frame = replay.execute("""
         select d.*, m.start_rate_pct, m.moves_expected, m.meeting_number from marts.fomc_meetings_daily as d
         inner join staging.fomc_moves as m using (as_of_date, meeting_date)
-        """
-    ).df()
+        """).df()
     assert len(frame) == replay.execute("select count(*) from staging.fomc_moves").fetchall()[0][0]
     solved = frame["solved"].notna()
     assert (frame.loc[~solved, "reason"].notna()).all()
@@ -406,28 +415,24 @@ def test_meeting_rows_agree_with_their_parts(replay: duckdb.DuckDBPyConnection) 
 def test_end_of_a_meeting_is_start_of_the_next_when_their_months_touch(
     replay: duckdb.DuckDBPyConnection,
 ) -> None:
-    gaps = replay.execute(
-        """
+    gaps = replay.execute("""
         with pairs as (
             select *, lead(start_rate_pct) over day as next_start, lead(meeting_date) over day as next_meeting
             from staging.fomc_moves window day as (partition by as_of_date order by meeting_number)
         )
         select count(*), max(abs(end_rate_pct - next_start)) from pairs
         where solved is not null and datediff('month', meeting_date, next_meeting) <= 2 and next_start is not null
-        """
-    ).fetchall()[0]
+        """).fetchall()[0]
     assert gaps[0] > 30_000 and gaps[1] == 0.0
 
 
 def test_least_squares_gives_the_same_rates(replay: duckdb.DuckDBPyConnection) -> None:
     """Second route on recorded prices: all equations that the rule uses, as one linear system in the levels."""
-    sample = replay.execute(
-        """
+    sample = replay.execute("""
         select as_of_date from staging.fomc_moves where as_of_date between '2009-01-01' and '2023-06-30'
         group by all having bool_and(solved is not null and reason is distinct from 'two_decisions_in_month')
         order by as_of_date
-        """
-    ).df()["as_of_date"][::25]
+        """).df()["as_of_date"][::25]
     compared = 0
     for as_of in sample:
         moves = replay.execute(
@@ -444,7 +449,8 @@ def test_least_squares_gives_the_same_rates(replay: duckdb.DuckDBPyConnection) -
         decisions = {pd.Period(m, "M"): m for m in moves["meeting_date"]}
         months = pd.period_range(pd.Period(as_of, "M"), max(decisions), freq="M")
         past = replay.execute(
-            "select decision_date from ref.fomc_meetings where decision_date < ? and not cancelled order by 1",
+            "select decision_date from ref.fomc_meetings where decision_date < ? and not cancelled order"
+            " by 1",
             [as_of],
         ).df()["decision_date"]
         if pd.Period(past.iloc[-1], "M") >= months[0] - 1:

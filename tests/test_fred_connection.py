@@ -1,4 +1,6 @@
-"""The FRED key as an Airflow connection that is kept in Airflow's metadata: found by a worker's task, and nowhere to be read afterwards."""
+"""The FRED key as an Airflow connection that is kept in Airflow's metadata: found by a worker's task, and
+nowhere to be read afterwards.
+"""
 
 from __future__ import annotations
 
@@ -40,26 +42,31 @@ ask()
 
 
 def test_outside_a_task_airflow_is_not_asked_for_a_key() -> None:
-    """`make status` and scripts work without Airflow, and a process that merely imported the Task SDK is no task."""
+    """`make status` and scripts work without Airflow, and a process that merely imported the Task SDK is no
+    task.
+    """
     code = (
-        "import sys; from sources.fred import find_key; assert find_key({}) is None; "
-        "assert not any(name.partition('.')[0] == 'airflow' for name in sys.modules), 'Airflow was imported'; "
-        "import airflow.sdk.execution_time.task_runner; assert find_key({}) is None"
+        "import sys; from sources.fred import find_key; assert find_key({}) is None; assert not"
+        " any(name.partition('.')[0] == 'airflow' for name in sys.modules), 'Airflow was imported'; import"
+        " airflow.sdk.execution_time.task_runner; assert find_key({}) is None"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
 @pytest.mark.full
 def test_a_stored_connection_is_used_and_leaves_no_trace(tmp_path: Path) -> None:
-    """In a worker of the real scheduler, with debug logs: the questions to FRED carry the key, and no file holds it."""
+    """In a worker of the real scheduler, with debug logs: the questions to FRED carry the key, and no file
+    holds it.
+    """
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "ask.py").write_text(ASKING_DAG)
     with Server(Feed(date(2024, 7, 16), only=frozenset({"DGS10"})), key=STORED_KEY) as server:
         settings = {
-            "ROTATION_SOURCE": "live", "ROTATION_FRED_URL": server.url,
+            "ROTATION_SOURCE": "live",
+            "ROTATION_FRED_URL": server.url,
             "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
-        }  # fmt: skip
+        }
         airflow = RunningAirflow(tmp_path / "stack", settings, dags_folder=tmp_path / "dags")
         with airflow:
             airflow.airflow(
@@ -72,7 +79,8 @@ def test_a_stored_connection_is_used_and_leaves_no_trace(tmp_path: Path) -> None
         assert len(asked) == 2, "metadata and observations"
         assert all(f"api_key={STORED_KEY}" in path for path in asked)
         server.requests.clear()
-        # `dags test` prints what a task is given when it logs for debugging: there the stored key stays where it is.
+        # `dags test` prints what a task is given when it logs for debugging: there the stored key
+        # stays where it is.
         result = airflow.airflow("dags", "test", "ask")
         (tmp_path / "dags-test.log").write_text(result.stdout + result.stderr)
         assert "a key was found: False" in result.stdout

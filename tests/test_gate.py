@@ -19,12 +19,24 @@ KNOWN = pd.Timestamp("2026-11-20 12:00:00")
 
 def price_rows(**changes: Any) -> pd.DataFrame:
     """Three good price rows as the loader hands them to the gate; a change is a list of three values."""
-    rows = pd.DataFrame({
-        "symbol": pd.Series(["IWM"] * 3, dtype="str"), "session_date": pd.to_datetime(["2024-07-15", "2024-07-16", "2024-07-17"]),
-        "open": [1.0, 2.0, 3.0], "high": [1.5, 2.5, 3.5], "low": [0.5, 1.5, 2.5], "close": [1.2, 2.2, 3.2], "adj_close": [1.1, 2.1, 3.1],
-        "previous_adj_close": [np.nan, 1.1, 2.1], "volume": [10.0, 20.0, 30.0], "dividend": [0.0, 0.0, 0.1], "split": [np.nan] * 3,
-        "source": pd.Series(["files"] * 3, dtype="str"), "known_at_utc": [KNOWN] * 3, "payload_sha256": pd.Series(["x"] * 3, dtype="str"),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "symbol": pd.Series(["IWM"] * 3, dtype="str"),
+            "session_date": pd.to_datetime(["2024-07-15", "2024-07-16", "2024-07-17"]),
+            "open": [1.0, 2.0, 3.0],
+            "high": [1.5, 2.5, 3.5],
+            "low": [0.5, 1.5, 2.5],
+            "close": [1.2, 2.2, 3.2],
+            "adj_close": [1.1, 2.1, 3.1],
+            "previous_adj_close": [np.nan, 1.1, 2.1],
+            "volume": [10.0, 20.0, 30.0],
+            "dividend": [0.0, 0.0, 0.1],
+            "split": [np.nan] * 3,
+            "source": pd.Series(["files"] * 3, dtype="str"),
+            "known_at_utc": [KNOWN] * 3,
+            "payload_sha256": pd.Series(["x"] * 3, dtype="str"),
+        }
+    )
     for name, values in changes.items():
         rows[name] = pd.to_datetime(values) if name == "session_date" else values
     return rows
@@ -131,11 +143,17 @@ def test_types_are_checked() -> None:
 
 def futures_rows(settlement_date: list[str], settle: list[float]) -> pd.DataFrame:
     """Rows of adjacent contracts N, Q, U 2024."""
-    return pd.DataFrame({
-        "contract": pd.Series(["ZQN24", "ZQQ24", "ZQU24"], dtype="str"), "delivery_month": pd.to_datetime(["2024-07-01", "2024-08-01", "2024-09-01"]),
-        "settlement_date": pd.to_datetime(settlement_date), "settle": settle, "source": pd.Series(["files"] * 3, dtype="str"),
-        "known_at_utc": [KNOWN] * 3, "payload_sha256": pd.Series(["x"] * 3, dtype="str"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "contract": pd.Series(["ZQN24", "ZQQ24", "ZQU24"], dtype="str"),
+            "delivery_month": pd.to_datetime(["2024-07-01", "2024-08-01", "2024-09-01"]),
+            "settlement_date": pd.to_datetime(settlement_date),
+            "settle": settle,
+            "source": pd.Series(["files"] * 3, dtype="str"),
+            "known_at_utc": [KNOWN] * 3,
+            "payload_sha256": pd.Series(["x"] * 3, dtype="str"),
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +194,8 @@ def curve() -> duckdb.DuckDBPyConnection:
     connection.execute(table.ddl().replace(" not null", ""))
     for day in (15, 16, 17):
         connection.execute(
-            f"insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted, data_source) values ('2024-07-{day}', 4.4, 4.2, -20, true, 'files')"
+            "insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted,"
+            f" data_source) values ('2024-07-{day}', 4.4, 4.2, -20, true, 'files')"
         )
     return connection
 
@@ -217,7 +236,8 @@ def test_a_built_table_is_checked_whole(curve: duckdb.DuckDBPyConnection, statem
 
 def test_a_range_broken_long_ago_is_found(curve: duckdb.DuckDBPyConnection) -> None:
     curve.execute(
-        "insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, data_source) select date '2000-01-03' + i::int, 4, 4, 'files' from range(5000) t(i)"
+        "insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, data_source) select date"
+        " '2000-01-03' + i::int, 4, 4, 'files' from range(5000) t(i)"
     )
     curve.execute("update marts.yield_curve_daily set y2_pct = 99999 where session_date = '2000-01-05'")
     gate = check_table(curve, load_catalog()["marts.yield_curve_daily"])

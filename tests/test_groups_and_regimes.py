@@ -1,4 +1,6 @@
-"""group_score_daily, macro_daily, event_responses, regimes_daily, daily_summary: by hand, against scipy, without look-ahead."""
+"""group_score_daily, macro_daily, event_responses, regimes_daily, daily_summary: by hand, against scipy,
+without look-ahead.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ def test_six_points_by_hand() -> None:
     flat = np.ones(len(rise))
     closes = np.column_stack([rise, flat, 2 - rise])
     scores = member_scores(closes, closes / flat[:, np.newaxis])
-    # The first: double top in price and against the market, X, above both means, the largest of three returns: 6.
-    # The second: neither above nor below anything, no chart, second of three: 2/3. The third: last of three: 1/3.
+    # The first: double top in price and against the market, X, above both means, the largest of three
+    # returns: 6. The second: neither above nor below anything, no chart, second of three: 2/3. The
+    # third: last of three: 1/3.
     assert scores[-1] == pytest.approx([6, 2 / 3, 1 / 3])
     assert np.isnan(scores[:199]).all() and np.isfinite(scores[199]).all()
 
@@ -43,8 +46,9 @@ def test_group_change_and_rank_by_hand() -> None:
     last = frame[frame["session_date"] == pd.Timestamp(days[-1])].set_index("group_id")
     # the market itself has no benchmark and is not scored, so the peers are two
     assert list(last.index) == ["energy", "utilities"]
-    # energy before: level with the other, 2 of 2 not larger = 1. Now: above both means (2), X against the market (a rise
-    # of 12.5 % is three boxes of 3.25 %), no signal yet, largest = 1: 4. Utilities: 1 before, 1/2 now.
+    # energy before: level with the other, 2 of 2 not larger = 1. Now: above both means (2), X against
+    # the market (a rise of 12.5 % is three boxes of 3.25 %), no signal yet, largest = 1: 4. Utilities:
+    # 1 before, 1/2 now.
     assert last["score"].to_dict() == {"energy": 4.0, "utilities": 0.5}
     assert last["score_change_30_days"].to_dict() == {"energy": 3.0, "utilities": -0.5}
     assert last["improvement_rank"].to_dict() == {"energy": 1, "utilities": 2}
@@ -140,23 +144,19 @@ def test_events_find_their_session() -> None:
     _prices(con, "SPY", "2023-01-03", [400.0] * 345)
     con.execute("delete from ref.events")
     con.execute("delete from ref.fomc_meetings")
-    con.execute(
-        """
+    con.execute("""
         insert into ref.events (event_type, event_date, released_at_utc, source_url, status, time_assumed) values
             ('jobs', '2024-03-29', '2024-03-29 12:30', '-', 'actual', false),    -- Good Friday
             ('cpi', '2024-04-10', '2024-04-10 12:30', '-', 'actual', false),
             ('jackson_hole', '2024-04-11', '2024-04-11 21:30', '-', 'actual', false),  -- after the close
             ('cpi', '2024-04-29', '2024-04-29 12:30', '-', 'actual', false)
-        """
-    )
-    con.execute(
-        """
+        """)
+    con.execute("""
         insert into ref.fomc_meetings (decision_date, announced_at_utc, effective_date, scheduled, cancelled, known_from_date, source_url,
             announced_assumed, known_from_assumed) values
             ('2024-03-20', '2024-03-20 18:00', '2024-03-21', true, false, '2023-07-01', '-', false, true),
             ('2024-04-03', null, '2024-04-04', true, true, '2023-07-01', '-', false, true)
-        """
-    )
+        """)
     _event_tables(con)
     con.execute("delete from staging.equity_prices where session_date > '2024-04-30'")
     frame = built(con, "marts.event_responses")
@@ -210,8 +210,9 @@ def test_growth_counts_claims_from_the_thursday_after() -> None:
     days = np.array(
         ["2024-05-01", "2024-05-08", "2024-05-09", "2024-05-16", "2024-05-23"], dtype="datetime64[D]"
     )
-    # the 17th week (27 April) is the first with 13 weeks and a mean of four before it; it is out on 2 May. The 18th (4 May: 300)
-    # is out on 9 May: 225 > 200, down. With the 19th (100): 200 = 200, up. With the 20th: 175, up.
+    # the 17th week (27 April) is the first with 13 weeks and a mean of four before it; it is out on 2
+    # May. The 18th (4 May: 300) is out on 9 May: 225 > 200, down. With the 19th (100): 200 = 200, up.
+    # With the 20th: 175, up.
     assert growth_state(days, weeks, claims).tolist() == [0, 2, 1, 2, 2]
 
 
@@ -246,7 +247,8 @@ def test_only_windows_that_have_ended_count() -> None:
 def _regimes(session: str) -> pd.DataFrame:
     con = recorded(["IWM", "SPY"], session)
     days = con.execute(
-        "select calendar_date from ref.calendar where is_nyse_session and calendar_date between '2000-01-03' and ? order by 1",
+        "select calendar_date from ref.calendar where is_nyse_session and calendar_date between '2000-01-03'"
+        " and ? order by 1",
         [session],
     ).fetchall()
     rng = np.random.default_rng(9)
@@ -258,7 +260,8 @@ def _regimes(session: str) -> pd.DataFrame:
     )
     con.register("rates", rates)
     con.execute(
-        "create table marts.policy_path_daily as select cast(as_of_date as date) as as_of_date, rate_12m_pct from rates"
+        "create table marts.policy_path_daily as select cast(as_of_date as date) as as_of_date, rate_12m_pct"
+        " from rates"
     )
     weeks = pd.date_range("2000-01-08", session, freq="7D")
     claims = 250 + np.cumsum(np.random.default_rng(8).normal(0, 5, 2000))[: len(weeks)]
@@ -297,8 +300,17 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         "marts.bank_sensitivity_daily",
     ):
         empty_table(con, name)
-    for model in ("instrument_daily", "rotation_pair_daily", "rotation_state_daily", "size_style_rank_daily", "group_score_daily",
-                  "yield_curve_daily", "macro_daily", "event_responses", "regimes_daily"):  # fmt: skip
+    for model in (
+        "instrument_daily",
+        "rotation_pair_daily",
+        "rotation_state_daily",
+        "size_style_rank_daily",
+        "group_score_daily",
+        "yield_curve_daily",
+        "macro_daily",
+        "event_responses",
+        "regimes_daily",
+    ):
         built(con, f"marts.{model}")
     frame = built(con, "marts.daily_summary")
     assert frame["session_date"].is_unique

@@ -51,7 +51,10 @@ def spread(
             4,
             "2001-04-03",
             "2024-07-15",
-            "IWM beat QQQ by 11.81 points over the five sessions to 2024-07-16, the widest since 2001-04-03 (rank 4 of 1,000",
+            (
+                "IWM beat QQQ by 11.81 points over the five sessions to 2024-07-16, the widest since"
+                " 2001-04-03 (rank 4 of 1,000"
+            ),
         ),
         (13.5, 1, None, "2024-07-15", "the widest on record"),
         (
@@ -59,7 +62,10 @@ def spread(
             998,
             "2024-07-15",
             "2011-08-08",
-            "IWM trailed QQQ by 9.00 points over the five sessions to 2024-07-16, the weakest since 2011-08-08",
+            (
+                "IWM trailed QQQ by 9.00 points over the five sessions to 2024-07-16, the weakest since"
+                " 2011-08-08"
+            ),
         ),
         (-12.0, 1000, "2024-07-15", None, "the weakest on record"),
         (0.4, 480, "2024-07-12", "2024-07-15", "nothing out of the ordinary (rank 480 of 1,000"),
@@ -80,7 +86,8 @@ def test_rotation(
 
 def test_an_unpriced_meeting_says_why(marts: duckdb.DuckDBPyConnection) -> None:
     marts.execute(
-        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason) values ('2024-07-16', '2024-07-31', 'price_missing')"
+        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason) values ('2024-07-16',"
+        " '2024-07-31', 'price_missing')"
     )
     assert "Fed: the meeting of 2024-07-31 could not be priced on 2024-07-16: price_missing." in headlines(
         marts, DAY
@@ -89,7 +96,8 @@ def test_an_unpriced_meeting_says_why(marts: duckdb.DuckDBPyConnection) -> None:
 
 def test_old_settlements_are_not_passed_off_as_today_s(marts: duckdb.DuckDBPyConnection) -> None:
     marts.execute(
-        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, cut_prob, hold_prob, hike_prob) values ('2024-07-12', '2024-07-31', 0.08, 0.92, 0)"
+        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, cut_prob, hold_prob, hike_prob)"
+        " values ('2024-07-12', '2024-07-31', 0.08, 0.92, 0)"
     )
     [fed] = [sentence for sentence in headlines(marts, DAY) if sentence.startswith("Fed")]
     assert "futures of 2024-07-12" in fed

@@ -1,4 +1,6 @@
-"""Housekeeping: what goes, what stays, that no link leads out of the home, that runs and kills beside it do no harm; real files, real processes."""
+"""Housekeeping: what goes, what stays, that no link leads out of the home, that runs and kills beside it do
+no harm; real files, real processes.
+"""
 
 from __future__ import annotations
 
@@ -225,11 +227,16 @@ def test_a_linked_generations_folder_or_lock_is_left_alone(settings: Settings, t
 
 
 def test_nothing_is_removed_while_make_run_is_at_work(settings: Settings) -> None:
-    holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    holder = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held',"
+        " flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", holder, str(settings.home / ".run.lock")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None and process.stdin is not None
         assert process.stdout.readline() == "held\n"
         report = clean_home(settings)
@@ -243,10 +250,16 @@ def test_killed_half_way_the_next_one_ends_it(settings: Settings) -> None:
     generations = settings.published / "generations"
     shutil.rmtree(generations / "1")
     generation(settings.home, "1", files=30_000)
-    code = "from warehouse.settings import Settings; from warehouse.housekeeping import clean_home; clean_home(Settings.from_environment())"
+    code = (
+        "from warehouse.settings import Settings; from warehouse.housekeeping import clean_home;"
+        " clean_home(Settings.from_environment())"
+    )
     environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(settings.home),
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "ROTATION_SOURCE": "simulated",
+        "ROTATION_HOME": str(settings.home),
+    }
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
         gone = generations / ".removed-1" / "parquet" / "marts"
         while process.poll() is None and not (gone.exists() and len(os.listdir(gone)) < 30_000):
@@ -260,7 +273,9 @@ def test_killed_half_way_the_next_one_ends_it(settings: Settings) -> None:
 
 
 def test_a_run_at_work_meanwhile_publishes_what_it_would(tmp_path: Path) -> None:
-    """Housekeeping over and over beside a real run in another process, as if the pool and the lock were not there."""
+    """Housekeeping over and over beside a real run in another process, as if the pool and the lock were not
+    there.
+    """
     market = write_small_market(tmp_path / "market")
     undisturbed = small_settings(market, tmp_path / "undisturbed")
     run_day(undisturbed, "2024-07-16")
@@ -272,8 +287,9 @@ def test_a_run_at_work_meanwhile_publishes_what_it_would(tmp_path: Path) -> None
     rounds = 0
     with subprocess.Popen(
         [sys.executable, "-c", code, str(market), str(disturbed.home)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stdout=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+    ) as process:
         while process.poll() is None:
             clean_home(disturbed)
             rounds += 1
@@ -303,9 +319,9 @@ def test_a_short_disk_is_a_failure_with_a_sentence(settings: Settings) -> None:
 
 
 def test_a_home_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
-    settings = Settings.from_environment({
-        "ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "none")
-    })  # fmt: skip
+    settings = Settings.from_environment(
+        {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "none")}
+    )
     assert "nothing has run" in clean_home(settings).text()
     assert not settings.home.exists()
 
@@ -349,11 +365,17 @@ def metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
-        "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-    }  # fmt: skip
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
     subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True, capture_output=True, timeout=180
-    )  # fmt: skip
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=180,
+    )
     with closing(sqlite3.connect(home / "airflow.db")) as connection, connection:
         for days in (1, 365):
             connection.execute(
@@ -407,7 +429,9 @@ def test_a_command_in_airflow_cfg_serves_as_well(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.full
 def test_the_scheduler_runs_housekeeping(tmp_path: Path) -> None:
-    """Under a real scheduler, where a task has no access to Airflow's database: both tasks succeed and the old rows are gone."""
+    """Under a real scheduler, where a task has no access to Airflow's database: both tasks succeed and the
+    old rows are gone.
+    """
     from tests.scheduler_fixture import RunningAirflow
 
     home, airflow_home = tmp_path / "home", tmp_path / "airflow"
@@ -415,9 +439,12 @@ def test_the_scheduler_runs_housekeeping(tmp_path: Path) -> None:
         generation(home, str(number))
     (home / "published" / "current").symlink_to("generations/5")
     settings = {
-        "ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(home), "ROTATION_AIRFLOW_KEEP_DAYS": "90", "ROTATION_AIRFLOW_LOG_KEEP_DAYS": "30",
+        "ROTATION_SOURCE": "simulated",
+        "ROTATION_HOME": str(home),
+        "ROTATION_AIRFLOW_KEEP_DAYS": "90",
+        "ROTATION_AIRFLOW_LOG_KEEP_DAYS": "30",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": f"printf sqlite:///{airflow_home}/airflow.db",
-    }  # fmt: skip
+    }
     with RunningAirflow(tmp_path, settings) as airflow:
         with closing(sqlite3.connect(airflow_home / "airflow.db")) as connection, connection:
             connection.executemany(

@@ -34,10 +34,17 @@ def small_feed(as_of: date) -> Feed:
 
 def environ_of(server: Server, home: Path) -> dict[str, str]:
     return {
-        "ROTATION_SOURCE": "live", "ROTATION_HOME": str(home), "ROTATION_HISTORY_START": "2022-01-03",
-        "ROTATION_FRED_URL": server.url, "ROTATION_YAHOO_URL": server.url, "ROTATION_FDIC_URL": server.url, "FRED_API_KEY": CANARY,
-        "AIRFLOW_CONN_FRED_DEFAULT": json.dumps({"conn_type": "http", "host": "api.stlouisfed.org", "password": OTHER_CANARY}),
-    }  # fmt: skip
+        "ROTATION_SOURCE": "live",
+        "ROTATION_HOME": str(home),
+        "ROTATION_HISTORY_START": "2022-01-03",
+        "ROTATION_FRED_URL": server.url,
+        "ROTATION_YAHOO_URL": server.url,
+        "ROTATION_FDIC_URL": server.url,
+        "FRED_API_KEY": CANARY,
+        "AIRFLOW_CONN_FRED_DEFAULT": json.dumps(
+            {"conn_type": "http", "host": "api.stlouisfed.org", "password": OTHER_CANARY}
+        ),
+    }
 
 
 def until_load(settings: Settings, session: str, run_id: str) -> None:
@@ -51,7 +58,9 @@ def until_load(settings: Settings, session: str, run_id: str) -> None:
 def test_two_sessions_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Range once, then a trailing window; the same session again asks again and changes nothing; no key anywhere."""
+    """Range once, then a trailing window; the same session again asks again and changes nothing; no key
+    anywhere.
+    """
     home = tmp_path / "home"
     with Server(small_feed(date(2024, 7, 15)), key=CANARY) as server:
         for name, value in environ_of(server, home).items():
@@ -81,7 +90,8 @@ def test_two_sessions_live(
     assert generation is not None
     with duckdb.connect(str(generation / "warehouse.duckdb"), read_only=True) as connection:
         row = connection.execute(
-            "select max(session_date), any_value(data_source), count(distinct symbol) from marts.instrument_daily"
+            "select max(session_date), any_value(data_source), count(distinct symbol) from"
+            " marts.instrument_daily"
         ).fetchone()
         assert row == (date(2024, 7, 16), "live", len(SYMBOLS))
         assert connection.execute("select count(*) from ops.series_metadata").fetchone() == (len(SERIES),)
@@ -98,7 +108,8 @@ def _days(path: str) -> float:
 def _counts(settings: Settings) -> list[tuple[str, int]]:
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
         names = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() where schema_name = 'raw' order by 1"
+            "select schema_name || '.' || table_name from duckdb_tables() where schema_name = 'raw' order"
+            " by 1"
         ).fetchall()
         return [
             (name, connection.execute(f"select count(*) from {name}").fetchall()[0][0]) for (name,) in names

@@ -1,6 +1,7 @@
 """The live sources against a server on this machine that plays every row of the fault matrix over real HTTP.
 
-After each fault: the error's type, the time it took, and proof that nothing wrong was written and nothing good was lost.
+After each fault: the error's type, the time it took, and proof that nothing wrong was written and nothing
+good was lost.
 """
 
 from __future__ import annotations
@@ -109,7 +110,10 @@ def content(text: bytes) -> Callable[[bytes], bytes]:
 
 BOMB = gzip.compress(b"0" * 30_000_000)
 HTML = b"<!DOCTYPE html><html><body>We will be right back</body></html>"
-CAPTCHA = b"\n<html lang=en><head><title>Are you a robot?</title></head><body><form id=captcha></form></body></html>"
+CAPTCHA = (
+    b"\n<html lang=en><head><title>Are you a robot?</title></head><body><form"
+    b" id=captcha></form></body></html>"
+)
 WIRE: dict[str, tuple[Fault, type[SourceError], bool]] = {
     # name: (fault, error, whether another attempt of the task may help)
     "silent": (Fault(send=silent), SourceUnavailable, True),
@@ -180,7 +184,8 @@ def test_refused(provider: str) -> None:
 
 
 def test_dns_and_tls(server: Server, tmp_path: Path) -> None:
-    # A name that cannot be resolved is played by the error that libcurl gives for it: no test asks a name server.
+    # A name that cannot be resolved is played by the error that libcurl gives for it: no test asks a
+    # name server.
     from curl_cffi import CurlError
 
     def send(seconds: float, body: Any) -> Any:
@@ -211,9 +216,15 @@ def self_signed(folder: Path) -> tuple[str, str]:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
     certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    )  # fmt: skip
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
     paths = folder / "certificate.pem", folder / "key.pem"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     paths[1].write_bytes(
@@ -257,8 +268,8 @@ def test_retry_after_is_read() -> None:
 def test_two_requests_a_second_over_all_processes() -> None:
     name = f"limit-{time.time_ns()}"
     code = (
-        "import sys, time; from sources.transport import Transport; t = Transport(sys.argv[1], requests_per_second=2.0)\n"
-        "for _ in range(3): t.take_turn(); print(time.time())"
+        "import sys, time; from sources.transport import Transport; t = Transport(sys.argv[1],"
+        " requests_per_second=2.0)\nfor _ in range(3): t.take_turn(); print(time.time())"
     )
     started = [
         subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE, text=True)
@@ -304,27 +315,71 @@ def renamed(result: dict[str, Any]) -> None:
 DRIFT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "close_renamed": ("prices", edit_json(renamed), "close"),
     "volume_missing": ("prices", edit_json(lambda result: quote_of(result).pop("volume")), "volume"),
-    "adjclose_missing": ("prices", edit_json(lambda result: result["indicators"].pop("adjclose")), "adjclose"),
+    "adjclose_missing": (
+        "prices",
+        edit_json(lambda result: result["indicators"].pop("adjclose")),
+        "adjclose",
+    ),
     "array_shorter": ("prices", edit_json(lambda result: quote_of(result)["close"].pop()), "close"),
     "array_is_a_text": ("prices", edit_json(lambda result: quote_of(result).update(close="1,2")), "close"),
     "currency": ("prices", edit_json(lambda result: result["meta"].update(currency="GBp")), "currency"),
-    "zone": ("prices", edit_json(lambda result: result["meta"].update(exchangeTimezoneName="Asia/Tokyo")), "exchangeTimezoneName"),
-    "weekly_bars": ("prices", edit_json(lambda result: result["meta"].update(dataGranularity="1wk")), "dataGranularity"),
+    "zone": (
+        "prices",
+        edit_json(lambda result: result["meta"].update(exchangeTimezoneName="Asia/Tokyo")),
+        "exchangeTimezoneName",
+    ),
+    "weekly_bars": (
+        "prices",
+        edit_json(lambda result: result["meta"].update(dataGranularity="1wk")),
+        "dataGranularity",
+    ),
     "renamed_symbol": ("prices", edit_json(lambda result: result["meta"].update(symbol="KREX")), "symbol"),
-    "other_contract": ("futures", edit_json(lambda result: result["meta"].update(symbol="ZQU24.CBT")), "symbol"),
+    "other_contract": (
+        "futures",
+        edit_json(lambda result: result["meta"].update(symbol="ZQU24.CBT")),
+        "symbol",
+    ),
     "two_results": ("prices", lambda body: body.replace(b'"result": [', b'"result": [{},'), "result"),
-    "split_of_zero": ("prices", edit_json(lambda result: result.update(events={"splits": {"1": {"date": 1720000000, "numerator": 0, "denominator": 1}}})), "splits"),
-    "csv_date_renamed": ("fred_csv", lambda body: body.replace(b"observation_date", b"date"), "observation_date"),
+    "split_of_zero": (
+        "prices",
+        edit_json(
+            lambda result: result.update(
+                events={"splits": {"1": {"date": 1720000000, "numerator": 0, "denominator": 1}}}
+            )
+        ),
+        "splits",
+    ),
+    "csv_date_renamed": (
+        "fred_csv",
+        lambda body: body.replace(b"observation_date", b"date"),
+        "observation_date",
+    ),
     "csv_other_series": ("fred_csv", lambda body: body.replace(b"NFCI", b"ANFCI"), "NFCI"),
     "xml_value_renamed": ("fred_latest", lambda body: body.replace(b" value=", b" amount="), "value"),
     "xml_date_missing": ("fred_latest", lambda body: body.replace(b" date=", b" day="), "date"),
-    "xml_count_wrong": ("fred_latest", lambda body: body.replace(b' count="', b' count="9'), "rows are announced"),
-    "xml_units_transformed": ("fred_latest", lambda body: body.replace(b'units="lin"', b'units="pch"'), "units"),
-    "xml_frequency": ("fred_latest", lambda body: body.replace(b'frequency_short="D"', b'frequency_short="W"'), "frequency"),
+    "xml_count_wrong": (
+        "fred_latest",
+        lambda body: body.replace(b' count="', b' count="9'),
+        "rows are announced",
+    ),
+    "xml_units_transformed": (
+        "fred_latest",
+        lambda body: body.replace(b'units="lin"', b'units="pch"'),
+        "units",
+    ),
+    "xml_frequency": (
+        "fred_latest",
+        lambda body: body.replace(b'frequency_short="D"', b'frequency_short="W"'),
+        "frequency",
+    ),
     "xml_other_series": ("fred_latest", lambda body: body.replace(b'id="BAA10Y"', b'id="AAA10Y"'), "id"),
     "xml_entities": ("fred_latest", lambda body: b'<!DOCTYPE a [<!ENTITY b "c">]>' + body, "XML"),
-    "vintage_date_wrong": ("fred_api", lambda body: body.replace(b"<vintage_date>", b"<vintage_date>x"), "vintage_date"),
-}  # fmt: skip
+    "vintage_date_wrong": (
+        "fred_api",
+        lambda body: body.replace(b"<vintage_date>", b"<vintage_date>x"),
+        "vintage_date",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", DRIFT)
@@ -372,7 +427,8 @@ def home(loaded: Path, server: Server, tmp_path: Path, monkeypatch: pytest.Monke
     return made
 
 
-# One of each kind of error; the rest of the matrix is played on the sources above, which write nothing themselves.
+# One of each kind of error; the rest of the matrix is played on the sources above, which write nothing
+# themselves.
 PLAYED_ON_THE_HOME = (
     "truncated",
     "reset",
@@ -417,7 +473,9 @@ def test_silence_of_one_source_does_not_cost_the_others(
 
 
 def test_what_never_answers_is_given_up_after_some_attempts(home: LiveHome, server: Server) -> None:
-    """An optional input that stays away is missing at last and the run goes on; a required one stops the load."""
+    """An optional input that stays away is missing at last and the run goes on; a required one stops the
+    load.
+    """
     server.fault = Fault(status=500, on="chart/")
     home.run([("prices", "JPM"), ("fred", "BAA10Y")], AS_OF, trailing=True)
     run_id = f"run-{home.runs}"
@@ -524,7 +582,8 @@ def test_a_revision_is_a_new_row(home: LiveHome, server: Server) -> None:
     server.feed.changed["fred", "BAA10Y"] = frame
     home.run([("fred", "BAA10Y")], AS_OF, trailing=True)
     found = home.rows(
-        "select value from raw.fred_observations where series_id = 'BAA10Y' and observation_date = '2024-07-10' order by known_at_utc"
+        "select value from raw.fred_observations where series_id = 'BAA10Y' and observation_date ="
+        " '2024-07-10' order by known_at_utc"
     )
     assert len(found) == 2 and found[1] == (9.99,)
 
@@ -642,7 +701,8 @@ def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> N
         on="chart/JPM",
         status=404,
         body=content(
-            b'{"chart": {"result": null, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}'
+            b'{"chart": {"result": null, "error": {"code": "Not Found", "description": "No data found, symbol'
+            b' may be delisted"}}}'
         ),
     )
     home.run([("prices", "KRE"), ("prices", "JPM")], AS_OF, trailing=True)
@@ -652,7 +712,8 @@ def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> N
         "one new version: the day of the dividend; a changed adj_close is none"
     )
     assert home.rows(
-        "select dividend from raw.equity_prices where symbol = 'KRE' and session_date = '2024-07-15' order by known_at_utc desc limit 1"
+        "select dividend from raw.equity_prices where symbol = 'KRE' and session_date = '2024-07-15' order by"
+        " known_at_utc desc limit 1"
     ) == [(12.5,)]
 
 
@@ -763,7 +824,9 @@ def test_symbols_and_settings_cannot_lead_elsewhere(server: Server) -> None:
 def test_vintages_come_in_pieces_and_give_every_version(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First print and revision of each observation, whatever the pieces; FRED accepts no more than 2,000 vintages."""
+    """First print and revision of each observation, whatever the pieces; FRED accepts no more than 2,000
+    vintages.
+    """
     import sources.fred as fred
 
     request = Request("fred", "UNRATE", date(2010, 1, 4), AS_OF)
@@ -908,7 +971,9 @@ def test_the_key_is_found_and_never_shown(server: Server) -> None:
 
 
 def test_a_refused_key_is_no_secret_told(server: Server) -> None:
-    """The server repeats the key in its error, in a page and in the data; it is in no message, cause, context or local variable."""
+    """The server repeats the key in its error, in a page and in the data; it is in no message, cause,
+    context or local variable.
+    """
     wrong = "wrong-key-0123456789"
     source = FredSource(
         {"ROTATION_FRED_URL": server.url, "FRED_API_KEY": wrong},
@@ -919,8 +984,12 @@ def test_a_refused_key_is_no_secret_told(server: Server) -> None:
     assert not caught.value.retryable
     told = f"<html>{KEY}</html>".encode()
     errors = [caught.value]
-    for fault in (Fault(status=500, body=content(told)), Fault(body=content(told)), Fault(status=400, body=content(b'<error message="no %s"/>' % KEY.encode())),
-                  Fault(body=lambda body: body.replace(b'title="', b'title="' + KEY.encode()))):  # fmt: skip
+    for fault in (
+        Fault(status=500, body=content(told)),
+        Fault(body=content(told)),
+        Fault(status=400, body=content(b'<error message="no %s"/>' % KEY.encode())),
+        Fault(body=lambda body: body.replace(b'title="', b'title="' + KEY.encode())),
+    ):
         server.fault = fault
         with pytest.raises(SourceError) as raised:
             source_of("fred_api", server.url).fetch(request_of("fred_api"))

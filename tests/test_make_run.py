@@ -1,4 +1,6 @@
-"""`make run`, `make status` and `make digest` as a user types them: real Airflow, real exit codes, one clear sentence per refusal."""
+"""`make run`, `make status` and `make digest` as a user types them: real Airflow, real exit codes, one
+clear sentence per refusal.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,8 @@ def test_the_run_was_airflow_s_own(
     with sqlite3.connect(REPOSITORY / ".airflow" / "airflow.db") as connection:
         states = dict(
             connection.execute(
-                "select task_id, state from task_instance where dag_id = 'rotation_daily' and run_id = ? group by 1",
+                "select task_id, state from task_instance where dag_id = 'rotation_daily' and run_id = ?"
+                " group by 1",
                 [run_id],
             ).fetchall()
         )
@@ -194,7 +197,10 @@ def test_status_without_anything_is_not_sound(tmp_path: Path) -> None:
 
 
 def test_no_heavy_import_when_the_dag_file_is_parsed() -> None:
-    code = "import sys; import dags.rotation_daily; print([m for m in ('duckdb', 'pandas', 'great_expectations', 'exchange_calendars') if m in sys.modules])"
+    code = (
+        "import sys; import dags.rotation_daily; print([m for m in ('duckdb', 'pandas', 'great_expectations',"
+        " 'exchange_calendars') if m in sys.modules])"
+    )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
     result = subprocess.run(
         [sys.executable, "-c", code],

@@ -169,14 +169,15 @@ def test_last_closed_session() -> None:
 def test_message_for_a_holiday_a_weekend_and_a_date_outside() -> None:
     with pytest.raises(sessions.NotASession) as holiday:
         sessions.cutoff_utc(D(2024, 7, 4))
-    assert str(holiday.value) == (
-        "2024-07-04 is a Thursday on which the NYSE was closed (a holiday or closure), not a session: "
+    assert (
+        str(holiday.value)
+        == "2024-07-04 is a Thursday on which the NYSE was closed (a holiday or closure), not a session: "
         "the session before it is 2024-07-03 and the next one is 2024-07-05."
     )
     with pytest.raises(sessions.NotASession) as weekend:
         sessions.session_close_utc(D(2024, 7, 6))
-    assert str(weekend.value) == (
-        "2024-07-06 is a Saturday, not a session: "
+    assert (
+        str(weekend.value) == "2024-07-06 is a Saturday, not a session: "
         "the session before it is 2024-07-05 and the next one is 2024-07-08."
     )
     for day in (D(1989, 12, 29), D(2029, 1, 2)):

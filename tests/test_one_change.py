@@ -1,4 +1,6 @@
-"""Append-only raw: the same data again, in other bytes too, gives no row; one changed value gives one row and one line of `ops.revisions`."""
+"""Append-only raw: the same data again, in other bytes too, gives no row; one changed value gives one row
+and one line of `ops.revisions`.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,14 @@ CHANGES = [
 
 def home_on(folder: Path, home: Path, start: date) -> LiveHome:
     """A home of the source `files` on a folder."""
-    settings = Settings.from_environment({
-        "ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(folder), "ROTATION_HOME": str(home), "ROTATION_HISTORY_START": str(start),
-    })  # fmt: skip
+    settings = Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "files",
+            "ROTATION_FILES_DIR": str(folder),
+            "ROTATION_HOME": str(home),
+            "ROTATION_HISTORY_START": str(start),
+        }
+    )
     prepare_home(settings)
     with pipeline_database(settings) as connection:
         ensure_views(connection)
@@ -118,9 +125,10 @@ def test_the_small_market_twice_and_one_value_changed(tmp_path: Path) -> None:
 def test_recorded_files_twice_and_one_value_changed(tmp_path: Path) -> None:
     recorded, folder = replay_dir(), tmp_path / "files"
     inputs = [
-        *(("prices", name) for name in ("IWM", "SPY", "KRE", "^RUT")), *(("futures", name) for name in ("ZQQ24", "ZQU24")),
+        *(("prices", name) for name in ("IWM", "SPY", "KRE", "^RUT")),
+        *(("futures", name) for name in ("ZQQ24", "ZQU24")),
         *(("fred", name) for name in ("DGS2", "DGS10", "VIXCLS")),
-    ]  # fmt: skip
+    ]
     for dataset, name in inputs:
         (folder / dataset).mkdir(parents=True, exist_ok=True)
         shutil.copy(recorded / dataset / f"{name.replace('^', '_')}.csv", folder / dataset)

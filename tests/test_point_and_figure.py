@@ -27,7 +27,8 @@ def _chart(numbers: list[float]) -> tuple[str, str]:
 
 
 def test_box_number_by_hand() -> None:
-    # ratio 0.5: ln(50) / ln(1.065) = 3.912023 / 0.0629748 = 62.12; ln(50) / ln(1.0325) = 3.912023 / 0.0319835 = 122.31
+    # ratio 0.5: ln(50) / ln(1.065) = 3.912023 / 0.0629748 = 62.12; ln(50) / ln(1.0325) = 3.912023 /
+    # 0.0319835 = 122.31
     assert box_numbers(np.array([[0.5]]), 0.065)[0, 0] == 62
     assert box_numbers(np.array([[0.5]]), 0.0325)[0, 0] == 122
     assert np.isnan(box_numbers(np.array([[0.0, -1.0, np.nan]]), 0.065)).all()
@@ -43,8 +44,9 @@ def test_first_column_needs_three_boxes() -> None:
 
 def test_signals_by_hand() -> None:
     numbers: list[float] = [5, 8, 7, 6, 5, 4, 6, 7, 8, 9, 7, 6, 5, 4, 3, 6, 9, 10]
-    # X to 8 | 7 and 6 are not three below 8, 5 is: O to 4 | 6 is not three above 4, 7 is: X, level with 8 is no signal,
-    # 9 is a double top: buy | O from 6; 5 and 4 are not below the last bottom 4, 3 is: sell | X from 6; 9 only equals 9, 10: buy
+    # X to 8 | 7 and 6 are not three below 8, 5 is: O to 4 | 6 is not three above 4, 7 is: X, level with
+    # 8 is no signal, 9 is a double top: buy | O from 6; 5 and 4 are not below the last bottom 4, 3 is:
+    # sell | X from 6; 9 only equals 9, 10: buy
     assert _chart(numbers) == (".XXXOOOXXXXOOOOXXX", ".........bbbbbsssb")
 
 

@@ -1,4 +1,6 @@
-"""The path of the policy rate and its repricing: the pure part by properties, the marts on made-up rows and on the replay."""
+"""The path of the policy rate and its repricing: the pure part by properties, the marts on made-up rows and
+on the replay.
+"""
 
 from __future__ import annotations
 
@@ -82,12 +84,22 @@ def replay() -> Iterator[duckdb.DuckDBPyConnection]:
     con.close()
 
 
-# --- The pure part ------------------------------------------------------------------------------------------------------
+# --- The pure part
+# ------------------------------------------------------------------------------------------------------
 
 DECISIONS: DateArray = np.array(
-    ["2022-01-26", "2022-03-16", "2022-05-04", "2022-06-15", "2022-07-27", "2022-09-21", "2022-11-02", "2022-12-14"],
+    [
+        "2022-01-26",
+        "2022-03-16",
+        "2022-05-04",
+        "2022-06-15",
+        "2022-07-27",
+        "2022-09-21",
+        "2022-11-02",
+        "2022-12-14",
+    ],
     dtype="datetime64[D]",
-)  # fmt: skip
+)
 EFFECTIVE: DateArray = DECISIONS + 1
 FIRST_MONTH = int(np.datetime64("2021-12", "M").astype(np.int64))
 MONTHS = np.arange(FIRST_MONTH, FIRST_MONTH + 13, dtype=np.int64)
@@ -96,7 +108,9 @@ STEPS = st.lists(st.integers(-4, 4), min_size=8, max_size=8)
 
 
 def averages_of(steps: list[int], start: float = 2.0) -> FloatArray:
-    """Month averages of December 2021 to December 2022 when each decision moves the rate by a multiple of 0.25."""
+    """Month averages of December 2021 to December 2022 when each decision moves the rate by a multiple of
+    0.25.
+    """
     month, old_days = fomc.compute_decision_months(DECISIONS, EFFECTIVE)
     shares = policy_path.compute_level_shares(
         fomc.compute_days_in_month(MONTHS), month - FIRST_MONTH, old_days
@@ -237,13 +251,26 @@ def test_far_placeholder_is_not_believed_and_a_steep_front_is() -> None:
     assert np.isfinite(believed[0, :10]).all() and np.isnan(believed[0, 10:13]).all()
 
 
-# --- The marts on made-up rows ---------------------------------------------------------------------------------------------
+# --- The marts on made-up rows
+# ---------------------------------------------------------------------------------------------
 
 CURVE_2023 = {
-    "2022-12": 95.90, "2023-01": 95.67, "2023-02": 95.44, "2023-03": 95.30, "2023-04": 95.13, "2023-05": 95.06,
-    "2023-06": 95.04, "2023-07": 95.05, "2023-08": 95.10, "2023-09": 95.13, "2023-10": 95.20, "2023-11": 95.27,
-    "2023-12": 95.37, "2024-01": 95.50, "2024-02": 95.62,
-}  # fmt: skip
+    "2022-12": 95.90,
+    "2023-01": 95.67,
+    "2023-02": 95.44,
+    "2023-03": 95.30,
+    "2023-04": 95.13,
+    "2023-05": 95.06,
+    "2023-06": 95.04,
+    "2023-07": 95.05,
+    "2023-08": 95.10,
+    "2023-09": 95.13,
+    "2023-10": 95.20,
+    "2023-11": 95.27,
+    "2023-12": 95.37,
+    "2024-01": 95.50,
+    "2024-02": 95.62,
+}
 
 
 def test_path_of_16_july_2024() -> None:
@@ -261,7 +288,8 @@ def test_path_of_16_july_2024() -> None:
     build(con)
     path = row(con, "marts.policy_path_daily", "as_of_date = '2024-07-16'")
     assert path["effr_pct"] == 5.33 and path["target_lower_pct"] == 5.25 and path["target_upper_pct"] == 5.5
-    # December's E solved forward: S is November's end, from December's own contract with 18 of 31 days under the old rate
+    # December's E solved forward: S is November's end, from December's own contract with 18 of 31 days
+    # under the old rate
     november_end = (30 * (100 - 95.065) - 7 * (100 - 94.94)) / 23
     expected = (31 * (100 - 95.195) - 18 * november_end) / 13
     assert path["year_end_rate_pct"] == pytest.approx(expected)
@@ -271,7 +299,9 @@ def test_path_of_16_july_2024() -> None:
 
 
 def test_effective_rate_is_the_one_published_by_then() -> None:
-    """On a holiday of the Fed (9 October 2023, a settlement day) Friday's rate is not out yet: Thursday's counts."""
+    """On a holiday of the Fed (9 October 2023, a settlement day) Friday's rate is not out yet: Thursday's
+    counts.
+    """
     con = empty_policy_inputs()
     add_rate(con, "DFF", "2023-10-01", "2023-10-05", 5.33)
     add_rate(con, "DFF", "2023-10-06", "2023-10-08", 5.20)
@@ -311,7 +341,9 @@ def test_neither_new_year_nor_a_new_month_makes_a_jump() -> None:
 def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_make_no_jump(
     present: tuple[str, str],
 ) -> None:
-    """From 1 July next year's meetings are known, so that January 2024 is read otherwise; and a contract is there on one day only."""
+    """From 1 July next year's meetings are known, so that January 2024 is read otherwise; and a contract is
+    there on one day only.
+    """
     con = empty_policy_inputs()
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"}
@@ -330,7 +362,9 @@ def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_mak
 
 
 def test_meetings_that_become_known_overnight_make_no_jump() -> None:
-    """On 30 June 2023 December's end can only be solved forward; from 1 July on January's meeting is known and it is solved from behind."""
+    """On 30 June 2023 December's end can only be solved forward; from 1 July on January's meeting is known
+    and it is solved from behind.
+    """
     con = empty_policy_inputs()
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"} | {"2023-06": 94.92}
@@ -392,12 +426,14 @@ def test_settlements_without_rates_make_a_path_without_the_effective_rate() -> N
     assert path["effr_pct"] is None and path["year_end_rate_pct"] is not None
 
 
-# --- The marts on the recorded settlements ---------------------------------------------------------------------------------
+# --- The marts on the recorded settlements
+# ---------------------------------------------------------------------------------
 
 
 def test_silicon_valley_bank_repriced_the_year(replay: duckdb.DuckDBPyConnection) -> None:
     largest = replay.execute(
-        "select as_of_date, change_bp from marts.policy_repricing where horizon = 'year_end' order by abs(change_bp) desc limit 1"
+        "select as_of_date, change_bp from marts.policy_repricing where horizon = 'year_end' order by"
+        " abs(change_bp) desc limit 1"
     ).fetchall()
     assert str(largest[0][0]) == "2023-03-13" and largest[0][1] == pytest.approx(-96.9, abs=0.1)
     assert (
@@ -414,12 +450,10 @@ def test_sunday_decision_of_2020_is_mondays(replay: duckdb.DuckDBPyConnection) -
 
 
 def test_good_curves_fit_within_half_a_tick(replay: duckdb.DuckDBPyConnection) -> None:
-    quantiles = replay.execute(
-        """
+    quantiles = replay.execute("""
         select median(curve_residual_bp), quantile_cont(curve_residual_bp, 0.9) from marts.policy_path_daily
         where as_of_date between '2010-01-01' and '2023-09-15'
-        """
-    ).fetchall()[0]
+        """).fetchall()[0]
     assert quantiles[0] < 0.35 and quantiles[1] < 0.8
 
 
@@ -432,27 +466,23 @@ def test_days_without_a_session_are_there_and_missing_figures_say_why(
         row(replay, "marts.policy_repricing", "as_of_date = '2023-04-07' and horizon = '12m'")["event_types"]
         == "jobs"
     )
-    silent = replay.execute(
-        """
+    silent = replay.execute("""
         select count(*) from marts.policy_path_daily
         where (bp_priced_year_end is null and year_end_reason is null) or (bp_priced_12m is null and rate_12m_reason is null)
             or (curve_residual_bp is null and curve_reason is null)
-        """
-    ).fetchall()
+        """).fetchall()
     assert silent == [(0,)]
 
 
 def test_path_agrees_with_the_meetings(replay: duckdb.DuckDBPyConnection) -> None:
-    compared = replay.execute(
-        """
+    compared = replay.execute("""
         with last_meetings as (
             select as_of_date, max_by(expected_rate_pct, meeting_date) as rate, max_by(solved, meeting_date) as solved
             from marts.fomc_meetings_daily where year(meeting_date) = year(as_of_date) group by all
         )
         select count(*), max(abs(path.year_end_rate_pct - rate))
         from marts.policy_path_daily as path inner join last_meetings using (as_of_date) where solved is not null
-        """
-    ).fetchall()[0]
+        """).fetchall()[0]
     assert compared[0] > 5000 and compared[1] == 0.0
 
 

@@ -1,4 +1,6 @@
-"""What goes wrong and is put right again: restored files, damaged payloads, failed rules, gaps, full and unwritable folders, a lost publication."""
+"""What goes wrong and is put right again: restored files, damaged payloads, failed rules, gaps, full and
+unwritable folders, a lost publication.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,8 @@ def test_a_file_that_is_put_back_is_a_change_like_any_other(settings: Settings) 
     assert published_digests(settings) == before
     versions = values(
         settings,
-        "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10' order by known_at_utc",
+        "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10'"
+        " order by known_at_utc",
     )
     assert versions == [float(line.split(",")[1]), 9.99, float(line.split(",")[1])]
 
@@ -192,7 +195,8 @@ def test_a_damaged_payload_is_fetched_once_more(settings: Settings, damage: Any)
     assert (
         values(
             settings,
-            "select message from ops.runs where run_id = 'damaged' and step = 'load' and message like '%prices/JPM%'",
+            "select message from ops.runs where run_id = 'damaged' and step = 'load' and message like"
+            " '%prices/JPM%'",
         )
         != []
     )
@@ -250,7 +254,8 @@ def test_dates_of_a_frame_s_parquet_are_dates(settings: Settings) -> None:
     source = FilesSource(settings.files_dir)
     before = source.parse(source.fetch(Request("prices", "SPY", START, START))).frame
     duckdb.execute(
-        f"copy (select * replace (date::timestamp as date) from read_csv('{path}')) to '{path.with_suffix('.parquet')}' (format parquet)"
+        f"copy (select * replace (date::timestamp as date) from read_csv('{path}')) to"
+        f" '{path.with_suffix('.parquet')}' (format parquet)"
     )
     path.unlink()
     parsed = source.parse(source.fetch(Request("prices", "SPY", START, START)))

@@ -87,13 +87,17 @@ def test_every_column_of_the_fragment_is_used_and_none_is_defined_twice() -> Non
 
 def test_contract_columns_are_there() -> None:
     contract = {
-        "ref.instruments": "symbol name asset_class role size style benchmark_symbol price_basis "
-        "required active_from active_to",
+        "ref.instruments": (
+            "symbol name asset_class role size style benchmark_symbol price_basis "
+            "required active_from active_to"
+        ),
         "ref.group_members": "group_id symbol",
         "ref.pairs": "pair_id base_symbol quote_symbol theme",
         "ref.fred_series": "series_id title units frequency release_rule required source_url",
-        "ref.fomc_meetings": "decision_date announced_at_utc effective_date scheduled cancelled "
-        "known_from_date lower_before upper_before lower_after upper_after source_url",
+        "ref.fomc_meetings": (
+            "decision_date announced_at_utc effective_date scheduled cancelled "
+            "known_from_date lower_before upper_before lower_after upper_after source_url"
+        ),
         "ref.events": "event_type event_date released_at_utc source_url",
         "ref.calendar": "is_nyse_session session_number is_settlement_day early_close",
     }
@@ -165,9 +169,16 @@ def test_eight_scheduled_meetings_a_year() -> None:
 
 def test_unscheduled_decisions() -> None:
     assert [row["decision_date"] for row in MEETINGS if row["scheduled"] == "false"] == [
-        "1994-04-18", "1998-10-15", "2001-01-03", "2001-04-18", "2001-09-17", "2008-01-22", "2008-10-08",
-        "2020-03-03", "2020-03-15",
-    ]  # fmt: skip
+        "1994-04-18",
+        "1998-10-15",
+        "2001-01-03",
+        "2001-04-18",
+        "2001-09-17",
+        "2008-01-22",
+        "2008-10-08",
+        "2020-03-03",
+        "2020-03-15",
+    ]
 
 
 def test_target_ranges_are_continuous_and_move_in_steps() -> None:

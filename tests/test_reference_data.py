@@ -1,4 +1,6 @@
-"""Loading reference data: rows that break the catalog are refused by file, line and column; loading twice changes nothing."""
+"""Loading reference data: rows that break the catalog are refused by file, line and column; loading twice
+changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ def test_loading_twice_changes_nothing(database: duckdb.DuckDBPyConnection) -> N
 def test_decisions_are_events_but_a_cancelled_meeting_is_none(database: duckdb.DuckDBPyConnection) -> None:
     load_reference(database, "files")
     found = database.execute(
-        "select event_date, status from ref.events where event_type = 'fomc' and event_date between '2020-03-01' and '2020-03-31' order by 1"
+        "select event_date, status from ref.events where event_type = 'fomc' and event_date between"
+        " '2020-03-01' and '2020-03-31' order by 1"
     ).fetchall()
     assert [(str(day), status) for day, status in found] == [
         ("2020-03-03", "actual"),

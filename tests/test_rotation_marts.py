@@ -292,8 +292,9 @@ def test_recorded_instruments_equal_pandas(recorded: duckdb.DuckDBPyConnection, 
     want = {
         **{f"return_{k}d_pct": 100 * (close / close.shift(k) - 1) for k in (1, 5, 6, 21, 63, 126, 252)},
         "total_return_index": total,
-        "total_return_252d_pct": 100
-        * (total.reindex(whole.index) / total.reindex(whole.index).shift(252) - 1),
+        "total_return_252d_pct": (
+            100 * (total.reindex(whole.index) / total.reindex(whole.index).shift(252) - 1)
+        ),
         "return_5d_z": (five - mean) / deviation,
         "return_5d_percentile": 100 * five.dropna().expanding(252).rank(method="max", pct=True),
         "price_z_20d": (close - close.rolling(20).mean()) / close.rolling(20).std(),

@@ -1,4 +1,6 @@
-"""rotation_state_daily and size_style_rank_daily: golden values by hand, completed weeks, no look-ahead, recorded data."""
+"""rotation_state_daily and size_style_rank_daily: golden values by hand, completed weeks, no look-ahead,
+recorded data.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def _prices(con: duckdb.DuckDBPyConnection, symbol: str, first: str, closes: lis
     days = [
         day
         for (day,) in con.execute(
-            "select calendar_date from ref.calendar where is_nyse_session and calendar_date >= ? order by 1 limit ?",
+            "select calendar_date from ref.calendar where is_nyse_session and calendar_date >= ? order by 1"
+            " limit ?",
             [first, len(closes)],
         ).fetchall()
     ]
@@ -39,14 +42,14 @@ def _prices(con: duckdb.DuckDBPyConnection, symbol: str, first: str, closes: lis
 
 
 def test_trend_and_momentum_by_hand() -> None:
-    # windows of 3. 1 2 3: mean 2, sd 1, z 1. 2 3 2: mean 7/3, sd sqrt(1/3), z -0.57735. 3 2 4: mean 3, sd 1, z 1.
-    # 2 4 4: mean 10/3, sd sqrt(4/3), z 0.57735
+    # windows of 3. 1 2 3: mean 2, sd 1, z 1. 2 3 2: mean 7/3, sd sqrt(1/3), z -0.57735. 3 2 4: mean 3,
+    # sd 1, z 1. 2 4 4: mean 10/3, sd sqrt(4/3), z 0.57735
     rotation = relative_rotation(np.array([[1.0, 2, 3, 2, 4, 4]]).T, 3)
     root = math.sqrt(1 / 3)
     assert rotation.trend[2:, 0] == pytest.approx([101, 100 - root, 101, 100 + root])
     assert np.isnan(rotation.trend[:2]).all()
-    # rates of change in %: of 101 -> 99.42265: -1.56173; -> 101: 1.58651; -> 100.57735: -0.41847. Their mean is
-    # -0.13123, their sample sd 1.59366, so the last one stands at -0.28724 / 1.59366 = -0.18024
+    # rates of change in %: of 101 -> 99.42265: -1.56173; -> 101: 1.58651; -> 100.57735: -0.41847. Their
+    # mean is -0.13123, their sample sd 1.59366, so the last one stands at -0.28724 / 1.59366 = -0.18024
     assert rotation.momentum[5, 0] == pytest.approx(100 - 0.18024, abs=1e-5)
     assert np.isnan(rotation.momentum[:5]).all()
 
@@ -112,8 +115,9 @@ def test_weekly_columns_show_the_last_completed_week() -> None:
 
 def test_wins_and_ties_by_hand() -> None:
     con = synthetic("2024-12-31")
-    # Three of the nine boxes. Against IWM, IWF rises 10 %, falls 10 %, rises 20 %: a double top, and for IWM a double bottom;
-    # IWN and IWM move alike and never give a signal, so that the momentum decides between them.
+    # Three of the nine boxes. Against IWM, IWF rises 10 %, falls 10 %, rises 20 %: a double top, and
+    # for IWM a double bottom; IWN and IWM move alike and never give a signal, so that the momentum
+    # decides between them.
     path = (
         [1.0] * 240
         + list(np.linspace(1, 1.15, 10))
@@ -127,7 +131,8 @@ def test_wins_and_ties_by_hand() -> None:
     last = frame[frame["session_date"] == frame["session_date"].max()].set_index("symbol")
     assert last["members"].tolist() == [3, 3, 3]
     assert last["rs_wins"].to_dict() == {"IWF": 2, "IWM": 0, "IWN": 0}
-    # 12-1 momentum from 252 to 21 sessions back: IWN rose a little, IWM not at all, IWF stood at 1.045 times its start
+    # 12-1 momentum from 252 to 21 sessions back: IWN rose a little, IWM not at all, IWF stood at 1.045
+    # times its start
     assert last["rank"].to_dict() == {"IWF": 1, "IWN": 2, "IWM": 3}
     assert last["momentum_rank"]["IWM"] == 3
     first = frame[frame["session_date"] == frame["session_date"].min()]

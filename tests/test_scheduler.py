@@ -1,6 +1,8 @@
-"""The daily DAG under a running scheduler: a scheduled run, a backfill, a rerun and a manual run, all on one small market.
+"""The daily DAG under a running scheduler: a scheduled run, a backfill, a rerun and a manual run, all on
+one small market.
 
-Real Airflow components on loopback and SQLite (`tests/scheduler_fixture.py`); what comes out is compared with an undisturbed home.
+Real Airflow components on loopback and SQLite (`tests/scheduler_fixture.py`); what comes out is compared
+with an undisturbed home.
 """
 
 from __future__ import annotations
@@ -128,7 +130,9 @@ def test_a_backfill_gives_way_to_every_other_run(case: Case) -> None:
 
 
 def test_a_backfill_fetches_each_input_once(case: Case) -> None:
-    """One payload for each input and range: the first run of the backfill and the scheduled run may each have asked."""
+    """One payload for each input and range: the first run of the backfill and the scheduled run may each
+    have asked.
+    """
     ranges = list((case.home.landing / "prices" / "SPY").glob("*.json"))
     assert 1 <= len(ranges) <= 2
     assert len(list((case.home.landing / "prices" / "SPY").glob("*.gz"))) == 1

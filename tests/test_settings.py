@@ -11,9 +11,17 @@ from warehouse.database import HomeError, prepare_home
 from warehouse.settings import REPOSITORY, Settings, SettingsError, has_fred_key
 
 DOCUMENTED = {
-    "ROTATION_SOURCE", "ROTATION_PRICES_SOURCE", "ROTATION_FUTURES_SOURCE", "ROTATION_FRED_SOURCE", "ROTATION_HOME", "ROTATION_SESSION",
-    "ROTATION_HISTORY_START", "ROTATION_FILES_DIR", "FRED_API_KEY", "ROTATION_WAREHOUSE",
-}  # fmt: skip
+    "ROTATION_SOURCE",
+    "ROTATION_PRICES_SOURCE",
+    "ROTATION_FUTURES_SOURCE",
+    "ROTATION_FRED_SOURCE",
+    "ROTATION_HOME",
+    "ROTATION_SESSION",
+    "ROTATION_HISTORY_START",
+    "ROTATION_FILES_DIR",
+    "FRED_API_KEY",
+    "ROTATION_WAREHOUSE",
+}
 
 
 def test_without_anything_the_market_is_simulated() -> None:

@@ -296,7 +296,9 @@ def test_a_backfill_has_the_sessions_between_its_ends_both_included(first: dt.da
 def test_without_catch_up_no_due_session_is_older_than_the_newest(
     moment: dt.datetime, last: dt.date | None
 ) -> None:
-    """Whatever ran last and whenever the scheduler asks: the next run is later than the last, and at most one of the due ones is left to run."""
+    """Whatever ran last and whenever the scheduler asks: the next run is later than the last, and at most
+    one of the due ones is left to run.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timetable, "_now", lambda: moment.replace(tzinfo=dt.UTC))
         sessions = sessions_between(last, dt.date(2028, 12, 29)) if last else []
@@ -317,7 +319,9 @@ def test_without_catch_up_no_due_session_is_older_than_the_newest(
 
 
 def in_airflow() -> None:
-    """Run in a process with its own AIRFLOW_HOME: Airflow's scheduler, DAG processor and backfill code on a real metadata database."""
+    """Run in a process with its own AIRFLOW_HOME: Airflow's scheduler, DAG processor and backfill code on a
+    real metadata database.
+    """
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
     from airflow.jobs.job import Job
@@ -375,7 +379,8 @@ def in_airflow() -> None:
     schedule(clock("2024-07-12 18:31"))
     schedule(clock("2024-07-12 18:32"))
     assert runs() == ["2024-07-11", "2024-07-12"]
-    # A week without a scheduler; the stored next session is Monday the 15th. One run, whoever comes first after the start.
+    # A week without a scheduler; the stored next session is Monday the 15th. One run, whoever comes
+    # first after the start.
     moment = clock("2024-07-22 18:31")
     schedule(moment)
     assert runs()[2:] == ["2024-07-22"], runs()
@@ -389,9 +394,15 @@ def in_airflow() -> None:
     clock("2024-07-30 12:00")
     for _ in range(2):
         _create_backfill(
-            dag_id="rotation_daily", from_date=pendulum.datetime(2024, 7, 24), to_date=pendulum.datetime(2024, 7, 26),
-            max_active_runs=1, reverse=False, dag_run_conf={}, triggering_user_name="test", reprocess_behavior=ReprocessBehavior.FAILED,
-        )  # fmt: skip
+            dag_id="rotation_daily",
+            from_date=pendulum.datetime(2024, 7, 24),
+            to_date=pendulum.datetime(2024, 7, 26),
+            max_active_runs=1,
+            reverse=False,
+            dag_run_conf={},
+            triggering_user_name="test",
+            reprocess_behavior=ReprocessBehavior.FAILED,
+        )
         with create_session() as session:
             from airflow.models.backfill import Backfill
 

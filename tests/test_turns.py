@@ -1,6 +1,8 @@
-"""Several runs of the DAG at once: the runs of a backfill leave the publication to the last of them, and landing is not fetched again.
+"""Several runs of the DAG at once: the runs of a backfill leave the publication to the last of them, and
+landing is not fetched again.
 
-The runs are driven step by step as the scheduler does, in orders that a scheduler may choose; `Queue` is what Airflow would answer.
+The runs are driven step by step as the scheduler does, in orders that a scheduler may choose; `Queue` is
+what Airflow would answer.
 """
 
 from __future__ import annotations
@@ -104,7 +106,8 @@ def test_a_backfill_publishes_once_and_fetches_once(
     inputs = {(request.dataset, request.input) for request in asked}
     first = len(asked)
     assert first == len({(request.dataset, request.input, request.start, request.end) for request in asked})
-    # Inputs that the folder does not hold were asked for once and not by each run; those that it holds were fetched once for all sessions.
+    # Inputs that the folder does not hold were asked for once and not by each run; those that it holds
+    # were fetched once for all sessions.
     assert first == len(inputs)
     current = current_generation(home)
     assert current is not None and current.name == "1"
@@ -128,7 +131,9 @@ def test_the_runs_of_a_backfill_may_end_in_any_order(market: Path, tmp_path: Pat
 
 
 def test_a_lost_warehouse_comes_back_from_landing(market: Path, tmp_path: Path, asked: list[Request]) -> None:
-    """What was corrected at its source is there in both versions again, with the moments at which it was received."""
+    """What was corrected at its source is there in both versions again, with the moments at which it was
+    received.
+    """
     files = tmp_path / "files"
     shutil.copytree(market, files)
     home = small_settings(files, tmp_path / "home")
@@ -160,12 +165,15 @@ def raw_content(home: Settings) -> list[tuple[Any, ...]]:
     """Every version of every price with the moment of its receipt."""
     with duckdb.connect(str(home.warehouse), read_only=True) as connection:
         return connection.execute(
-            "select symbol, session_date::varchar, volume, close, known_at_utc::varchar from raw.equity_prices order by all"
+            "select symbol, session_date::varchar, volume, close, known_at_utc::varchar from"
+            " raw.equity_prices order by all"
         ).fetchall()
 
 
 def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked: list[Request]) -> None:
-    """Airflow starts ten runs of a backfill at once: the first to plan fetches, the others leave it all to that one."""
+    """Airflow starts ten runs of a backfill at once: the first to plan fetches, the others leave it all to
+    that one.
+    """
     home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
     queue = backfill_queue(SESSIONS)
     first, *others = queue.active[:]
@@ -187,7 +195,9 @@ def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked
 def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
     market: Path, tmp_path: Path, asked: list[Request]
 ) -> None:
-    """The first run lacks one optional input only; the runs after it need all that is later, and must not leave that to the first."""
+    """The first run lacks one optional input only; the runs after it need all that is later, and must not
+    leave that to the first.
+    """
     home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
     run_day(home, SESSIONS[1])
     (home.home / "runs" / "unserved.json").unlink()
@@ -266,7 +276,9 @@ def test_refused_damaged_and_unreadable_payloads_are_not_replayed(
 def test_a_publication_is_finished_by_the_next_attempt(
     market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after the folder was moved, after the link was, and before the record: the attempt after it goes on there."""
+    """Killed after the folder was moved, after the link was, and before the record: the attempt after it
+    goes on there.
+    """
     from warehouse import publication
 
     home = small_settings(market, tmp_path / "home")
@@ -319,9 +331,9 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path
     daily.audit(home, "second")
     daily.publish(home, "second")
     with published(home) as connection:
-        assert connection.execute("select session_date::varchar from ops.publication order by generation").fetchall() == [
-            (SESSIONS[1],), (SESSIONS[1],)
-        ]  # fmt: skip
+        assert connection.execute(
+            "select session_date::varchar from ops.publication order by generation"
+        ).fetchall() == [(SESSIONS[1],), (SESSIONS[1],)]
     # A run that died between the two is no longer active and is not waited for.
     daily.build(home, "second", queue.turns("second", backfill=False))
     queue.active = ["third"]

@@ -113,12 +113,10 @@ def test_recorded_slope_equals_the_spread_that_fred_publishes(recorded: duckdb.D
 
 
 def test_recorded_inversion_begins_in_july_2022(recorded: duckdb.DuckDBPyConnection) -> None:
-    start, slope = recorded.execute(
-        """
+    start, slope = recorded.execute("""
         select inversion_start_date, slope_2s10s_bp
         from marts.yield_curve_daily where session_date = '2024-07-29'
-        """
-    ).fetchall()[0]
+        """).fetchall()[0]
     assert start == dt.date(2022, 7, 6)
     assert slope < 0
     assert recorded.execute(

@@ -1,8 +1,10 @@
-"""The steps of the daily run, called by the DAG's tasks in this order: plan, fetch (one per batch), load, build, audit, publish.
+"""The steps of the daily run, called by the DAG's tasks in this order: plan, fetch (one per batch), load,
+build, audit, publish.
 
-In: the session and the run's id; between steps only files in `<home>/runs/<run id>/` and small dictionaries of paths and counts. Out: a new
-publication, or the old one untouched and the reason in `published/status.json`. Each step can be run again. Sentences that start
-with `▸` are progress for a person who watches.
+In: the session and the run's id; between steps only files in `<home>/runs/<run id>/` and small dictionaries
+of paths and counts. Out: a new publication, or the old one untouched and the reason in
+`published/status.json`. Each step can be run again. Sentences that start with `▸` are progress for a person
+who watches.
 """
 
 from __future__ import annotations
@@ -60,15 +62,17 @@ if TYPE_CHECKING:
     from sources.landing import Landed
     from warehouse.turns import Turns
 
-# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is required. A person who waits at
-# `make run` is told after the first number; the scheduler waits about an hour, because a source may be late on an evening.
+# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
+# required. A person who waits at `make run` is told after the first number; the scheduler waits about an
+# hour, because a source may be late on an evening.
 FETCH_ATTEMPTS, PATIENT_FETCH_ATTEMPTS = 4, 9
 
 
 def plan(
     settings: Settings, named: dict[str, Any], run_id: str, turns: Turns | None = None
 ) -> list[dict[str, Any]]:
-    """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run` takes.
+    """Find and check the session and the home; return the fetch batches. `named` is what `session_of_run`
+    takes.
 
     Raises LeftToAnother when a run of a backfill finds nothing to fetch or to load and another run follows.
     """
@@ -119,15 +123,22 @@ def plan(
         remember_status(settings, run_id)
         write_run_status(settings, run_id, "running", "plan", None, session, None, [])
         document = {
-            "run_id": run_id, "session": str(session), "target": str(target), "source": settings.source, "batches": batches, "replay": replay,
-            "reference_changed": changed, "started_at_utc": utc_now().isoformat(),
-        }  # fmt: skip
+            "run_id": run_id,
+            "session": str(session),
+            "target": str(target),
+            "source": settings.source,
+            "batches": batches,
+            "replay": replay,
+            "reference_changed": changed,
+            "started_at_utc": utc_now().isoformat(),
+        }
         write_json(run_folder(settings, run_id) / "plan.json", document)
         if turns and turns.is_backfill:
             turns.work(settings.home)
         log.rows = sum(len(needed.items) for needed in plans.values())
         note = (
-            f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is built)"
+            f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is"
+            " built)"
             if target != session
             else ""
         )
@@ -143,7 +154,9 @@ def plan(
 
 
 def fetch(settings: Settings, run_id: str, number: int, *, patient: bool = False) -> dict[str, Any]:
-    """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another attempt may help."""
+    """Fetch one batch and land it; failures of single inputs are written down, not raised, unless another
+    attempt may help.
+    """
     document = read_plan(settings, run_id)
     with status_on_failure(settings, run_id, "fetch", date.fromisoformat(document["session"])):
         return _fetch_batch(
@@ -197,11 +210,13 @@ def _fetch_batch(
     write_json(path, done)
     if waiting and attempt < attempts_allowed:
         raise TryAgain(
-            f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs: {waiting[0]}"
+            f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs:"
+            f" {waiting[0]}"
         )
     served = sum("landed" in entry for entry in done.values())
     say(
-        f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {served} of {len(done)} inputs from {source.name}"
+        f"fetch: {dataset} batch {number + 1}/{len(document['batches'])}: {served} of {len(done)} inputs from"
+        f" {source.name}"
     )
     return {"batch": number, "landed": served, "failed": len(done) - served, "path": path.name}
 
@@ -248,7 +263,8 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 landed = [
                     Landed.from_json(entry["landed"]) for entry in entries.values() if "landed" in entry
                 ]
-                # Payloads of one input go in one after the other, as they were served: a later one is a later version.
+                # Payloads of one input go in one after the other, as they were served: a
+                # later one is a later version.
                 report = LoadReport(dataset)
                 for payloads in (*_one_of_each_input(replay.get(dataset, [])), landed):
                     report.add(load_dataset(connection, settings, dataset, payloads, parse_payload, run_id))
@@ -257,12 +273,19 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
                 }
                 problems |= {(dataset, name): text for name, text in report.unreadable.items()}
                 summary[dataset] = {
-                    "source": settings.source_of(dataset), "inputs": len(entries), "fetched": len(landed), "replayed": len(replay.get(dataset, [])), "unchanged": report.unchanged_payloads,
-                    "served_rows": report.served_rows, "new_rows": report.new_rows, "quarantined": len(report.quarantined),
+                    "source": settings.source_of(dataset),
+                    "inputs": len(entries),
+                    "fetched": len(landed),
+                    "replayed": len(replay.get(dataset, [])),
+                    "unchanged": report.unchanged_payloads,
+                    "served_rows": report.served_rows,
+                    "new_rows": report.new_rows,
+                    "quarantined": len(report.quarantined),
                     "quarantine_by_rule": _by_rule(report.quarantined),
-                }  # fmt: skip
+                }
                 say(
-                    f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,}, {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
+                    f"load: {dataset}: {report.new_rows:,} new rows of {report.served_rows:,},"
+                    f" {len(report.quarantined)} quarantined, {report.unchanged_payloads} payloads unchanged"
                 )
             stops = [r for r in _critical(connection, run_id) if r[0].startswith("raw.")]
             target = date.fromisoformat(document["target"])
@@ -306,7 +329,8 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
 def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[str, Any]:
     """Build every model into a new publication that nobody reads yet.
 
-    Raises LeftToAnother when a run of a backfill is not the last, TryAgain while another run is between its build and its publication.
+    Raises LeftToAnother when a run of a backfill is not the last, TryAgain while another run is between its
+    build and its publication.
     """
     from warehouse.catalog import load_catalog
     from warehouse.models import ModelError, build_models
@@ -329,9 +353,12 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
             copy_tables(connection, load_catalog(), "ref")
             try:
                 rows = build_models(
-                    connection, session=target, cutoff_utc=cutoff_utc(target), data_source=settings.source,
+                    connection,
+                    session=target,
+                    cutoff_utc=cutoff_utc(target),
+                    data_source=settings.source,
                     progress=lambda text: say(f"build: {text}"),
-                )  # fmt: skip
+                )
             except ModelError as error:
                 raise StepFailed(str(error)) from error
         (building_folder(settings) / ".run").write_text(run_id, encoding="utf-8")
@@ -373,8 +400,16 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
         stale = [row for row in fresh if row["stale"]]
         write_json(
             run_folder(settings, run_id) / "audited.json",
-            {"rules": len(results), "failed": failed, "stale": [f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected {row['expected_date']}" for row in stale]},
-        )  # fmt: skip
+            {
+                "rules": len(results),
+                "failed": failed,
+                "stale": [
+                    f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected"
+                    f" {row['expected_date']}"
+                    for row in stale
+                ],
+            },
+        )
         log.rows = len(results)
         log.warnings = [_failure_sentence(result) for result in failed if result["severity"] == "warning"]
         if ends := calendar_ends_soon(date.fromisoformat(document["target"])):
@@ -409,9 +444,14 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
                 recorded = connection.execute("select max(generation) from ops.publication").fetchone()
             generation = publication.next_generation(settings, recorded[0] if recorded else None)
             record = {
-                "generation": generation, "session_date": target, "data_source": settings.source, "published_at_utc": utc_now(),
-                "storage_version": publication.STORAGE_VERSION, "code_version": publication.code_version(), "run_id": run_id,
-            }  # fmt: skip
+                "generation": generation,
+                "session_date": target,
+                "data_source": settings.source,
+                "published_at_utc": utc_now(),
+                "storage_version": publication.STORAGE_VERSION,
+                "code_version": publication.code_version(),
+                "run_id": run_id,
+            }
             building = publication.building_folder(settings)
             with publication.opened_publication(settings) as connection:
                 with publication.attached_pipeline(connection, settings):
@@ -422,7 +462,8 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
                 try:
                     sentences = [write_pages(connection, building), *headlines(connection, target)]
                 except DrawingFailed as error:
-                    # A publication without its brief is not published: the last one stays, and the message says what broke (docs/adr/0006).
+                    # A publication without its brief is not published: the last one
+                    # stays, and the message says what broke (docs/adr/0006).
                     raise StepFailed(
                         f"{error}. Nothing was published; the last publication stays in place."
                     ) from error
@@ -459,7 +500,8 @@ def _checked_session(settings: Settings, text: str) -> date:
     session = require_session(parse_date("session", text))
     if session < settings.history_start:
         raise StepFailed(
-            f"Session {session} lies before ROTATION_HISTORY_START={settings.history_start}; set an earlier start."
+            f"Session {session} lies before ROTATION_HISTORY_START={settings.history_start}; set an earlier"
+            " start."
         )
     now = utc_now()
     if session_close_utc(session) > now:
@@ -470,7 +512,9 @@ def _checked_session(settings: Settings, text: str) -> date:
 
 
 def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
-    """A run that was killed between moving the link and writing it down: take the record from the publication itself."""
+    """A run that was killed between moving the link and writing it down: take the record from the
+    publication itself.
+    """
     from warehouse.publication import current_generation
 
     current = current_generation(settings)
@@ -495,7 +539,8 @@ def _heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConn
             ).df()
     except duckdb.Error as error:
         say(
-            f"plan: generation {current.name} cannot be read and is replaced by this run ({str(error).splitlines()[0][:120]})"
+            f"plan: generation {current.name} cannot be read and is replaced by this run"
+            f" ({str(error).splitlines()[0][:120]})"
         )
         return
     missing = connection.execute(
@@ -527,7 +572,8 @@ def _required_inputs(connection: duckdb.DuckDBPyConnection, session: date) -> se
 
 def _critical(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[tuple[str, str, int, str | None]]:
     return connection.execute(
-        "select table_name, rule, failed_rows, sample from ops.validation_results where run_id = ? and not passed and severity = 'critical'",
+        "select table_name, rule, failed_rows, sample from ops.validation_results where run_id = ? and not"
+        " passed and severity = 'critical'",
         [run_id],
     ).fetchall()
 
@@ -540,7 +586,10 @@ def _critical_sentence(failures: list[tuple[str, str, int, str | None]]) -> str:
 
 
 def _failure_sentence(result: dict[str, Any]) -> str:
-    return f"{result['table_name']}: {result['rule']} failed for {result['failed_rows']:,} rows ({result['sample']})"
+    return (
+        f"{result['table_name']}: {result['rule']} failed for {result['failed_rows']:,} rows"
+        f" ({result['sample']})"
+    )
 
 
 def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -574,5 +623,6 @@ def _built_by(settings: Settings) -> str | None:
 def _same_run(settings: Settings, run_id: str) -> None:
     if _built_by(settings) != run_id:
         raise StepFailed(
-            "The publication that was built is not this run's; another run took its place. Run the session again."
+            "The publication that was built is not this run's; another run took its place. Run the session"
+            " again."
         )

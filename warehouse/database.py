@@ -1,7 +1,7 @@
 """The pipeline's own DuckDB file: raw, ref and ops tables, one writer at a time, never opened by BI.
 
-Out: connections with limits set. The tables are created once, when the file is; a daily run does plain inserts only, because DuckDB's
-write-ahead log replays those reliably after a kill.
+Out: connections with limits set. The tables are created once, when the file is; a daily run does plain
+inserts only, because DuckDB's write-ahead log replays those reliably after a kill.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def refuse_other_kind(settings: Settings) -> None:
         kind = json.loads(marker.read_text(encoding="utf-8"))["kind"]
     except (OSError, ValueError, KeyError, TypeError):
         raise HomeError(
-            f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, whichever this home holds.'
+            f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, whichever'
+            " this home holds."
         ) from None
     if kind != settings.kind:
         raise MixedData(
@@ -91,7 +92,8 @@ def refuse_other_kind_of_warehouse(settings: Settings, connection: duckdb.DuckDB
     }
     if held and ("simulated" in held) != (settings.kind == "simulated"):
         raise MixedData(
-            f"{settings.warehouse} holds {', '.join(sorted(held))} data and ROTATION_SOURCE={settings.source}. Set ROTATION_WAREHOUSE to another file."
+            f"{settings.warehouse} holds {', '.join(sorted(held))} data and"
+            f" ROTATION_SOURCE={settings.source}. Set ROTATION_WAREHOUSE to another file."
         )
 
 

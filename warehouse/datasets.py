@@ -1,6 +1,7 @@
 """The kinds of input: their raw table, its key and date, how they are fetched.
 
-One entry per dataset; a new kind of input is an entry here, a raw table in the catalog and a source that serves it.
+One entry per dataset; a new kind of input is an entry here, a raw table in the catalog and a source that
+serves it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from warehouse.settings import Settings
 class Dataset:
     """One kind of input.
 
-    `trailing_days`: how far before the last date held a source is asked again, so that a late correction is seen. `awaited`: whether a
-    source that does not answer is asked again in the same run; what comes by the quarter can wait for the next one.
+    `trailing_days`: how far before the last date held a source is asked again, so that a late correction is
+    seen. `awaited`: whether a source that does not answer is asked again in the same run; what comes by the
+    quarter can wait for the next one.
     """
 
     name: str
@@ -42,7 +44,9 @@ DATASETS = {
 
 
 def active_datasets(settings: Settings) -> list[Dataset]:
-    """The datasets that a run fetches: the banks' reports come from the FDIC alone, so only a live warehouse asks for them."""
+    """The datasets that a run fetches: the banks' reports come from the FDIC alone, so only a live
+    warehouse asks for them.
+    """
     return [
         dataset
         for dataset in DATASETS.values()

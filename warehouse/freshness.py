@@ -1,7 +1,7 @@
 """How far each input reaches against what its own schedule promises at a session.
 
-In: a publication with `staging` and `ref`. Out: rows of `ops.freshness`, one per symbol and series, one for the futures strip. Caveat: an
-input that never was served has no last_date and counts as stale.
+In: a publication with `staging` and `ref`. Out: rows of `ops.freshness`, one per symbol and series, one for
+the futures strip. Caveat: an input that never was served has no last_date and counts as stale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The day's headlines: plain sentences with their numbers and dates, each one query on the marts.
 
-In: a connection to a publication and its session. Out: sentences; one whose numbers are missing says so or is left out.
-Caveat: rank and "since" speak of the history that the warehouse holds, which each sentence names.
+In: a connection to a publication and its session. Out: sentences; one whose numbers are missing says so or
+is left out. Caveat: rank and "since" speak of the history that the warehouse holds, which each sentence
+names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from datetime import date
 
 import duckdb
 
-# "The widest since" is news near the ends of the history only; in between every other day is the widest since last week.
+# "The widest since" is news near the ends of the history only; in between every other day is the widest
+# since last week.
 NOTABLE_SHARE = 0.10
 
 
@@ -84,8 +86,9 @@ def _fed(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
             continue
         late = "" if as_of == session else f" (the last settlement held; {session} is missing)"
         sentences.append(
-            f"Fed: by the meeting of {meeting} futures of {as_of} price a rate below today's range at {100 * cut:.1f} %, "
-            f"the same range at {100 * hold:.1f} %, a higher one at {100 * hike:.1f} %{late}."
+            f"Fed: by the meeting of {meeting} futures of {as_of} price a rate below today's range at"
+            f" {100 * cut:.1f} %, the same range at {100 * hold:.1f} %, a higher one at {100 * hike:.1f}"
+            f" %{late}."
         )
     return sentences
 
@@ -103,7 +106,8 @@ def _curve(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
     day, y2, y10, slope, inverted, since = row
     state = f"inverted since {since}" if inverted else "not inverted"
     return [
-        f"Curve: on {day} the 2-year yielded {y2:.2f} % and the 10-year {y10:.2f} %; the slope is {slope:+.0f} bp, {state}."
+        f"Curve: on {day} the 2-year yielded {y2:.2f} % and the 10-year {y10:.2f} %; the slope is"
+        f" {slope:+.0f} bp, {state}."
     ]
 
 
@@ -126,6 +130,7 @@ def _banks(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
     day, beta, error, t_stat, regime, since = row
     low, high = beta - 1.645 * error, beta + 1.645 * error
     return [
-        f"Banks: at a constant market KRE moved {beta:+.2f} % per +10 bp parallel shift of yields over the 252 complete observations to {day} "
-        f"(90 % interval {low:+.2f} to {high:+.2f}, t = {t_stat:.2f}); regime: {regime.replace('_', ' ')}{f' since {since}' if since else ''}."
+        f"Banks: at a constant market KRE moved {beta:+.2f} % per +10 bp parallel shift of yields over the"
+        f" 252 complete observations to {day} (90 % interval {low:+.2f} to {high:+.2f}, t = {t_stat:.2f});"
+        f" regime: {regime.replace('_', ' ')}{f' since {since}' if since else ''}."
     ]

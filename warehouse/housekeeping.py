@@ -1,12 +1,15 @@
 """Housekeeping: what may go from the home and from Airflow goes; everything else is only weighed.
 
-In: the settings, the age of files, `published/status.json`. Out: folders and files removed, and a `Report` of what went, what each part of the
-home weighs and how much room is left. What goes: generations beyond the kept ones, a half-built publication without a run, old folders of runs,
-old logs, leftover temporary files. What never goes: `landing/` and the tables of the warehouse. A payload that a newer one replaces still dates its
-rows: without it a replay of landing would know them later and lose their first values. The `ops` tables grow by some kilobytes a run, and deleting
-rows would give less back than it hides (docs/operations.md has the figures); and so no writer's lock is taken here.
+In: the settings, the age of files, `published/status.json`. Out: folders and files removed, and a `Report`
+of what went, what each part of the home weighs and how much room is left. What goes: generations beyond the
+kept ones, a half-built publication without a run, old folders of runs, old logs, leftover temporary files.
+What never goes: `landing/` and the tables of the warehouse. A payload that a newer one replaces still dates
+its rows: without it a replay of landing would know them later and lose their first values. The `ops` tables
+grow by some kilobytes a run, and deleting rows would give less back than it hides (docs/operations.md has
+the figures); and so no writer's lock is taken here.
 
-Every removal is safe beside a run and can be repeated after a kill: a folder is renamed out of the way first, and no link is followed.
+Every removal is safe beside a run and can be repeated after a kill: a folder is renamed out of the way
+first, and no link is followed.
 """
 
 from __future__ import annotations
@@ -79,7 +82,8 @@ class Report:
                 for what, size in (*self.weights_bytes.items(), ("total", sum(self.weights_bytes.values())))
             ]
             lines.append(
-                f"free {_megabytes(self.free_bytes)}; the next run needs about {_megabytes(self.needed_bytes)}"
+                f"free {_megabytes(self.free_bytes)}; the next run needs about"
+                f" {_megabytes(self.needed_bytes)}"
             )
         return "\n".join([*lines, *self.notes])
 
@@ -98,9 +102,13 @@ def clean_home(settings: Settings) -> Report:
         else:
             report.notes.append(f"A run is at work in {settings.home}: nothing was removed this time.")
     places = {
-        "landing": settings.landing, "warehouse": settings.warehouse, "published": settings.published,
-        "runs": settings.home / "runs", "logs": settings.home / "logs", "tmp": settings.home / "tmp",
-    }  # fmt: skip
+        "landing": settings.landing,
+        "warehouse": settings.warehouse,
+        "published": settings.published,
+        "runs": settings.home / "runs",
+        "logs": settings.home / "logs",
+        "tmp": settings.home / "tmp",
+    }
     report.weights_bytes = {what: weigh_bytes(path) for what, path in places.items()}
     report.needed_bytes = space_needed_bytes(settings)
     report.free_bytes = shutil.disk_usage(
@@ -113,8 +121,8 @@ def require_room(settings: Settings, report: Report) -> None:
     """Fail, so that somebody is told, while there is still room for one more run."""
     if report.free_bytes < 2 * report.needed_bytes:
         raise HousekeepingFailed(
-            f"{settings.home} has {_megabytes(report.free_bytes)} left and each run needs about {_megabytes(report.needed_bytes)}. "
-            "Make room, or set ROTATION_KEEP_GENERATIONS to 2."
+            f"{settings.home} has {_megabytes(report.free_bytes)} left and each run needs about"
+            f" {_megabytes(report.needed_bytes)}. Make room, or set ROTATION_KEEP_GENERATIONS to 2."
         )
 
 
@@ -165,7 +173,9 @@ def _old_folders(settings: Settings, runs: Path, run_days: int) -> list[str]:
 
 
 def _last_status(settings: Settings) -> tuple[str | None, str | None]:
-    """State and run of `published/status.json`; an unreadable one counts as a run at work, which removes less."""
+    """State and run of `published/status.json`; an unreadable one counts as a run at work, which removes
+    less.
+    """
     path = settings.published / "status.json"
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
@@ -196,9 +206,11 @@ def _discard(parent: Path, names: list[str]) -> Removed:
 
 
 def remove_old_files(top: Path, pattern: str, age_days: float, *, folders: bool = True) -> Removed:
-    """Remove the files below `top` whose name matches and which nobody has written for so long, then the old folders that are empty.
+    """Remove the files below `top` whose name matches and which nobody has written for so long, then the
+    old folders that are empty.
 
-    Works through handles of folders: a link is neither followed nor removed, and swapping a folder for a link meanwhile leads nowhere else.
+    Works through handles of folders: a link is neither followed nor removed, and swapping a folder for a
+    link meanwhile leads nowhere else.
     """
     removed, limit = Removed(), time.time() - age_days * DAY_SECONDS
     was_old: dict[str, bool] = {}
@@ -226,7 +238,9 @@ def remove_old_files(top: Path, pattern: str, age_days: float, *, folders: bool 
 
 
 def clean_airflow_logs() -> Removed:
-    """Remove Airflow's log files that are older than ROTATION_AIRFLOW_LOG_KEEP_DAYS; nothing when that is not set."""
+    """Remove Airflow's log files that are older than ROTATION_AIRFLOW_LOG_KEEP_DAYS; nothing when that is
+    not set.
+    """
     days = days_setting("ROTATION_AIRFLOW_LOG_KEEP_DAYS", None)
     if days is None:
         return Removed()
@@ -238,41 +252,60 @@ def clean_airflow_logs() -> Removed:
 
 
 def clean_airflow_metadata() -> Removed:
-    """Remove rows older than ROTATION_AIRFLOW_KEEP_DAYS from Airflow's database with its own `airflow db clean`; nothing when that is not set.
+    """Remove rows older than ROTATION_AIRFLOW_KEEP_DAYS from Airflow's database with its own `airflow db
+    clean`; nothing when that is not set.
 
-    Airflow 3 keeps DAG code away from its database, on purpose, and its REST API deletes single runs only, with a password that no task should
-    hold. So the operator's command runs as a process of its own, as cron would start it, with the connection that the deployment gives to
-    every `airflow` command: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD or _SECRET, or the same in `airflow.cfg`. Where tasks have no such connection,
-    leave the setting out and run `airflow db clean` beside Airflow.
+    Airflow 3 keeps DAG code away from its database, on purpose, and its REST API deletes single runs only,
+    with a password that no task should hold. So the operator's command runs as a process of its own, as
+    cron would start it, with the connection that the deployment gives to every `airflow` command:
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD or _SECRET, or the same in `airflow.cfg`. Where tasks have no
+    such connection, leave the setting out and run `airflow db clean` beside Airflow.
     """
     days = days_setting("ROTATION_AIRFLOW_KEEP_DAYS", None)
     if days is None:
         return Removed()
     before = datetime.now(UTC) - timedelta(days=days)
     command = [
-        sys.executable, "-m", "airflow", "db", "clean", "--clean-before-timestamp", before.isoformat(timespec="seconds"),
-        "--yes", "--skip-archive", "--error-on-cleanup-failure",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "airflow",
+        "db",
+        "clean",
+        "--clean-before-timestamp",
+        before.isoformat(timespec="seconds"),
+        "--yes",
+        "--skip-archive",
+        "--error-on-cleanup-failure",
+    ]
     result = subprocess.run(
-        command, env=_operator_environment(), capture_output=True, text=True, timeout=CLEAN_TIMEOUT_SECONDS, check=False
-    )  # fmt: skip
+        command,
+        env=_operator_environment(),
+        capture_output=True,
+        text=True,
+        timeout=CLEAN_TIMEOUT_SECONDS,
+        check=False,
+    )
     if result.returncode:
         last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[-1]
         raise HousekeepingFailed(
-            f"airflow db clean ended with {result.returncode}: {last[:500]}. Run it by hand beside Airflow, or leave ROTATION_AIRFLOW_KEEP_DAYS out."
+            f"airflow db clean ended with {result.returncode}: {last[:500]}. Run it by hand beside Airflow,"
+            " or leave ROTATION_AIRFLOW_KEEP_DAYS out."
         )
     if "Table dag_run not found" in result.stdout + result.stderr:
         # Airflow ends well after it has cleaned a database without a single table of its own.
         raise HousekeepingFailed(
-            "airflow db clean found none of Airflow's tables: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD leads to another database. "
-            "It must print the address that the scheduler uses, without a newline at its end."
+            "airflow db clean found none of Airflow's tables: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD leads"
+            " to another database. It must print the address that the scheduler uses, without a newline at"
+            " its end."
         )
     counts = re.findall(r"Found (\d+) rows meeting deletion criteria", result.stdout)
     return Removed(sum(int(count) for count in counts))
 
 
 def _operator_environment() -> dict[str, str]:
-    """The environment without the false address that blocks a task's access; refuses when no other address is left."""
+    """The environment without the false address that blocks a task's access; refuses when no other address
+    is left.
+    """
     env = dict(os.environ)
     blocked = [name for name in CONNECTION_VARIABLES if env.get(name, "").startswith(BLOCKED_CONNECTION)]
     for name in blocked:
@@ -282,10 +315,12 @@ def _operator_environment() -> dict[str, str]:
         f"{name}{suffix}" in env for name in CONNECTION_VARIABLES for suffix in ("", "_CMD", "_SECRET")
     )
     if blocked and not given and not _connection_in_config(env):
-        # Without an address Airflow would take the SQLite file of a new airflow.cfg and clean nothing, or the wrong thing.
+        # Without an address Airflow would take the SQLite file of a new airflow.cfg and clean
+        # nothing, or the wrong thing.
         raise HousekeepingFailed(
-            "ROTATION_AIRFLOW_KEEP_DAYS is set and a task cannot see the address of Airflow's database: set "
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD, or leave ROTATION_AIRFLOW_KEEP_DAYS out and run `airflow db clean` beside Airflow."
+            "ROTATION_AIRFLOW_KEEP_DAYS is set and a task cannot see the address of Airflow's database: set"
+            " AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD, or leave ROTATION_AIRFLOW_KEEP_DAYS out and run"
+            " `airflow db clean` beside Airflow."
         )
     return env
 
@@ -323,7 +358,9 @@ def weigh_bytes(path: Path) -> int:
 
 @contextmanager
 def between_runs(home: Path) -> Iterator[bool]:
-    """Whether no `make run` is at work in the home; none starts meanwhile. Airflow's own runs are kept apart by the pool."""
+    """Whether no `make run` is at work in the home; none starts meanwhile. Airflow's own runs are kept
+    apart by the pool.
+    """
     handle = os.open(home / ".run.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         try:

@@ -1,9 +1,11 @@
 """Load: landed payloads → validated rows → new versions in the append-only raw tables.
 
-In: the landed payloads of a run. Out: rows in `raw.*` (one transaction a dataset, together with `ops.payloads`, `ops.validation_results`
-and `ops.quarantine`), and a `LoadReport`. A payload whose hash was loaded before is not parsed again. A row is new when its key
-is, or when a compared column differs from the latest version; nothing is updated or deleted. A version that the source itself dates
-(availability `vintage`) stands beside the others of its observation. A source whose units changed is refused until the change is accepted.
+In: the landed payloads of a run. Out: rows in `raw.*` (one transaction a dataset, together with
+`ops.payloads`, `ops.validation_results` and `ops.quarantine`), and a `LoadReport`. A payload whose hash was
+loaded before is not parsed again. A row is new when its key is, or when a compared column differs from the
+latest version; nothing is updated or deleted. A version that the source itself dates (availability
+`vintage`) stands beside the others of its observation. A source whose units changed is refused until the
+change is accepted.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ class LoadReport:
     results: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: LoadReport) -> None:
-        """Count a later load of the same dataset in; an input that can be read later on is no problem any more."""
+        """Count a later load of the same dataset in; an input that can be read later on is no problem any
+        more.
+        """
         for name in ("payloads", "unchanged_payloads", "served_rows", "new_rows"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.quarantined += other.quarantined
@@ -96,7 +100,8 @@ def load_dataset(
             continue
         except (ValueError, TypeError, KeyError) as error:
             report.unreadable[item.input] = (
-                f"{item.source}: {dataset}/{item.input}: the payload cannot be parsed ({type(error).__name__}: {error})"
+                f"{item.source}: {dataset}/{item.input}: the payload cannot be parsed"
+                f" ({type(error).__name__}: {error})"
             )
             set_aside(settings.landing, item, report.unreadable[item.input])
             continue
@@ -141,7 +146,8 @@ def load_dataset(
     with transaction(connection):
         append(connection, "ops.validation_results", report.results)
         if gate.critical_failures:
-            # Nothing of it is kept but what was found, so that the next run judges the same payloads again; a backfill passes them by.
+            # Nothing of it is kept but what was found, so that the next run judges the same
+            # payloads again; a backfill passes them by.
             for item, _ in loaded:
                 set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
             return report
@@ -172,7 +178,8 @@ def _date_text(value: Any) -> str:
 def _loaded_payloads(
     connection: duckdb.DuckDBPyConnection, dataset: str, history_start: date
 ) -> set[tuple[str, str]]:
-    """The newest payload of each input that is in raw already, loaded with a history that started no later than the present setting.
+    """The newest payload of each input that is in raw already, loaded with a history that started no later
+    than the present setting.
 
     Only the newest: a payload that comes back after another one is a change, like any other.
     """
@@ -190,11 +197,18 @@ def _loaded_payloads(
 
 def _payload_row(item: Landed, count: int, run_id: str) -> dict[str, Any]:
     return {
-        "dataset": item.dataset, "input": item.input, "payload_sha256": item.sha256, "source": item.source,
-        "request": f"{item.dataset}/{item.input} {item.start}..{item.end}", "fetched_at_utc": item.fetched_at_utc,
-        "path": f"landing/{item.path}", "byte_count": item.byte_count, "rows": count, "run_id": run_id,
+        "dataset": item.dataset,
+        "input": item.input,
+        "payload_sha256": item.sha256,
+        "source": item.source,
+        "request": f"{item.dataset}/{item.input} {item.start}..{item.end}",
+        "fetched_at_utc": item.fetched_at_utc,
+        "path": f"landing/{item.path}",
+        "byte_count": item.byte_count,
+        "rows": count,
+        "run_id": run_id,
         "request_start_date": item.start,
-    }  # fmt: skip
+    }
 
 
 def _with_availability(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -221,7 +235,9 @@ def _with_availability(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_context(dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add what the hand-written rules compare with, as columns that start with an underscore and are not loaded."""
+    """Add what the hand-written rules compare with, as columns that start with an underscore and are not
+    loaded.
+    """
     calendar = reference_frame("calendar")
     if dataset == "prices":
         sessions = calendar.loc[calendar["is_nyse_session"], "calendar_date"]
@@ -254,7 +270,9 @@ def _held_neighbours(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) 
 
 
 def _distance_from_neighbours(served: pd.DataFrame, held: pd.DataFrame | None = None) -> pd.Series:
-    """How far a settlement lies above or below both adjacent contracts of its day, in points; 0 between them or at an end of the strip."""
+    """How far a settlement lies above or below both adjacent contracts of its day, in points; 0 between
+    them or at an end of the strip.
+    """
     columns = ["settlement_date", "delivery_month", "settle"]
     rows = served[columns]
     if held is not None and len(held):
@@ -277,9 +295,15 @@ def _rejections(
         broken = [as_json(row) for name, row, _ in rejected if name == rule]
         if broken or rule == "row_is_readable":
             yield {
-                "table_name": table.full_name, "rule": rule, "column_name": None, "severity": "warning", "passed": not broken,
-                "checked_rows": read_rows + len(rejected), "failed_rows": len(broken), "sample": "; ".join(broken[:5]) or None,
-            }  # fmt: skip
+                "table_name": table.full_name,
+                "rule": rule,
+                "column_name": None,
+                "severity": "warning",
+                "passed": not broken,
+                "checked_rows": read_rows + len(rejected),
+                "failed_rows": len(broken),
+                "sample": "; ".join(broken[:5]) or None,
+            }
 
 
 def _watched_metadata(
@@ -301,13 +325,18 @@ def _watched_metadata(
         if name in changed and item.input not in accepted:
             old, new = changed[name]
             raise Unreadable(
-                f"FRED: {item.input}: field {name} reads {new!r}, the observations held are in {old!r}; nothing of it is loaded. "
-                f"If the new ones belong behind the old ones, run once with ROTATION_ACCEPT_UNITS={item.input}"
+                f"FRED: {item.input}: field {name} reads {new!r}, the observations held are in {old!r};"
+                " nothing of it is loaded. If the new ones belong behind the old ones, run once with"
+                f" ROTATION_ACCEPT_UNITS={item.input}"
             )
     row = {
-        "series_id": item.input, **metadata, "first_observation_date": metadata["first_observation_date"] or None,
-        "known_at_utc": item.fetched_at_utc, "run_id": run_id, "payload_sha256": item.sha256,
-    }  # fmt: skip
+        "series_id": item.input,
+        **metadata,
+        "first_observation_date": metadata["first_observation_date"] or None,
+        "known_at_utc": item.fetched_at_utc,
+        "run_id": run_id,
+        "payload_sha256": item.sha256,
+    }
     return {"row": row, "changed": bool(changed) or not before, "changes": changed}
 
 
@@ -321,15 +350,23 @@ def _metadata_changes(described: list[dict[str, Any]]) -> Iterable[dict[str, Any
         for name, (old, new) in entry["changes"].items()
     ]
     yield {
-        "table_name": "ops.series_metadata", "rule": "series_metadata_is_unchanged", "column_name": None, "severity": "warning",
-        "passed": not changes, "checked_rows": len(described), "failed_rows": len(changes), "sample": "; ".join(changes[:5]) or None,
-    }  # fmt: skip
+        "table_name": "ops.series_metadata",
+        "rule": "series_metadata_is_unchanged",
+        "column_name": None,
+        "severity": "warning",
+        "passed": not changes,
+        "checked_rows": len(described),
+        "failed_rows": len(changes),
+        "sample": "; ".join(changes[:5]) or None,
+    }
 
 
 def _no_longer_served(
     connection: duckdb.DuckDBPyConnection, dataset: str, table: Table, items: list[Landed], rows: pd.DataFrame
 ) -> Iterable[dict[str, Any]]:
-    """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a warning."""
+    """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a
+    warning.
+    """
     key, day = DATASETS[dataset].key, DATASETS[dataset].day
     if key == day:
         return
@@ -355,14 +392,24 @@ def _no_longer_served(
         connection.unregister("asked_ranges")
         connection.unregister("served_rows")
     yield {
-        "table_name": table.full_name, "rule": "source_still_serves_what_is_held", "column_name": None, "severity": "warning",
-        "passed": not gone, "checked_rows": len(asked), "failed_rows": sum(count for *_, count in gone),
-        "sample": "; ".join(f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone[:5]) or None,
-    }  # fmt: skip
+        "table_name": table.full_name,
+        "rule": "source_still_serves_what_is_held",
+        "column_name": None,
+        "severity": "warning",
+        "passed": not gone,
+        "checked_rows": len(asked),
+        "failed_rows": sum(count for *_, count in gone),
+        "sample": (
+            "; ".join(f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone[:5])
+            or None
+        ),
+    }
 
 
 def _disagrees(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.Series:
-    """Whether another source gave a different settlement for the same contract and day; half a thousandth is rounding."""
+    """Whether another source gave a different settlement for the same contract and day; half a thousandth
+    is rounding.
+    """
     connection.register("futures_rows", rows.assign(position=range(len(rows))))
     try:
         found = connection.execute("""
@@ -381,7 +428,8 @@ def _disagrees(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.
 def _insert_new_versions(connection: duckdb.DuckDBPyConnection, table: Table, rows: pd.DataFrame) -> int:
     """Insert the rows whose key is new or whose compared values differ from the latest version.
 
-    Versions that the source dates are compared with what is held of the same date, all others with the latest of their kind.
+    Versions that the source dates are compared with what is held of the same date, all others with the
+    latest of their kind.
     """
     keys = [name for name in table.grain if name not in ("available_at_utc", "known_at_utc")]
     versions = (

@@ -1,8 +1,9 @@
 """The model runner: builds every table of `transforms/` into the publication, inputs before users.
 
-In: a connection whose main database is the new publication, with the pipeline's database attached read-only as `pipeline`. Out: one
-table per model, typed and commented from the catalog, rows in the order of the grain. It resolves inputs, runs one
-statement or one function, and nothing else; when it needs more than that, it is time for dbt or SQLMesh (docs/adr/0002).
+In: a connection whose main database is the new publication, with the pipeline's database attached read-only
+as `pipeline`. Out: one table per model, typed and commented from the catalog, rows in the order of the
+grain. It resolves inputs, runs one statement or one function, and nothing else; when it needs more than
+that, it is time for dbt or SQLMesh (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -86,9 +87,16 @@ def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: l
     connection.register("model_rows", frame)
     # A frame says NaN where a value is missing; the warehouse says NULL.
     typed = {column.name: column.type for column in table.columns}
-    return "select " + ", ".join(
-        f"case when isnan({quoted(name)}::double) then null else {quoted(name)} end::{typed[name]} as {quoted(name)}"
-        if name in floats.columns
-        else f"{quoted(name)}::{typed[name]} as {quoted(name)}"
-        for name in columns
-    ) + " from model_rows"  # fmt: skip
+    return (
+        "select "
+        + ", ".join(
+            (
+                f"case when isnan({quoted(name)}::double) then null else {quoted(name)} end::{typed[name]} as"
+                f" {quoted(name)}"
+                if name in floats.columns
+                else f"{quoted(name)}::{typed[name]} as {quoted(name)}"
+            )
+            for name in columns
+        )
+        + " from model_rows"
+    )

@@ -1,8 +1,9 @@
 """Which inputs a run asks for, and from which day on.
 
-In: the pipeline's database, the session, and for a backfill what landing holds. Out: one item per input: all of its history once, then a trailing window up to
-the session. A run of a backfill takes all from landing that raw lacks, and asks the source only for inputs that do not reach its session; then up to the last closed
-session, so that the first run of a backfill fetches for all of them.
+In: the pipeline's database, the session, and for a backfill what landing holds. Out: one item per input:
+all of its history once, then a trailing window up to the session. A run of a backfill takes all from
+landing that raw lacks, and asks the source only for inputs that do not reach its session; then up to the
+last closed session, so that the first run of a backfill fetches for all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ ASKED_IN_VAIN = timedelta(hours=24)
 
 @dataclass
 class Plan:
-    """What one dataset needs: `items` to ask the source for, `replay` to load from landing, in the order in which it was served."""
+    """What one dataset needs: `items` to ask the source for, `replay` to load from landing, in the order in
+    which it was served.
+    """
 
     items: list[dict[str, Any]] = field(default_factory=list)
     replay: list[Landed] = field(default_factory=list)
@@ -38,7 +41,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Backfill:
-    """What the other runs of a backfill are at: the inputs (`dataset/name`) that they fetch, and whether one is at work at all: then what lies in landing is its own to load."""
+    """What the other runs of a backfill are at: the inputs (`dataset/name`) that they fetch, and whether
+    one is at work at all: then what lies in landing is its own to load.
+    """
 
     fetched_by_others: frozenset[str] = frozenset()
     replayed_by_another: bool = False
@@ -46,7 +51,9 @@ class Backfill:
 
 @dataclass
 class _Reach:
-    """What there is of an input: its newest payload in raw, the first day ever asked for, and the range asked of the present kind of source."""
+    """What there is of an input: its newest payload in raw, the first day ever asked for, and the range
+    asked of the present kind of source.
+    """
 
     fetched_at_utc: datetime | None = None
     sha256: str = ""
@@ -62,7 +69,9 @@ def plan_dataset(
     session: date,
     backfill: Backfill | None,
 ) -> Plan:
-    """The inputs of one dataset: in a backfill what landing holds and only the rest from the source, else all from the source."""
+    """The inputs of one dataset: in a backfill what landing holds and only the rest from the source, else
+    all from the source.
+    """
     if backfill is None:
         return Plan(plan_items(settings, connection, dataset, session, session))
     from_files = settings.source_of(dataset.name) == "files"
@@ -82,7 +91,9 @@ def plan_dataset(
 def _replay(
     settings: Settings, dataset: Dataset, reaches: dict[str, _Reach], from_files: bool
 ) -> list[Landed]:
-    """What landing holds and raw does not, of every input that was ever fetched, oldest first; extends `reaches` by it."""
+    """What landing holds and raw does not, of every input that was ever fetched, oldest first; extends
+    `reaches` by it.
+    """
     replay: list[Landed] = []
     for folder in sorted((settings.landing / dataset.name).glob("*/")):
         reach = reaches.setdefault(folder.name, _Reach())
@@ -138,19 +149,23 @@ def _unserved_file(settings: Settings) -> Path:
 def plan_items(
     settings: Settings, connection: duckdb.DuckDBPyConnection, dataset: Dataset, session: date, until: date
 ) -> list[dict[str, Any]]:
-    """The inputs of one dataset with the range to ask for: all of the history once, then a trailing window around the session, up to `until`."""
+    """The inputs of one dataset with the range to ask for: all of the history once, then a trailing window
+    around the session, up to `until`.
+    """
     from sources.registry import open_source
 
     held = dict(
         connection.execute(
-            f"select {dataset.key}::varchar, max({dataset.day}) from {dataset.table} where {dataset.day} <= ? group by 1",
+            f"select {dataset.key}::varchar, max({dataset.day}) from {dataset.table} where {dataset.day} <= ?"
+            " group by 1",
             [session],
         ).fetchall()
     )
     source = open_source(settings, dataset.name)
     if dataset.name == "prices":
         rows = connection.execute(
-            "select symbol from ref.instruments where coalesce(active_from, date '1900-01-01') <= ? order by 1",
+            "select symbol from ref.instruments where coalesce(active_from, date '1900-01-01') <= ? order"
+            " by 1",
             [session],
         ).fetchall()
         names = [row[0] for row in rows]
@@ -198,7 +213,9 @@ def plan_items(
 
 
 def _held_closes(connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, dict[str, Any]]:
-    """Per symbol the last closes that are held, which the next answer must agree with, and the first session held."""
+    """Per symbol the last closes that are held, which the next answer must agree with, and the first
+    session held.
+    """
     rows = connection.execute(
         """
         with latest as (

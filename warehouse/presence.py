@@ -1,9 +1,10 @@
 """Whether a session took place: "closed" is told from "data missing" by looking at all instruments together.
 
-In: the pipeline's database after a load (raw.equity_prices, ref.instruments, ref.calendar) and which price inputs did not answer. Out: a
-verdict on the session, and the sessions without any bar that lie between two that have bars.
-Caveat: only funds and shares count, because an index may be computed on a holiday, and a bar without trades (no volume, high equal to
-low) is a vendor's filler. Before the first load of prices nothing can be said.
+In: the pipeline's database after a load (raw.equity_prices, ref.instruments, ref.calendar) and which price
+inputs did not answer. Out: a verdict on the session, and the sessions without any bar that lie between two
+that have bars. Caveat: only funds and shares count, because an index may be computed on a holiday, and a
+bar without trades (no volume, high equal to low) is a vendor's filler. Before the first load of prices
+nothing can be said.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ BARS = """
 class Presence:
     """What was served of one session; `days` are the sessions behind the last one with a bar, up to this one.
 
-    `verdict`: `present` (every symbol that has the last session before it), `late` (some have the session, others not yet), `nothing_served` (the
-    source answers, and no symbol has it) or `unanswered` (nothing can be said: no symbol was asked, or none answered).
+    `verdict`: `present` (every symbol that has the last session before it), `late` (some have the session,
+    others not yet), `nothing_served` (the source answers, and no symbol has it) or `unanswered` (nothing
+    can be said: no symbol was asked, or none answered).
     """
 
     session: date
@@ -50,9 +52,10 @@ class Presence:
         count = f"{len(self.without_bar)} symbols"
         if self.verdict == "nothing_served":
             return (
-                f"No symbol has a bar of {', '.join(map(str, self.days))}, while {count} answered and have the session before. If the exchange was "
-                f"closed, add {_rows(self.days, 'closed')} to warehouse/reference/{CLOSURES_CSV.name}; if it was open, the source is late: run the "
-                "session again later. The last publication stays in place."
+                f"No symbol has a bar of {', '.join(map(str, self.days))}, while {count} answered and have"
+                f" the session before. If the exchange was closed, add {_rows(self.days, 'closed')} to"
+                f" warehouse/reference/{CLOSURES_CSV.name}; if it was open, the source is late: run the"
+                " session again later. The last publication stays in place."
             )
         if self.verdict == "late":
             required = (
@@ -61,9 +64,15 @@ class Presence:
                 else ""
             )
             shown = ", ".join(self.without_bar[:5]) + (", ..." if len(self.without_bar) > 5 else "")
-            return f"{self.with_bar} symbols have a bar of {self.session} and {count} not yet ({shown}){required}."
+            return (
+                f"{self.with_bar} symbols have a bar of {self.session} and {count} not yet"
+                f" ({shown}){required}."
+            )
         if self.verdict == "unanswered":
-            return f"Whether {self.session} took place is unknown: no symbol that has the session before it answered."
+            return (
+                f"Whether {self.session} took place is unknown: no symbol that has the session before it"
+                " answered."
+            )
         return f"{self.with_bar} symbols have a bar of {self.session}."
 
 
@@ -107,9 +116,11 @@ def session_presence(
 def sessions_passed_over(
     connection: duckdb.DuckDBPyConnection, after: date | None, session: date
 ) -> list[date]:
-    """Sessions behind `after` (the last one published) and before `session` of which no symbol has a bar, though symbols have later ones.
+    """Sessions behind `after` (the last one published) and before `session` of which no symbol has a bar,
+    though symbols have later ones.
 
-    A later session proves that the source is not late. A session with a row of kind `open` took place, whatever the source lost.
+    A later session proves that the source is not late. A session with a row of kind `open` took place,
+    whatever the source lost.
     """
     if after is None:
         return []
@@ -131,9 +142,10 @@ def sessions_passed_over(
 def passed_over_sentence(days: list[date]) -> str:
     """What to do about sessions that were passed over: k sessions back would count them."""
     return (
-        f"No symbol has a bar of {', '.join(map(str, days))}, and later sessions have theirs. If the exchange was closed, add {_rows(days, 'closed')} "
-        f"to warehouse/reference/{CLOSURES_CSV.name}; if it was open and the source lost the day, add {_rows(days, 'open')}. Then run again. "
-        "The last publication stays in place."
+        f"No symbol has a bar of {', '.join(map(str, days))}, and later sessions have theirs. If the exchange"
+        f" was closed, add {_rows(days, 'closed')} to warehouse/reference/{CLOSURES_CSV.name}; if it was open"
+        f" and the source lost the day, add {_rows(days, 'open')}. Then run again. The last publication stays"
+        " in place."
     )
 
 

@@ -1,8 +1,9 @@
 """Publication: a generation folder behind one link, moved by one atomic rename.
 
-In: the pipeline's database. Out: `published/generations/<n>/` with `warehouse.duckdb` (read-only, storage version readable by older
-DuckDB) and `parquet/<schema>/<table>.parquet`, `published/current` → that folder, `published/status.json`.
-A generation is built in a folder of its own, checked, synced to disk and only then linked, so that a reader sees generation N or N+1, never a mixture.
+In: the pipeline's database. Out: `published/generations/<n>/` with `warehouse.duckdb` (read-only, storage
+version readable by older DuckDB) and `parquet/<schema>/<table>.parquet`, `published/current` → that folder,
+`published/status.json`. A generation is built in a folder of its own, checked, synced to disk and only then
+linked, so that a reader sees generation N or N+1, never a mixture.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def kept_generations() -> int:
     text = environment().get("ROTATION_KEEP_GENERATIONS", "").strip() or str(KEPT_GENERATIONS)
     if not text.isdecimal() or int(text) < LEAST_GENERATIONS:
         raise SettingsError(
-            f"ROTATION_KEEP_GENERATIONS={text!r} must be a whole number of {LEAST_GENERATIONS} or more; readers may still be opening the generation before."
+            f"ROTATION_KEEP_GENERATIONS={text!r} must be a whole number of {LEAST_GENERATIONS} or more;"
+            " readers may still be opening the generation before."
         )
     return int(text)
 
@@ -59,7 +61,9 @@ def old_generations(settings: Settings, keep: int) -> list[Path]:
 
 
 def space_needed_bytes(settings: Settings) -> int:
-    """What the next run needs below `published`: about as much as the present generation, which stays beside it."""
+    """What the next run needs below `published`: about as much as the present generation, which stays
+    beside it.
+    """
     current = current_generation(settings)
     size = sum(path.stat().st_size for path in current.rglob("*") if path.is_file()) if current else 0
     return int(1.2 * size) + 20_000_000
@@ -72,7 +76,9 @@ def building_folder(settings: Settings) -> Path:
 
 @contextmanager
 def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An empty publication to build in, with the pipeline's database attached read-only as `pipeline` and `ref` copied."""
+    """An empty publication to build in, with the pipeline's database attached read-only as `pipeline` and
+    `ref` copied.
+    """
     folder = building_folder(settings)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -82,7 +88,9 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
-    """The pipeline's database as `pipeline`, read-only; raises WarehouseBusy while another process writes to it."""
+    """The pipeline's database as `pipeline`, read-only; raises WarehouseBusy while another process writes
+    to it.
+    """
     try:
         connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
     except duckdb.IOException as error:
@@ -124,14 +132,17 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema:
 def published_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> list[Table]:
     """The catalog's tables that the publication holds."""
     rows = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name ="
+        " current_database()"
     ).fetchall()
     present = {row[0] for row in rows}
     return [table for table in catalog.tables.values() if table.full_name in present]
 
 
 def export_parquet(connection: duckdb.DuckDBPyConnection, catalog: Catalog, folder: Path) -> None:
-    """Marts, reference and ops tables as Parquet beside the database; staging is a working layer and stays inside."""
+    """Marts, reference and ops tables as Parquet beside the database; staging is a working layer and stays
+    inside.
+    """
     for table in published_tables(connection, catalog):
         if table.schema == "staging":
             continue
@@ -154,7 +165,9 @@ def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog
 
 
 def move_into_place(settings: Settings, generation: int) -> None:
-    """The built folder becomes a generation that nobody reads yet; `.run` in it says whose it is until all is recorded."""
+    """The built folder becomes a generation that nobody reads yet; `.run` in it says whose it is until all
+    is recorded.
+    """
     # Read before anything is moved: a wrong setting must not leave half a publication.
     kept_generations()
     building = building_folder(settings)
@@ -224,10 +237,12 @@ def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]
     lines = []
     for (name,) in names:
         columns = connection.execute(
-            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? order by column_index",
+            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? order by"
+            " column_index",
             [name],
         ).fetchall()
-        # The text of a double is its shortest exact form, so equal text is equal bits; md5 is the same in every DuckDB version.
+        # The text of a double is its shortest exact form, so equal text is equal bits; md5 is the
+        # same in every DuckDB version.
         row_text = " || '|' || ".join(f"coalesce({quoted(column)}::varchar, '∅')" for (column,) in columns)
         row = connection.execute(
             f"select count(*), sum(md5_number_lower({row_text})::hugeint) from marts.{quoted(name)}"
@@ -257,7 +272,9 @@ def code_version() -> str:
 
 
 def _commit() -> str:
-    """The commit of the checkout; of an image, from its environment; of a git bundle, whose folder is named by it and has no .git."""
+    """The commit of the checkout; of an image, from its environment; of a git bundle, whose folder is named
+    by it and has no .git.
+    """
     if not (REPOSITORY / ".git").exists():
         named = os.environ.get("ROTATION_COMMIT", "") or REPOSITORY.name
         return named[:12] if re.fullmatch(r"[0-9a-f]{12,40}", named) else "no-commit"

@@ -1,8 +1,10 @@
-"""Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric or parameter is refused.
+"""Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric or
+parameter is refused.
 
-In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a `ReferenceDataError` that names every wrong row by
-file and line. Types, empty cells and doubled keys are checked on reading already; here is what needs a second table.
-Caveat: lines are counted as one row each, so a quoted cell must not hold a line break.
+In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a
+`ReferenceDataError` that names every wrong row by file and line. Types, empty cells and doubled keys are
+checked on reading already; here is what needs a second table. Caveat: lines are counted as one row each, so
+a quoted cell must not hold a line break.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Reference data: the CSV files of `warehouse/reference/` as typed frames and as the `ref` tables.
 
-In: one CSV per ref table, columns as in `warehouse/catalog/tables/ref.yml`. Out: pandas frames (cached, read-only by convention) and
-the filled ref tables. A row that breaks the catalog (unknown column, wrong type, unknown symbol) is refused with file and line named.
+In: one CSV per ref table, columns as in `warehouse/catalog/tables/ref.yml`. Out: pandas frames (cached,
+read-only by convention) and the filled ref tables. A row that breaks the catalog (unknown column, wrong
+type, unknown symbol) is refused with file and line named.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class ReferenceDataError(ValueError):
 
 @cache
 def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
-    """`ref.<name>` as a frame: DATE and TIMESTAMP as datetime64, BOOLEAN as bool, blank as missing; `announced`: the calendar with its closures."""
+    """`ref.<name>` as a frame: DATE and TIMESTAMP as datetime64, BOOLEAN as bool, blank as missing;
+    `announced`: the calendar with its closures.
+    """
     table = load_catalog()[f"ref.{name}"]
     path = FOLDER / f"{name}.csv"
     if name == "calendar":
@@ -68,18 +71,22 @@ def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:
     wrong = text.index[values.isna() & ~blank]
     if len(wrong):
         raise ReferenceDataError(
-            f"reference/{file} line {wrong[0] + 2}: {text.name} = {text[wrong[0]]!r} is no {type_name.lower()}"
+            f"reference/{file} line {wrong[0] + 2}: {text.name} = {text[wrong[0]]!r} is no"
+            f" {type_name.lower()}"
         )
     return values
 
 
 def load_reference(connection: duckdb.DuckDBPyConnection, prices_source: str) -> list[str]:
-    """Bring the ref tables of the pipeline's database in line with the CSV files; returns the tables that changed."""
+    """Bring the ref tables of the pipeline's database in line with the CSV files; returns the tables that
+    changed.
+    """
     changed = []
     for table in load_catalog().in_schema("ref"):
         frame = reference_frame(table.name)
         if table.name == "instruments" and prices_source != "files":
-            # The recorded files hold banks only as fully adjusted prices; every other source serves split-adjusted closes with dividends.
+            # The recorded files hold banks only as fully adjusted prices; every other source
+            # serves split-adjusted closes with dividends.
             frame = frame.assign(price_basis="split_adjusted")
         if table.name == "events":
             frame = pd.concat([frame, _fomc_events(table)], ignore_index=True)

@@ -1,7 +1,9 @@
-"""What a run leaves behind while it goes: its folder, its lines in `ops.runs`, `published/status.json`, and its progress on the screen.
+"""What a run leaves behind while it goes: its folder, its lines in `ops.runs`, `published/status.json`, and
+its progress on the screen.
 
-In: the settings, the run's id, the step. Out: `<home>/runs/<run id>/` with small JSON files, one row of `ops.runs` per step, the status file that works with
-Airflow stopped. Sentences that start with `▸` are progress for a person who watches.
+In: the settings, the run's id, the step. Out: `<home>/runs/<run id>/` with small JSON files, one row of
+`ops.runs` per step, the status file that works with Airflow stopped. Sentences that start with `▸` are
+progress for a person who watches.
 """
 
 from __future__ import annotations
@@ -64,9 +66,15 @@ def step(settings: Settings, run_id: str, name: str, session: date) -> Iterator[
         )
         raise
     record_step(
-        settings, run_id, name, session, started, log,
-        "warning" if log.warnings else "success", "; ".join(log.warnings)[:2000] or None,
-    )  # fmt: skip
+        settings,
+        run_id,
+        name,
+        session,
+        started,
+        log,
+        "warning" if log.warnings else "success",
+        "; ".join(log.warnings)[:2000] or None,
+    )
 
 
 @contextmanager
@@ -113,7 +121,8 @@ def _with_advice(settings: Settings, error: BaseException) -> BaseException:
     """A full or read-only disk in a sentence; everything else as it is."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
         return StepFailed(
-            f"{error.filename or settings.home}: {error.strerror}. Make room or writable what is below {settings.home}, then run again."
+            f"{error.filename or settings.home}: {error.strerror}. Make room or writable what is below"
+            f" {settings.home}, then run again."
         )
     return error
 
@@ -127,7 +136,8 @@ def require_space(settings: Settings) -> None:
     free = shutil.disk_usage(settings.published if settings.published.is_dir() else settings.home).free
     if free < needed:
         raise StepFailed(
-            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB. Make room, then run again."
+            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB."
+            " Make room, then run again."
         )
 
 
@@ -144,9 +154,15 @@ def record_step(
     if not settings.home.is_dir():
         return
     row = {
-        "run_id": run_id, "session_date": session, "step": step, "started_at_utc": started, "ended_at_utc": utc_now(),
-        "rows": log.rows, "outcome": outcome, "message": message,
-    }  # fmt: skip
+        "run_id": run_id,
+        "session_date": session,
+        "step": step,
+        "started_at_utc": started,
+        "ended_at_utc": utc_now(),
+        "rows": log.rows,
+        "outcome": outcome,
+        "message": message,
+    }
     try:
         with pipeline_database(settings) as connection, transaction(connection):
             connection.execute("delete from ops.runs where run_id = ? and step = ?", [run_id, step])
@@ -171,10 +187,19 @@ def write_run_status(
     if not settings.home.is_dir():
         return
     current = current_generation(settings)
-    write_status(settings, {
-        "state": state, "step": step, "message": message, "run_id": run_id, "session_date": session, "data_source": settings.source,
-        "generation": generation if generation is not None else (int(current.name) if current else None), "headlines": sentences,
-    })  # fmt: skip
+    write_status(
+        settings,
+        {
+            "state": state,
+            "step": step,
+            "message": message,
+            "run_id": run_id,
+            "session_date": session,
+            "data_source": settings.source,
+            "generation": generation if generation is not None else (int(current.name) if current else None),
+            "headlines": sentences,
+        },
+    )
 
 
 def run_folder(settings: Settings, run_id: str) -> Path:

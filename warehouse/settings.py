@@ -64,10 +64,12 @@ class Settings:
         chosen = env.get("ROTATION_SOURCE", "").strip()
         source = chosen or ("live" if has_fred_key(env) else "simulated")
         by_dataset = {
-            dataset: _one_of(
-                f"ROTATION_{dataset.upper()}_SOURCE", env.get(f"ROTATION_{dataset.upper()}_SOURCE", "")
+            dataset: (
+                _one_of(
+                    f"ROTATION_{dataset.upper()}_SOURCE", env.get(f"ROTATION_{dataset.upper()}_SOURCE", "")
+                )
+                or _one_of("ROTATION_SOURCE", source)
             )
-            or _one_of("ROTATION_SOURCE", source)
             for dataset in DATASETS
         }
         if len({name == "simulated" for name in (source, *by_dataset.values())}) > 1:
@@ -87,7 +89,8 @@ class Settings:
                 )
             if not Path(files_dir).expanduser().is_dir():
                 raise SettingsError(
-                    f"ROTATION_FILES_DIR is no folder: {files_dir}. Set it to a folder with prices/, futures/ and fred/."
+                    f"ROTATION_FILES_DIR is no folder: {files_dir}. Set it to a folder with prices/, futures/"
+                    " and fred/."
                 )
         warehouse = env.get("ROTATION_WAREHOUSE", "").strip()
         return cls(

@@ -1,8 +1,9 @@
 """Who publishes, when the scheduler has several runs of the DAG going: a backfill publishes once, at its end.
 
-In: how many runs Airflow holds as queued or running (asked of Airflow, so only a scheduler's run has turns), and small files in the home. Out: whether
-this run leaves the publication to another one. The order is that of the tasks in the pool with one slot, which is why two runs never decide at once.
-Caveat: `make run` has no turns; its lock on the home keeps every other `make run` out.
+In: how many runs Airflow holds as queued or running (asked of Airflow, so only a scheduler's run has
+turns), and small files in the home. Out: whether this run leaves the publication to another one. The order
+is that of the tasks in the pool with one slot, which is why two runs never decide at once. Caveat: `make
+run` has no turns; its lock on the home keeps every other `make run` out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ ActiveRuns = Callable[[list[str] | None], int]
 
 @dataclass(frozen=True)
 class Turns:
-    """The turns of one run; `active_runs` counts the queued and running ones among the ids that it gets, or among all."""
+    """The turns of one run; `active_runs` counts the queued and running ones among the ids that it gets, or
+    among all.
+    """
 
     run_id: str
     is_backfill: bool
@@ -34,11 +37,13 @@ class Turns:
         _write(home, [run for run in _decided(home) if run != self.run_id])
 
     def leave_to_another(self, home: Path, session: date, held_until: date | None) -> date:
-        """Raise LeftToAnother when this run belongs to a backfill and a run that has not built yet follows it.
+        """Raise LeftToAnother when this run belongs to a backfill and a run that has not built yet follows
+        it.
 
-        Else the session to build at: the run's own, or a later one that was left to it, for the runs need not end in the order of their sessions;
-        but none later than `held_until`, the last session that raw holds. Runs that have decided already, to leave it or to build, are not
-        waited for: they saw less of `raw` than this one.
+        Else the session to build at: the run's own, or a later one that was left to it, for the runs need
+        not end in the order of their sessions; but none later than `held_until`, the last session that raw
+        holds. Runs that have decided already, to leave it or to build, are not waited for: they saw less of
+        `raw` than this one.
         """
         decided = self._still_active([run for run in _decided(home) if run != self.run_id])
         _write(home, [*decided, self.run_id])

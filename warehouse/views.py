@@ -1,9 +1,10 @@
 """Views and table macros on raw, in the pipeline's own file: what was revised, and what was known when.
 
-In: the raw tables. Out: `ops.revisions` (one row per changed value: table_name, key, column_name, old_value, new_value, known_at_utc) and
-the macros `ops.prices_as_of(moment)`, `ops.futures_as_of(moment)`, `ops.yields_as_of(moment)`: the rows whose `available_at_utc` is not
-after `moment`, in their latest version; `known_by := moment` also leaves out what this warehouse received later.
-Caveat: they are created once, when they are missing, because a daily run does no DDL; a change of their text needs `refresh_views`.
+In: the raw tables. Out: `ops.revisions` (one row per changed value: table_name, key, column_name,
+old_value, new_value, known_at_utc) and the macros `ops.prices_as_of(moment)`, `ops.futures_as_of(moment)`,
+`ops.yields_as_of(moment)`: the rows whose `available_at_utc` is not after `moment`, in their latest
+version; `known_by := moment` also leaves out what this warehouse received later. Caveat: they are created
+once, when they are missing, because a daily run does no DDL; a change of their text needs `refresh_views`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from warehouse.catalog import load_catalog, quoted
 
 # Versions that FRED dates follow one another by their own date: several come with one payload.
 ORDER = {
-    "raw.fred_observations": "availability = 'vintage', case when availability = 'vintage' then available_at_utc end, known_at_utc"
+    "raw.fred_observations": (
+        "availability = 'vintage', case when availability = 'vintage' then available_at_utc end, known_at_utc"
+    )
 }
 MACROS = {
     "prices_as_of": ("raw.equity_prices", "symbol, session_date", "true"),
     "futures_as_of": ("raw.fed_funds_futures", "contract, settlement_date", "true"),
     "yields_as_of": ("raw.fred_observations", "series_id, observation_date", "series_id like 'DGS%'"),
-}  # fmt: skip
+}
 
 
 def ensure_views(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -57,7 +60,9 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def revisions_sql() -> str:
-    """One row per value that differs from the version before it; adj_close is not compared: every dividend restates all of it."""
+    """One row per value that differs from the version before it; adj_close is not compared: every dividend
+    restates all of it.
+    """
     parts: list[str] = []
     for full_name in ("raw.equity_prices", "raw.fed_funds_futures", "raw.fred_observations"):
         table = load_catalog()[full_name]

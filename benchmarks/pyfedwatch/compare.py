@@ -1,11 +1,13 @@
 """Compares the project's probabilities with those of pyfedwatch, day by day; the rest is counted by cause.
 
-    python -m benchmarks.pyfedwatch.compare export WAREHOUSE FOLDER     (project's environment)
-    ENVIRONMENT/bin/python benchmarks/pyfedwatch/run_pyfedwatch.py FOLDER/prices.csv FOLDER/meetings.csv FOLDER/theirs.csv
-    python -m benchmarks.pyfedwatch.compare compare WAREHOUSE FOLDER    (project's environment)
+python -m benchmarks.pyfedwatch.compare export WAREHOUSE FOLDER     (project's environment)
+ENVIRONMENT/bin/python benchmarks/pyfedwatch/run_pyfedwatch.py FOLDER/prices.csv FOLDER/meetings.csv
+FOLDER/theirs.csv python -m benchmarks.pyfedwatch.compare compare WAREHOUSE FOLDER    (project's
+environment)
 
-In: a publication's warehouse.duckdb. A day agrees when no outcome of the meetings that the package shows differs by more than half a point.
-The package counts the announcement day under the new rate, so that it is compared with `cme_2022`; the share for `cme_2023plus` is printed beside it.
+In: a publication's warehouse.duckdb. A day agrees when no outcome of the meetings that the package shows
+differs by more than half a point. The package counts the announcement day under the new rate, so that it is
+compared with `cme_2022`; the share for `cme_2023plus` is printed beside it.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ def without_rates(warehouse: str) -> duckdb.DuckDBPyConnection:
         con.execute(f"create schema {schema}")
     con.execute("create table staging.fed_funds_futures as from publication.staging.fed_funds_futures")
     con.execute(
-        "create table staging.fred_observations as from publication.staging.fred_observations where series_id <> 'DFF'"
+        "create table staging.fred_observations as from publication.staging.fred_observations where series_id"
+        " <> 'DFF'"
     )
     for name in ("calendar", "fomc_meetings"):
         con.execute(f"create table ref.{name} as from publication.ref.{name}")
@@ -69,7 +72,9 @@ def without_rates(warehouse: str) -> duckdb.DuckDBPyConnection:
 
 
 def largest_gap(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
-    """Largest absolute difference by day; a meeting that only the package has counts with its whole probability."""
+    """Largest absolute difference by day; a meeting that only the package has counts with its whole
+    probability.
+    """
     shown = theirs[["as_of_date", "meeting_date"]].drop_duplicates()
     mine = mine[mine["prob"] > 0].merge(shown, on=["as_of_date", "meeting_date"])
     both = mine.merge(

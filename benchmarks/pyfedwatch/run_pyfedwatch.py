@@ -1,9 +1,11 @@
-"""Runs pyfedwatch on recorded settlements and writes its probabilities: start it in the environment that setup.sh builds.
+"""Runs pyfedwatch on recorded settlements and writes its probabilities: start it in the environment that
+setup.sh builds.
 
-In: a publication's warehouse exported to two CSVs by compare.py (settlements by contract and day; decisions with the day they were known from).
-Out: one row per day, meeting and outcome; a day on which the package raises is one row with the error.
-The package gets the decisions that were known on the day, as a careful user would hand them in, and the number of meetings ahead that it can solve:
-four, fewer where it says that no month without a meeting follows.
+In: a publication's warehouse exported to two CSVs by compare.py (settlements by contract and day; decisions
+with the day they were known from). Out: one row per day, meeting and outcome; a day on which the package
+raises is one row with the error. The package gets the decisions that were known on the day, as a careful
+user would hand them in, and the number of meetings ahead that it can solve: four, fewer where it says that
+no month without a meeting follows.
 """
 
 import csv

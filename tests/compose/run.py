@@ -1,7 +1,8 @@
 """`make test-compose`: the whole stack in containers, from nothing, through faults, on both executors.
 
-In: a Docker engine with the base images (or the means to get them). Out: progress, a table of times, memory and what each fault did; exit code 0 when
-everything held, 1 with a sentence when something did not, 0 with the reason when there is no engine. Times are reported, never judged.
+In: a Docker engine with the base images (or the means to get them). Out: progress, a table of times, memory
+and what each fault did; exit code 0 when everything held, 1 with a sentence when something did not, 0 with
+the reason when there is no engine. Times are reported, never judged.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def check_services(stack: Stack, expected: set[str]) -> None:
 
 
 def check_publication(stack: Stack, wanted: dict[str, Any] | None, generation: int) -> dict[str, Any]:
-    """What a second container reads: the generation, and the digests of the undisturbed run when there is one."""
+    """What a second container reads: the generation, and the digests of the undisturbed run when there is
+    one.
+    """
     seen = stack.read_publication()
     check(seen["generation"] == generation, f"generation {seen['generation']} instead of {generation}")
     check(seen["session"] == str(stack.session), f"session {seen['session']} instead of {stack.session}")
@@ -146,7 +149,10 @@ def whole_test(stack: Stack, report: list[tuple[str, str]]) -> None:
     report.append(
         (
             "PostgreSQL restarted in a run",
-            f"success after {time.monotonic() - started:.0f} s, {attempts(tasks)}; restarted by the engine: {', '.join(restarted) or 'none'}; digests equal",
+            (
+                f"success after {time.monotonic() - started:.0f} s, {attempts(tasks)}; restarted by the"
+                f" engine: {', '.join(restarted) or 'none'}; digests equal"
+            ),
         )
     )
 
@@ -191,7 +197,10 @@ def whole_test(stack: Stack, report: list[tuple[str, str]]) -> None:
     report.append(
         (
             "SIGKILL of all processes of the Celery worker",
-            f"success after {time.monotonic() - started:.0f} s, {attempts(tasks)}; restarted by the engine: {', '.join(restarted) or 'none'}; digests equal those of the LocalExecutor",
+            (
+                f"success after {time.monotonic() - started:.0f} s, {attempts(tasks)}; restarted by the"
+                f" engine: {', '.join(restarted) or 'none'}; digests equal those of the LocalExecutor"
+            ),
         )
     )
     found = stack.found_secrets()

@@ -1,7 +1,9 @@
-"""One compose stack for the test: its project, its secrets, its market, and the calls that the test makes on it.
+"""One compose stack for the test: its project, its secrets, its market, and the calls that the test makes
+on it.
 
-In: the repository and a Docker engine. Out: a project of its own name, with its own port, secrets and volumes, so that a stack that is at work on
-this machine is left alone. Settings of the environment and of `.env` do not reach it.
+In: the repository and a Docker engine. Out: a project of its own name, with its own port, secrets and
+volumes, so that a stack that is at work on this machine is left alone. Settings of the environment and of
+`.env` do not reach it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ for path, mode in (("/published/new", "w"), ("/published/current/warehouse.duckd
             continue
     sys.exit(f"{path} could be written")
 """
-# Waits in the container until the build has begun to write, then kills: argv[1] is the task's process title, or -1 for all processes.
+# Waits in the container until the build has begun to write, then kills: argv[1] is the task's process
+# title, or -1 for all processes.
 KILL_IN_BUILD = """
 import os, signal, sys, time
 from pathlib import Path
@@ -98,7 +101,9 @@ class Stack:
         shutil.rmtree(self.folder)
 
     def _make_secrets(self) -> dict[str, str]:
-        """What `make secrets` makes, in a folder of its own; the optional ones hold values that must never be seen again."""
+        """What `make secrets` makes, in a folder of its own; the optional ones hold values that must never
+        be seen again.
+        """
         tree = self.folder / "tree"
         (tree / "deploy").mkdir(parents=True)
         shutil.copy(REPOSITORY / "deploy" / "secrets.sh", tree / "deploy")
@@ -126,9 +131,11 @@ class Stack:
         market.mkdir()
         write_small_market(market, end=self.session)
         override = self.folder / "override.yml"
-        # The time after which a dead worker's task is tried again; the only thing that differs from production.
+        # The time after which a dead worker's task is tried again; the only thing that differs from
+        # production.
         override.write_text(
-            "services:\n  scheduler:\n    environment:\n      AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT: 30\n"
+            "services:\n  scheduler:\n    environment:\n     "
+            " AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT: 30\n"
         )
         bridge = run(["docker", "network", "inspect", "bridge"], check=False).stdout
         options = (json.loads(bridge or "[]") or [{}])[0].get("Options") or {}
@@ -142,8 +149,10 @@ class Stack:
             "ROTATION_PORT": str(self.port),
             "ROTATION_MTU": options.get("com.docker.network.driver.mtu", "1500"),
             "ROTATION_CPUS": str(min(2, os.cpu_count() or 1)),
-            "ROTATION_COMMIT": run(["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], check=False).stdout.strip(),
-        }  # fmt: skip
+            "ROTATION_COMMIT": (
+                run(["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"], check=False).stdout.strip()
+            ),
+        }
 
     def use_init_where_there_is_one(self) -> str | None:
         """Some packages of Docker lack docker-init; says so, and runs without it then."""
@@ -158,10 +167,21 @@ class Stack:
         merged = {**self.environment, **environment}
         files = ["-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(self.folder / "override.yml")]
         return run(
-            ["docker", "compose", "-p", PROJECT, "--env-file", "/dev/null", "--progress", "quiet", *files, *arguments],
+            [
+                "docker",
+                "compose",
+                "-p",
+                PROJECT,
+                "--env-file",
+                "/dev/null",
+                "--progress",
+                "quiet",
+                *files,
+                *arguments,
+            ],
             env={key: value for key, value in merged.items() if value is not None},
             check=check,
-        )  # fmt: skip
+        )
 
     def up(self, *profile: str) -> float:
         """Start and wait until every service is healthy; the seconds that it took."""
@@ -233,7 +253,9 @@ class Stack:
         raise StackError(f"task {task} of {run_id} did not start within {limit_seconds} s")
 
     def wait_for_success(self, run_id: str, limit_seconds: float = 300) -> list[dict[str, Any]]:
-        """The tasks of a run that has ended in success; the API may be away for a while, when the database is."""
+        """The tasks of a run that has ended in success; the API may be away for a while, when the database
+        is.
+        """
         limit = time.monotonic() + limit_seconds
         state = "unknown"
         while time.monotonic() < limit:
@@ -265,7 +287,9 @@ class Stack:
         return str(result.stdout.strip() or "all processes")
 
     def read_publication(self) -> dict[str, Any]:
-        """Generation, session and digests, as a BI tool's container sees them: another user, no network, read-only."""
+        """Generation, session and digests, as a BI tool's container sees them: another user, no network,
+        read-only.
+        """
         document: dict[str, Any] = json.loads(self._reader(READ_PUBLICATION).stdout)
         return document
 
@@ -276,9 +300,24 @@ class Stack:
     def _reader(self, program: str) -> subprocess.CompletedProcess[str]:
         volume = f"{PROJECT}_published:/published:ro"
         return run(
-            ["docker", "run", "--rm", "--read-only", "--network", "none", "--user", "1234:1234", "--volume", volume,
-             "--entrypoint", "python", IMAGE, "-c", program]
-        )  # fmt: skip
+            [
+                "docker",
+                "run",
+                "--rm",
+                "--read-only",
+                "--network",
+                "none",
+                "--user",
+                "1234:1234",
+                "--volume",
+                volume,
+                "--entrypoint",
+                "python",
+                IMAGE,
+                "-c",
+                program,
+            ]
+        )
 
     def plant_secret(self) -> None:
         """Write one secret into the logs' volume, so that the search has something to find."""
@@ -306,8 +345,10 @@ class Stack:
         ]
         # The search runs in the container, so that the values go in by its mounts and not on a command line.
         search = (
-            "import sys, pathlib; values = sys.stdin.read().split(); roots = ['/var/lib/rotation/home', '/var/lib/rotation/logs', '/opt/rotation'];"
-            "print(*[p for r in roots for p in pathlib.Path(r).rglob('*') if p.is_file() and any(v.encode() in p.read_bytes() for v in values)])"
+            "import sys, pathlib; values = sys.stdin.read().split(); roots = ['/var/lib/rotation/home',"
+            " '/var/lib/rotation/logs', '/opt/rotation'];print(*[p for r in roots for p in"
+            " pathlib.Path(r).rglob('*') if p.is_file() and any(v.encode() in p.read_bytes() for v in"
+            " values)])"
         )
         command = ["docker", "compose", "-p", PROJECT, "exec", "-T", "scheduler", "python", "-c", search]
         listed = run(command, env=self.environment, text_in="\n".join(self.secrets.values())).stdout.split()

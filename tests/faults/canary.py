@@ -1,4 +1,6 @@
-"""Look for secrets in everything that a run leaves behind: plain files, gzip, DuckDB, SQLite and Parquet, whose texts are compressed."""
+"""Look for secrets in everything that a run leaves behind: plain files, gzip, DuckDB, SQLite and Parquet,
+whose texts are compressed.
+"""
 
 from __future__ import annotations
 

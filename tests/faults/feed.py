@@ -1,7 +1,7 @@
 """What the local server knows: prices, futures and FRED series with their vintages.
 
-From the simulated market, or from the recorded data where its folder is present (`ROTATION_REPLAY_DIR`). Every accessor gives frames up
-to `as_of`, the last session that has closed in the server's world.
+From the simulated market, or from the recorded data where its folder is present (`ROTATION_REPLAY_DIR`).
+Every accessor gives frames up to `as_of`, the last session that has closed in the server's world.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Feed:
         return None if frame is None else frame[frame["date"] <= pd.Timestamp(self.as_of)]
 
     def versions(self, series_id: str) -> pd.DataFrame:
-        """date, realtime_start, value: a first print a little off, and the value of today from 25 days later on."""
+        """date, realtime_start, value: a first print a little off, and the value of today from 25 days
+        later on.
+        """
         frame = self.frame("fred", series_id)
         assert frame is not None
         known = (series_id, len(frame), self.as_of, self.archive_start)

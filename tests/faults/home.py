@@ -39,7 +39,9 @@ class LiveHome:
     def run(
         self, inputs: list[tuple[str, str]], session: date, *, trailing: bool = False, attempts: int = 1
     ) -> None:
-        """Fetch and load the inputs as the tasks do; what failed is in `errors`, what stopped the load in `stopped`."""
+        """Fetch and load the inputs as the tasks do; what failed is in `errors`, what stopped the load in
+        `stopped`.
+        """
         self.runs += 1
         run_id = f"run-{self.runs}"
         chosen = set(inputs)
@@ -62,9 +64,15 @@ class LiveHome:
                 batches.append({"dataset": dataset, "items": items})
         assert chosen
         plan = {
-            "run_id": run_id, "session": str(session), "target": str(session), "source": "live", "batches": batches, "replay": {},
-            "reference_changed": [], "started_at_utc": utc_now().isoformat(),
-        }  # fmt: skip
+            "run_id": run_id,
+            "session": str(session),
+            "target": str(session),
+            "source": "live",
+            "batches": batches,
+            "replay": {},
+            "reference_changed": [],
+            "started_at_utc": utc_now().isoformat(),
+        }
         folder = run_folder(self.settings, run_id)
         (folder / "plan.json").write_text(json.dumps(plan))
         self.errors = {}
@@ -108,7 +116,8 @@ class LiveHome:
     def rule(self, name: str) -> tuple[bool, int, str | None]:
         """passed, failed rows and sample of a rule in the last run."""
         found = self.rows(
-            f"select passed, failed_rows, sample from ops.validation_results where rule = '{name}' and run_id = 'run-{self.runs}' order by passed"
+            f"select passed, failed_rows, sample from ops.validation_results where rule = '{name}' and run_id"
+            f" = 'run-{self.runs}' order by passed"
         )
         return (bool(found[0][0]), int(found[0][1]), found[0][2])
 
@@ -134,9 +143,15 @@ def live_home(
 ) -> LiveHome:
     """A new live home whose clients talk to `url` and give up early."""
     environ = {
-        "ROTATION_SOURCE": "live", "ROTATION_HOME": str(folder), "ROTATION_FRED_URL": url, "ROTATION_YAHOO_URL": url, "ROTATION_FDIC_URL": url,
-        "ROTATION_HISTORY_START": str(START), **({"FRED_API_KEY": key} if key else {}), **changes,
-    }  # fmt: skip
+        "ROTATION_SOURCE": "live",
+        "ROTATION_HOME": str(folder),
+        "ROTATION_FRED_URL": url,
+        "ROTATION_YAHOO_URL": url,
+        "ROTATION_FDIC_URL": url,
+        "ROTATION_HISTORY_START": str(START),
+        **({"FRED_API_KEY": key} if key else {}),
+        **changes,
+    }
     for name in ("FRED_API_KEY", "AIRFLOW_CONN_FRED_DEFAULT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():

@@ -1,7 +1,9 @@
-"""A server on this machine that speaks FRED's XML interface, FRED's CSV download and Yahoo's chart protocol, and can misbehave.
+"""A server on this machine that speaks FRED's XML interface, FRED's CSV download and Yahoo's chart
+protocol, and can misbehave.
 
-`Server(feed)` listens on a free port of 127.0.0.1. `server.fault = Fault(...)` makes it misbehave on matching paths: how an answer is sent
-(refused is a closed port), or what is in it (a function from body to body).
+`Server(feed)` listens on a free port of 127.0.0.1. `server.fault = Fault(...)` makes it misbehave on
+matching paths: how an answer is sent (refused is a closed port), or what is in it (a function from body to
+body).
 """
 
 from __future__ import annotations
@@ -198,11 +200,22 @@ def chart(feed: Feed, ticker: str, query: dict[str, str]) -> tuple[int, str, byt
     frame, stamps = frame[inside], stamps[inside]
     last = feed.as_of if is_session(feed.as_of) else previous_session(feed.as_of)
     meta = {
-        "currency": "USD", "symbol": ticker, "exchangeName": "PCX", "fullExchangeName": "NYSEArca", "instrumentType": "FUTURE" if futures else "ETF",
-        "regularMarketTime": int(session_close_utc(last).replace(tzinfo=UTC).timestamp()), "gmtoffset": -18000, "timezone": "EST",
-        "exchangeTimezoneName": "America/New_York", "regularMarketPrice": 1.0, "priceHint": 2, "dataGranularity": "1d", "range": "",
-        "longName": f"Name of {ticker}", "validRanges": ["1d", "5d", "1mo", "max"],
-    }  # fmt: skip
+        "currency": "USD",
+        "symbol": ticker,
+        "exchangeName": "PCX",
+        "fullExchangeName": "NYSEArca",
+        "instrumentType": "FUTURE" if futures else "ETF",
+        "regularMarketTime": int(session_close_utc(last).replace(tzinfo=UTC).timestamp()),
+        "gmtoffset": -18000,
+        "timezone": "EST",
+        "exchangeTimezoneName": "America/New_York",
+        "regularMarketPrice": 1.0,
+        "priceHint": 2,
+        "dataGranularity": "1d",
+        "range": "",
+        "longName": f"Name of {ticker}",
+        "validRanges": ["1d", "5d", "1mo", "max"],
+    }
     columns = {name: _cells(frame[name]) for name in ("open", "high", "low", "close", "volume")}
     indicators: dict[str, Any] = {"quote": [columns]}
     if not futures:
@@ -255,11 +268,19 @@ def fred_api(owner: Server, path: str, query: dict[str, str]) -> tuple[int, str,
     if path == "/fred/series":
         row = reference_frame("fred_series").set_index("series_id").loc[series_id]
         attributes = {
-            "id": series_id, "realtime_start": str(feed.as_of), "realtime_end": str(feed.as_of), "title": str(row["title"]),
-            "observation_start": str(frame["date"].min().date()), "observation_end": str(frame["date"].max().date()),
-            "frequency": str(row["frequency"]).title(), "frequency_short": str(row["frequency"])[0].upper(),
-            "units": owner.units.get(series_id, str(row["units"])), "units_short": "u", "seasonal_adjustment": "n", "last_updated": "",
-        }  # fmt: skip
+            "id": series_id,
+            "realtime_start": str(feed.as_of),
+            "realtime_end": str(feed.as_of),
+            "title": str(row["title"]),
+            "observation_start": str(frame["date"].min().date()),
+            "observation_end": str(frame["date"].max().date()),
+            "frequency": str(row["frequency"]).title(),
+            "frequency_short": str(row["frequency"])[0].upper(),
+            "units": owner.units.get(series_id, str(row["units"])),
+            "units_short": "u",
+            "seasonal_adjustment": "n",
+            "last_updated": "",
+        }
         return _xml("seriess", {"count": "1"}, [("series", attributes, "")])
     if path == "/fred/series/vintagedates":
         dates = [f"{day:%Y-%m-%d}" for day in feed.vintage_dates(series_id)]
@@ -281,9 +302,10 @@ def _observations(
         inside = [day for day in feed.vintage_dates(series_id) if start <= day <= end]
         if len(inside) > MAX_VINTAGES:
             return _error(
-                400, f"Bad Request.  There are {len(inside)} vintage dates in the specified real-time period. "
-                f"This exceeds the maximum number of vintage dates allowed ({MAX_VINTAGES})."
-            )  # fmt: skip
+                400,
+                f"Bad Request.  There are {len(inside)} vintage dates in the specified real-time period. "
+                f"This exceeds the maximum number of vintage dates allowed ({MAX_VINTAGES}).",
+            )
         rows = feed.versions(series_id)
         until = rows.groupby("date")["realtime_start"].shift(-1) - pd.Timedelta(days=1)
         rows = rows.assign(realtime_end=until.fillna(pd.Timestamp("2200-01-01")))
@@ -297,10 +319,18 @@ def _observations(
     total = len(rows)
     rows = rows.head(owner.max_rows)
     children = [
-        ("observation", {"realtime_start": f"{start:%Y-%m-%d}", "realtime_end": "9999-12-31", "date": f"{day:%Y-%m-%d}",
-                         "value": "." if pd.isna(value) else repr(float(value))}, "")
+        (
+            "observation",
+            {
+                "realtime_start": f"{start:%Y-%m-%d}",
+                "realtime_end": "9999-12-31",
+                "date": f"{day:%Y-%m-%d}",
+                "value": "." if pd.isna(value) else repr(float(value)),
+            },
+            "",
+        )
         for start, day, value in zip(rows["realtime_start"], rows["date"], rows["value"], strict=True)
-    ]  # fmt: skip
+    ]
     return _xml(
         "observations",
         {"units": "lin", "count": str(total), "offset": "0", "limit": str(owner.max_rows)},

@@ -1,8 +1,10 @@
-"""A world that changes from day to day, for the server: what it serves is what the providers would have shown on the evening of `as_of`.
+"""A world that changes from day to day, for the server: what it serves is what the providers would have
+shown on the evening of `as_of`.
 
-Release lags (a series has what its release rule has let out by the cut-off of the session), first prints and revisions of the dated series,
-adjusted closes restated at each dividend, one split with the whole history on a new basis, one file that comes two days late,
-one settlement and one yield that are corrected days later. The values are those of the simulated market.
+Release lags (a series has what its release rule has let out by the cut-off of the session), first prints
+and revisions of the dated series, adjusted closes restated at each dividend, one split with the whole
+history on a new basis, one file that comes two days late, one settlement and one yield that are corrected
+days later. The values are those of the simulated market.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class World(Feed):
                 frame.loc[frame["date"] == pd.Timestamp(SPLIT_DAY), "split"] = SPLIT_RATIO
         if symbol == DIVIDEND_SYMBOL:
             frame.loc[frame["date"] == pd.Timestamp(DIVIDEND_DAY), "dividend"] = DIVIDEND_USD
-        # Every dividend lowers the adjusted closes of all days before it, by its share of the close on the day before.
+        # Every dividend lowers the adjusted closes of all days before it, by its share of the close
+        # on the day before.
         left = 1 - frame["dividend"].fillna(0.0) / frame["close"].shift(1)
         frame["adj_close"] = frame["close"] * left[::-1].cumprod()[::-1].shift(-1).fillna(1.0)
         return frame

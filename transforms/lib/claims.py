@@ -1,15 +1,18 @@
 """Registered metrics that recompute published statements, and the verdict on each.
 
-In: a row of ref.claims (which metric, with which parameters, which figure was published) and the marts of the
-publication. Out: a finding (a number or a date, in words too) and a verdict: confirmed, confirmed_on_other_basis,
-contradicted or not_computable. A row holds no SQL: it names one of the functions in METRICS and its parameters.
+In: a row of ref.claims (which metric, with which parameters, which figure was published) and the marts of
+the publication. Out: a finding (a number or a date, in words too) and a verdict: confirmed,
+confirmed_on_other_basis, contradicted or not_computable. A row holds no SQL: it names one of the functions
+in METRICS and its parameters.
 
-Parameters are `key=value;key=value`. `other_bases` are further readings of the same statement, divided by ` | `,
-each the parameters that differ (and `shift=-1` for the session before); they are tried in their order, and the first
-that agrees gives confirmed_on_other_basis and is named. The tolerance is half a unit of the last digit published.
+Parameters are `key=value;key=value`. `other_bases` are further readings of the same statement, divided by `
+| `, each the parameters that differ (and `shift=-1` for the session before); they are tried in their order,
+and the first that agrees gives confirmed_on_other_basis and is named. The tolerance is half a unit of the
+last digit published.
 
-Caveat: prices during a session are known only as its high and low. A statement that holds for some price between them
-was possible during the session; that two highs or lows were reached at the same moment is not known.
+Caveat: prices during a session are known only as its high and low. A statement that holds for some price
+between them was possible during the session; that two highs or lows were reached at the same moment is not
+known.
 """
 
 from __future__ import annotations
@@ -80,13 +83,11 @@ class Evidence:
     @cached_property
     def sessions(self) -> dict[dt.date, int]:
         """Number of every session up to the publication's own."""
-        rows = self.con.execute(
-            """
+        rows = self.con.execute("""
             select calendar_date, session_number from ref.calendar
             where session_number is not null and calendar_date <= getvariable('session_date')
             order by calendar_date
-            """
-        ).fetchall()
+            """).fetchall()
         return dict(rows)
 
     @cached_property
@@ -234,7 +235,8 @@ def streak_sessions(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
         f"{p['symbol']} has no close on {evidence.dates[end]}",
     )
     return Finding(
-        f"sessions in a row to {evidence.dates[end]} in which {p['symbol']} gained more than {p['above_pct']} %",
+        f"sessions in a row to {evidence.dates[end]} in which {p['symbol']} gained more than"
+        f" {p['above_pct']} %",
         number=float(streak),
     )
 
@@ -248,13 +250,17 @@ def history_position(evidence: Evidence, day: dt.date, p: Parameters) -> Finding
         raise NotComputable(f"the {name} of {evidence.dates[end]} is missing or its history too short")
     start = evidence.dates[int(statistics.first_index[-1])]
     which = p["statistic"]
-    words = f"{STATISTICS[which]} of the {p['sessions']}-session {name} to {evidence.dates[end]} in its history since {start}"
+    words = (
+        f"{STATISTICS[which]} of the {p['sessions']}-session {name} to {evidence.dates[end]} in its history"
+        f" since {start}"
+    )
     if which == "per_century":
         years = (evidence.dates[end] - start).days / 365.25
         if years < 100:
             raise NotComputable(
-                f"how often in a century cannot be told from {years:.0f} years of prices (since {start}), in which this is number "
-                f"{statistics.rank[-1]:.0f}, {statistics.z[-1]:.1f} standard deviations from the mean"
+                f"how often in a century cannot be told from {years:.0f} years of prices (since {start}), in"
+                f" which this is number {statistics.rank[-1]:.0f}, {statistics.z[-1]:.1f} standard deviations"
+                " from the mean"
             )
         return Finding(words, number=float(statistics.rank[-1]) * 100 / years)
     return Finding(words, number=float(getattr(statistics, which)[-1]))
@@ -282,7 +288,8 @@ def more_extreme_count(evidence: Evidence, day: dt.date, p: Parameters) -> Findi
     if own is None:
         raise NotComputable(f"no {measure} of {symbol} on {end}")
     return Finding(
-        f"sessions of {'broad ' if broad else ''}equity funds to {end} with {measure} above the {own:.2f} of {symbol} (the largest: {who}, {largest:.2f}, {when})",
+        f"sessions of {'broad ' if broad else ''}equity funds to {end} with {measure} above the {own:.2f} of"
+        f" {symbol} (the largest: {who}, {largest:.2f}, {when})",
         number=float(count),
     )
 
@@ -294,7 +301,8 @@ def drawdown_pct(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
     (value,) = evidence.value(
         f"select drawdown_{kind}_pct from marts.instrument_daily where symbol = ? and session_date = ?",
         [p["symbol"], end],
-        f"{p['symbol']}: no record {'high (a session without a high lies before)' if kind == 'intraday' else 'close'} on {end}",
+        f"{p['symbol']}: no record"
+        f" {'high (a session without a high lies before)' if kind == 'intraday' else 'close'} on {end}",
     )
     return Finding(
         f"{p['symbol']} at the close of {end} against its record {'high' if kind == 'intraday' else 'close'}",
@@ -342,12 +350,14 @@ def improvement_rank(evidence: Evidence, day: dt.date, p: Parameters) -> Finding
         raise NotComputable("the publisher's ranking rests on proprietary scores")
     end = evidence.dates[evidence.session_at(day)]
     rank, change = evidence.value(
-        "select improvement_rank, score_change_30_days from marts.group_score_daily where group_id = ? and session_date = ?",
+        "select improvement_rank, score_change_30_days from marts.group_score_daily where group_id = ? and"
+        " session_date = ?",
         [p["group"], end],
         f"no score of {p['group']} on {end}",
     )
     return Finding(
-        f"rank of {p['group']} in our open score by its change over 30 days to {end} ({change:+.2f} of 6 points)",
+        f"rank of {p['group']} in our open score by its change over 30 days to {end} ({change:+.2f} of 6"
+        " points)",
         number=float(rank),
     )
 
@@ -358,11 +368,12 @@ def meeting_probability_pct(evidence: Evidence, day: dt.date, p: Parameters) -> 
     (value,) = evidence.value(
         f"select {column} from marts.fomc_meetings_daily where as_of_date = ? and meeting_date = ?",
         [day, p["meeting"]],
-        f"the meeting of {p['meeting']} could not be priced on {day}: no settlement prices of the fed funds futures it needs",
+        f"the meeting of {p['meeting']} could not be priced on {day}: no settlement prices of the fed funds"
+        " futures it needs",
     )
     return Finding(
-        f"probability of a {p['outcome']} {'by' if 'meeting_' not in column else 'at'} the meeting of {p['meeting']} in the "
-        f"settlement prices of {day}",
+        f"probability of a {p['outcome']} {'by' if 'meeting_' not in column else 'at'} the meeting of"
+        f" {p['meeting']} in the settlement prices of {day}",
         number=100 * float(value),
     )
 
@@ -396,7 +407,8 @@ def series_change_pct(evidence: Evidence, day: dt.date, p: Parameters) -> Findin
         for when in (p["from"], p["to"])
     ]
     return Finding(
-        f"relative change of {p['series']} from {values[0]:g} ({p['from'][:7]}) to {values[1]:g} ({p['to'][:7]}), today's vintage",
+        f"relative change of {p['series']} from {values[0]:g} ({p['from'][:7]}) to {values[1]:g}"
+        f" ({p['to'][:7]}), today's vintage",
         number=100 * (values[1] / values[0] - 1),
     )
 
@@ -414,7 +426,8 @@ def rate_t_stat(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
         f"no regression of {p['symbol']} at {day}",
     )
     return Finding(
-        f"t statistic of the {factor} effect on {p['symbol']} ({beta:+.2f} % per +10 bp; {model}, {p.get('estimator', 'w252')}) at {at}",
+        f"t statistic of the {factor} effect on {p['symbol']} ({beta:+.2f} % per +10 bp; {model},"
+        f" {p.get('estimator', 'w252')}) at {at}",
         number=float(t_stat),
     )
 
@@ -438,13 +451,16 @@ def bond_rate_beta(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
     if known.sum() < 200:
         raise NotComputable(f"{p['symbol']} and the 10-year yield have fewer than 200 common sessions")
     return Finding(
-        f"% of price of {p['symbol']} per +10 bp in the 10-year yield over the 252 sessions to {evidence.dates[end]}",
+        f"% of price of {p['symbol']} per +10 bp in the 10-year yield over the 252 sessions to"
+        f" {evidence.dates[end]}",
         number=_slope(float_column(rows["change_10y_bp"])[known] / 10, returns[known]),
     )
 
 
 def reported_loss_slope(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
-    """Change of the banks' reported unrealised gains per +10 bp in the 10-year yield, quarter on quarter, in bn USD."""
+    """Change of the banks' reported unrealised gains per +10 bp in the 10-year yield, quarter on quarter,
+    in bn USD.
+    """
     rows = evidence.con.execute(
         """
         with quarters as (
@@ -467,7 +483,8 @@ def reported_loss_slope(evidence: Evidence, day: dt.date, p: Parameters) -> Find
     if len(changes) < 6:
         raise NotComputable(f"fewer than six changes of reported losses had been published by {day}")
     return Finding(
-        f"change of all banks' reported unrealised gains in bn USD per +10 bp in the 10-year yield, {len(changes)} quarters to {day}",
+        "change of all banks' reported unrealised gains in bn USD per +10 bp in the 10-year yield,"
+        f" {len(changes)} quarters to {day}",
         number=_slope(float_column(rows["change_10bp"]), changes),
     )
 
@@ -737,8 +754,12 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
             return Verdict(
                 "confirmed_on_other_basis",
                 _sentence(f"True {basis}: {_shown(claim, other)}. As stated: {own}", claim.note),
-                number, day, basis, other.number, other.day,
-            )  # fmt: skip
+                number,
+                day,
+                basis,
+                other.number,
+                other.day,
+            )
         tried.append(f"{basis}: {_shown(claim, other)}")
     also = f". Also tried, {'; '.join(tried)}" if tried else ""
     if first is None:

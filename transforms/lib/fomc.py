@@ -1,15 +1,16 @@
 """From fed funds futures to expected policy moves and probabilities: the pure core (arrays in, arrays out).
 
-In: month averages of the effective federal funds rate implied by 30-day futures (100 - price, in per cent), one
-row per settlement day and one column per delivery month, and the decisions of the FOMC known on those days.
-Out: for each decision the expected rate before (S) and after (E) it, and the distribution of 25 bp moves.
+In: month averages of the effective federal funds rate implied by 30-day futures (100 - price, in per cent),
+one row per settlement day and one column per delivery month, and the decisions of the FOMC known on those
+days. Out: for each decision the expected rate before (S) and after (E) it, and the distribution of 25 bp
+moves.
 
-Method: CME FedWatch methodology. A month without a decision is an anchor (S = E = A); what anchors leave open is
-solved backwards from the later month, `S = (D*A - M*E)/N`; where no anchor follows, forwards,
-`E = (D*A - N*S)/M`, while D/M <= 4. Two outcomes per meeting, floor(x) and floor(x) + 1; meetings independent.
+Method: CME FedWatch methodology. A month without a decision is an anchor (S = E = A); what anchors leave
+open is solved backwards from the later month, `S = (D*A - M*E)/N`; where no anchor follows, forwards, `E =
+(D*A - N*S)/M`, while D/M <= 4. Two outcomes per meeting, floor(x) and floor(x) + 1; meetings independent.
 
-Caveat: a decision early in its month makes D/N large, so that half a tick of noise in the price becomes several
-basis points. Such values are kept and flagged (`amplification`), never smoothed.
+Caveat: a decision early in its month makes D/N large, so that half a tick of noise in the price becomes
+several basis points. Such values are kept and flagged (`amplification`), never smoothed.
 """
 
 from __future__ import annotations
@@ -31,26 +32,30 @@ METHOD_VERSION_2022: Final = "cme_2022"
 
 MOVE_PCT: Final = 0.25
 MAX_FORWARD_AMPLIFICATION: Final = 4.0
-# Backwards, D/N up to 4 is ordinary and up to 10 flagged. Above (a decision on the first two or three days of a month) nothing is
-# divided by N: half a tick, 0.25 bp, would move the probability by more than 10 points. In September 2001, before
-# the decision of 2 October, D/N = 15.5 gave anything between 11 hikes and 11 cuts.
+# Backwards, D/N up to 4 is ordinary and up to 10 flagged. Above (a decision on the first two or three days
+# of a month) nothing is divided by N: half a tick, 0.25 bp, would move the probability by more than 10
+# points. In September 2001, before the decision of 2 October, D/N = 15.5 gave anything between 11 hikes and
+# 11 cuts.
 MAX_BACKWARD_AMPLIFICATION: Final = 10.0
 FLAG_AMPLIFICATION: Final = 4.0
 # Look-back for the anchor before the current month. The longest chain of meeting months on record is six.
 LOOKBACK_MONTHS: Final = 12
-# Prices move in ticks of 0.0025 at least, so a true fraction of a move is never this small: what is left below it
-# is binary dust of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it into a whole move.
+# Prices move in ticks of 0.0025 at least, so a true fraction of a move is never this small: what is left
+# below it is binary dust of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it
+# into a whole move.
 DUST_MOVES: Final = 1e-9
 DUST_BP: Final = 1e-9
 
 SOLVED_TEXT: Final[tuple[str | None, ...]] = (None, "anchor", "backward", "forward")
 _UNSOLVED, _ANCHOR, _BACKWARD, _FORWARD = range(4)
 
-# A month's own price that is not needed should agree with the levels beside it: 95 % do within 1.5 bp since 2009.
+# A month's own price that is not needed should agree with the levels beside it: 95 % do within 1.5 bp since
+# 2009.
 FLAG_RESIDUAL_BP: Final = 10.0
 
-# When a price is not believed (compute_refused). The recorded history before 2004 holds one placeholder, 93.425, for every
-# contract that had not traded yet, for up to 11 months and up to 4 points away from the market.
+# When a price is not believed (compute_refused). The recorded history before 2004 holds one placeholder,
+# 93.425, for every contract that had not traded yet, for up to 11 months and up to 4 points away from the
+# market.
 STALE_DAYS: Final = 10
 STALE_CURVE_MOVE_PCT: Final = 0.10
 # The widest true step between neighbouring months since 1999 is 0.98 (January 2008).
@@ -58,7 +63,8 @@ WILD_STEP_PCT: Final = 1.5
 WILD_STEP_PER_GAP_MONTH_PCT: Final = 0.5
 REFERENCE_MONTHS: Final = 6
 
-# Why a meeting is unsolved, or what to be careful about where it is solved; the position is the code used below.
+# Why a meeting is unsolved, or what to be careful about where it is solved; the position is the code used
+# below.
 REASON_TEXT: Final[tuple[str | None, ...]] = (
     None,
     "price_missing",
@@ -117,11 +123,11 @@ def compute_decision_months(
 ) -> tuple[IntArray, IntArray]:
     """Month of each decision and N, the calendar days of that month that still have the old rate.
 
-    `cme_2023plus`: the announcement day has the old rate, the new one starts on `effective_date` (N = d for the
-    usual decision with the next day effective). The month is the one of the last day under the old rate: where that is
-    the last day of a month, N = D and M = 0. `cme_2022`, as CME published into 2023: the announcement day has the new rate
-    already, N = d - 1, in the month of the decision. A decision on the first (2023-02-01: N = 0) leaves it a meeting month,
-    which the published figures of 2023-03-10 need.
+    `cme_2023plus`: the announcement day has the old rate, the new one starts on `effective_date` (N = d for
+    the usual decision with the next day effective). The month is the one of the last day under the old
+    rate: where that is the last day of a month, N = D and M = 0. `cme_2022`, as CME published into 2023:
+    the announcement day has the new rate already, N = d - 1, in the month of the decision. A decision on
+    the first (2023-02-01: N = 0) leaves it a meeting month, which the published figures of 2023-03-10 need.
     """
     if method_version == METHOD_VERSION:
         last_old_day = effective_date.astype("datetime64[D]").astype(np.int64) - 1
@@ -149,11 +155,13 @@ def compute_final_averages(
     months: int,
     closed_days: DateArray,
 ) -> FloatArray:
-    """Calendar-day average of the effective rate for complete months, in per cent, rounded to 0.1 bp; else NaN.
+    """Calendar-day average of the effective rate for complete months, in per cent, rounded to 0.1 bp; else
+    NaN.
 
-    `closed_days` are the days without a fixing (weekend or Fed holiday): where the series has no row for such a day,
-    the day before is repeated, as the exchange does. A business day without a rate leaves its month incomplete.
-    Summed in whole 0.01 % (the unit in which the rate is published), so that ties round up and not by chance.
+    `closed_days` are the days without a fixing (weekend or Fed holiday): where the series has no row for
+    such a day, the day before is repeated, as the exchange does. A business day without a rate leaves its
+    month incomplete. Summed in whole 0.01 % (the unit in which the rate is published), so that ties round
+    up and not by chance.
     """
     start = np.datetime64(first_month, "M").astype("datetime64[D]")
     # one extra month in front, for a month that begins on a weekend
@@ -184,13 +192,14 @@ def compute_final_averages(
 def compute_refused(
     as_of_date: DateArray, averages_pct: FloatArray, final_averages_pct: FloatArray, first_month: int
 ) -> BoolArray:
-    """Which prices are not believed, judged by that day and the days before it alone. Shapes as in compute_moves.
+    """Which prices are not believed, judged by that day and the days before it alone. Shapes as in
+    compute_moves.
 
-    Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten settlement
-    days on which the contract had a price, while the median of the six nearest later months moved 10 bp or more);
-    and wild ones: more than 1.5 points away from the nearest believed month before (half a point more per month in
-    between). The current month is compared with the month that has just expired. The near months are never stale:
-    with no meeting ahead of them they do stand still.
+    Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten
+    settlement days on which the contract had a price, while the median of the six nearest later months
+    moved 10 bp or more); and wild ones: more than 1.5 points away from the nearest believed month before
+    (half a point more per month in between). The current month is compared with the month that has just
+    expired. The near months are never stale: with no meeting ahead of them they do stand still.
     """
     outside = ~((averages_pct >= -10.0) & (averages_pct <= 100.0)) & np.isfinite(averages_pct)
     refused = outside | _find_stale(as_of_date, averages_pct, first_month)
@@ -271,12 +280,14 @@ def compute_path(
 ) -> Path:
     """Solve the levels between decisions for many days that share one set of known decisions.
 
-    averages_pct: (days, months), consecutive months, NaN where the contract is missing. decision_month: column of
-    each decision, ascending, inside the columns. old_rate_days: N of each decision, ascending inside a month.
+    averages_pct: (days, months), consecutive months, NaN where the contract is missing. decision_month:
+    column of each decision, ascending, inside the columns. old_rate_days: N of each decision, ascending
+    inside a month.
 
-    The unknowns are levels: level j lies between decision j - 1 and decision j and is S of decision j and E of
-    decision j - 1. Months after the last decision never serve as anchors: nobody has announced that they have no
-    meeting. Where two anchors in a row hold one level, the first is E of the month before, the last S of the month after.
+    The unknowns are levels: level j lies between decision j - 1 and decision j and is S of decision j and E
+    of decision j - 1. Months after the last decision never serve as anchors: nobody has announced that they
+    have no meeting. Where two anchors in a row hold one level, the first is E of the month before, the last
+    S of the month after.
     """
     averages = averages_pct if refused is None else np.where(refused, np.nan, averages_pct)
     days, months = averages.shape
@@ -343,7 +354,8 @@ def compute_path(
             rest_total, rest_known = _weigh(values, spans, skip=place)
             still_open = np.isnan(values[place])
             # A level inside the month (two decisions in it) that stands between two known ones uses the later
-            # level as the backward rule does; one that rests on the earlier levels alone is a forward solution.
+            # level as the backward rule does; one that rests on the earlier levels alone is a
+            # forward solution.
             two_sided = place < len(levels) - 1 and bool(spans[-1] > 0)
             factor = length / span if span else np.inf
             allowed = factor <= (MAX_BACKWARD_AMPLIFICATION if two_sided else MAX_FORWARD_AMPLIFICATION)
@@ -386,7 +398,9 @@ def compute_path(
 
 
 def _weigh(values: FloatArray, spans: IntArray, skip: int | None) -> tuple[FloatArray, BoolArray]:
-    """Day-weighted sum of the levels of a month (without one of them), and where all that carry days are known."""
+    """Day-weighted sum of the levels of a month (without one of them), and where all that carry days are
+    known.
+    """
     total = np.zeros(values.shape[1])
     known = np.ones(values.shape[1], dtype=bool)
     for place, span in enumerate(spans):
@@ -423,11 +437,11 @@ def compute_moves(
 ) -> Moves:
     """Solve every settlement day: those that share their month and their known decisions are solved together.
 
-    averages_pct: (days, months from `first_month`), 100 - settlement of that very day (never an older
-    one, so that a contract which is no longer captured is missing and not stale).
-    final_averages_pct: (months), the averages at which expired months settled; they stand in for the months before
-    that of `as_of_date`, and for no other, so that nothing dated on or after that day enters through them.
-    Meetings are sorted by decision_date.
+    averages_pct: (days, months from `first_month`), 100 - settlement of that very day (never an older one,
+    so that a contract which is no longer captured is missing and not stale). final_averages_pct: (months),
+    the averages at which expired months settled; they stand in for the months before that of `as_of_date`,
+    and for no other, so that nothing dated on or after that day enters through them. Meetings are sorted by
+    decision_date.
     """
     as_of_month = compute_month_number(as_of_date)
     refused_all = compute_refused(as_of_date, averages_pct, final_averages_pct, first_month)
@@ -499,10 +513,10 @@ def compute_range_in_force(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Target range in force on each day, and the 25 bp moves that are decided but not yet in force.
 
-    The range changes on the effective date, a Fed business day. A settlement day may come first (Veterans Day since 2008,
-    after a decision on the day before): the decision has then left the table and the old range is still in force, so
-    that the decided move is part of every later outcome. Only meetings that were held, sorted by decision_date.
-    NaN where a range that should be in force is not on record.
+    The range changes on the effective date, a Fed business day. A settlement day may come first (Veterans
+    Day since 2008, after a decision on the day before): the decision has then left the table and the old
+    range is still in force, so that the decided move is part of every later outcome. Only meetings that
+    were held, sorted by decision_date. NaN where a range that should be in force is not on record.
     """
     in_force = np.searchsorted(effective_date, as_of_date, side="right") - 1
     decided = np.searchsorted(decision_date, as_of_date, side="left") - 1
@@ -518,9 +532,9 @@ def compute_distributions(
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Cumulative distributions after each meeting, for many days at once.
 
-    moves_expected: (days, meetings in order), NaN = unsolved. Returns per meeting number k the pair: lowest outcome
-    (days,) in moves from the range in force, and probabilities (days, k + 1) of that outcome and the next ones up.
-    A meeting that is not solved leaves it and all later ones NaN.
+    moves_expected: (days, meetings in order), NaN = unsolved. Returns per meeting number k the pair: lowest
+    outcome (days,) in moves from the range in force, and probabilities (days, k + 1) of that outcome and
+    the next ones up. A meeting that is not solved leaves it and all later ones NaN.
     """
     lowest = decided_moves.astype(np.float64)
     probabilities = np.ones((moves_expected.shape[0], 1))

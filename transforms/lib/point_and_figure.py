@@ -1,14 +1,17 @@
-"""Point-and-figure charts of prices or ratios: columns of X and O, and the last double-top or double-bottom signal.
+"""Point-and-figure charts of prices or ratios: columns of X and O, and the last double-top or double-bottom
+signal.
 
-In: a grid sessions x series of positive values (oldest first, one row per NYSE session), NaN = no value, and the
-box size as a fraction (0.065 = 6.5 %). Out: grids of the same shape with the column (X or O) and the last signal
-(buy or sell) as they stood at the end of each session. Closes only, three-box reversal, logarithmic boxes.
+In: a grid sessions x series of positive values (oldest first, one row per NYSE session), NaN = no value,
+and the box size as a fraction (0.065 = 6.5 %). Out: grids of the same shape with the column (X or O) and
+the last signal (buy or sell) as they stood at the end of each session. Closes only, three-box reversal,
+logarithmic boxes.
 
-Box of a value = floor(ln(100 · value) / ln(1 + box)). A column of X grows to each higher box and turns into O when
-a box three or more below its top is reached; O is the mirror. The first column is set by the first three-box move.
-Buy: a column of X rises above the top of the column of X before it (double top); sell: a column of O falls below
-the bottom of the column of O before it (double bottom). A signal stands until the opposite one. The method is
-public and old (V. de Villiers, The Point and Figure Method, 1933); nothing here copies anybody's scores.
+Box of a value = floor(ln(100 · value) / ln(1 + box)). A column of X grows to each higher box and turns into
+O when a box three or more below its top is reached; O is the mirror. The first column is set by the first
+three-box move. Buy: a column of X rises above the top of the column of X before it (double top); sell: a
+column of O falls below the bottom of the column of O before it (double bottom). A signal stands until the
+opposite one. The method is public and old (V. de Villiers, The Point and Figure Method, 1933); nothing here
+copies anybody's scores.
 
 Caveat: such a chart has no time axis, so a session without a value leaves it as it was; and the boxes are
 anchored at 0.01, so a later split of one member (which restates its closes) can move a value across an edge.

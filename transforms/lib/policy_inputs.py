@@ -1,8 +1,9 @@
 """What every policy mart reads, as arrays: settlements, final averages, decisions.
 
 In: staging.fed_funds_futures, staging.fred_observations, ref.fomc_meetings, ref.calendar (the statements of
-transforms/staging/fomc_moves.py, so that both see the same prices). Out: matrices over (settlement days, delivery months), refused prices
-already NaN. Caveat: a settlement day without any captured contract is not there; gaps are the caller's business.
+transforms/staging/fomc_moves.py, so that both see the same prices). Out: matrices over (settlement days,
+delivery months), refused prices already NaN. Caveat: a settlement day without any captured contract is not
+there; gaps are the caller's business.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
 
 
 def compute_first_priced(event_date: pd.Series, released_at_utc: pd.Series) -> fomc.DateArray:
-    """First date whose settlement can know of an event: its own, or the next when it came out after the settlement."""
+    """First date whose settlement can know of an event: its own, or the next when it came out after the
+    settlement.
+    """
     local = pd.to_datetime(released_at_utc).dt.tz_localize("UTC").dt.tz_convert(NEW_YORK)
     midnight = local.dt.normalize()
     late = ((local - midnight) > pd.Timedelta(hours=SETTLEMENT_HOUR)).to_numpy(dtype=bool)

@@ -1,14 +1,14 @@
 """From the expected path of the policy rate to its summary figures: the pure part (arrays in, arrays out).
 
 In: month averages implied by fed funds futures, (settlement days, delivery months), and the solved moves of
-transforms/lib/fomc.py. Out: expected rates at a date, the constant-maturity rate, the fit of the whole curve, the contract and
-scale that tell the surprise of a decision.
+transforms/lib/fomc.py. Out: expected rates at a date, the constant-maturity rate, the fit of the whole
+curve, the contract and scale that tell the surprise of a decision.
 
-Sources: CME FedWatch methodology (level steps between decisions); Kuttner 2001, Journal of Monetary Economics 47, 523-544
-(surprise).
+Sources: CME FedWatch methodology (level steps between decisions); Kuttner 2001, Journal of Monetary
+Economics 47, 523-544 (surprise).
 
-Caveat: levels are held constant between decisions. Month-end dips of the effective rate and tweaks of administered rates are
-therefore residuals of the curve, not moves.
+Caveat: levels are held constant between decisions. Month-end dips of the effective rate and tweaks of
+administered rates are therefore residuals of the curve, not moves.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import numpy as np
 from transforms.lib import fomc
 from transforms.lib.fomc import BoolArray, DateArray, FloatArray, IntArray, TextArray
 
-# Kuttner's scale factor D/(D - d) explodes at the end of a month: with seven days or fewer left, the next month's
-# contract is used as it is.
+# Kuttner's scale factor D/(D - d) explodes at the end of a month: with seven days or fewer left, the next
+# month's contract is used as it is.
 MAX_DAYS_LEFT_UNSCALED: Final = 7
 TERMINAL_MONTHS: Final = 24
-# The solved path checks its far prices against each other; the twelve-month rate takes two as they are. Three and more months out no
-# two neighbours of the recorded history since 2005 are 0.35 points apart, while placeholders of 2004 are (ZQK05 1.6 points off for a day).
+# The solved path checks its far prices against each other; the twelve-month rate takes two as they are.
+# Three and more months out no two neighbours of the recorded history since 2005 are 0.35 points apart,
+# while placeholders of 2004 are (ZQK05 1.6 points off for a day).
 FAR_LEAD_MONTHS: Final = 3
 FAR_STEP_PCT: Final = 0.5
 FAR_STEP_PER_GAP_MONTH_PCT: Final = 0.25
@@ -35,7 +36,9 @@ MATURITY_MONTHS: Final = 12
 
 @dataclass(frozen=True)
 class Table:
-    """The decisions ahead as matrices (settlement days, decisions): NaN/False where a decision is not in the day's table."""
+    """The decisions ahead as matrices (settlement days, decisions): NaN/False where a decision is not in
+    the day's table.
+    """
 
     listed: BoolArray
     start_rate_pct: FloatArray
@@ -79,8 +82,9 @@ def compute_rate_on(
 ) -> tuple[FloatArray, IntArray, TextArray]:
     """Expected rate once the decisions up to the date `on` (one per settlement day) are in force.
 
-    It is E of the last listed decision up to that date; when none is left (the last one of the year has passed), S of
-    the next. Returns also the position of the decision the rate belongs to (-1 in the latter case) and its reason.
+    It is E of the last listed decision up to that date; when none is left (the last one of the year has
+    passed), S of the next. Returns also the position of the decision the rate belongs to (-1 in the latter
+    case) and its reason.
     """
     rows = np.arange(on.size)
     reached = table.listed & (decision_date[None, :] <= on[:, None])
@@ -140,7 +144,9 @@ def _compute_middle(month: IntArray) -> FloatArray:
 
 
 def compute_far_averages(as_of_date: DateArray, averages_pct: FloatArray, first_month: int) -> FloatArray:
-    """averages_pct without far prices that step away from the nearest believed month before them (see FAR_STEP_PCT)."""
+    """averages_pct without far prices that step away from the nearest believed month before them (see
+    FAR_STEP_PCT).
+    """
     current = fomc.compute_month_number(as_of_date) - first_month
     rows, months = np.arange(as_of_date.size), averages_pct.shape[1]
     believed = averages_pct.copy()
@@ -162,7 +168,9 @@ def compute_far_averages(as_of_date: DateArray, averages_pct: FloatArray, first_
 def compute_maturity_rate(
     averages_pct: FloatArray, first_month: int, nearer: IntArray, weight: FloatArray
 ) -> FloatArray:
-    """Month averages interpolated as compute_maturity_weights says; NaN where one of the two contracts is missing."""
+    """Month averages interpolated as compute_maturity_weights says; NaN where one of the two contracts is
+    missing.
+    """
     rows, months = np.arange(nearer.size), averages_pct.shape[1]
 
     def pick(month: IntArray) -> FloatArray:
@@ -200,10 +208,11 @@ def compute_fit(
 ) -> Fit:
     """Fit the contracts of each day on the levels between the known decisions, all at once, by least squares.
 
-    averages_pct: NaN where a price is missing or refused. The contracts run from the current month to the month of the last
-    known decision (nobody has announced that later months have none); when the current month has a decision, the final
-    average of the month before is one more equation, as in the solved path. The residual does not depend on which of several
-    solutions is taken, so that a missing contract only takes its equation away.
+    averages_pct: NaN where a price is missing or refused. The contracts run from the current month to the
+    month of the last known decision (nobody has announced that later months have none); when the current
+    month has a decision, the final average of the month before is one more equation, as in the solved path.
+    The residual does not depend on which of several solutions is taken, so that a missing contract only
+    takes its equation away.
     """
     days = as_of_date.size
     residual_bp, worst = np.full(days, np.nan), np.full(days, -1, dtype=np.int64)
@@ -237,7 +246,8 @@ def compute_fit(
         basis = basis[:, size > 1e-10 * size[0]]
         observed = values[:, usable]
         unexplained = np.eye(basis.shape[0]) - basis @ basis.T
-        # summed contract by contract: a matrix product may round a day differently when other days join its group
+        # summed contract by contract: a matrix product may round a day differently when other days
+        # join its group
         gap = np.zeros(observed.shape)
         for contract in range(observed.shape[1]):
             gap += observed[:, contract : contract + 1] * unexplained[contract]
@@ -255,9 +265,11 @@ def compute_fit(
 def compute_surprise_contract(
     decision_date: DateArray, effective_date: DateArray
 ) -> tuple[IntArray, FloatArray]:
-    """Delivery month and scale of the contract that tells the surprise of each decision (scale 1: next month's contract).
+    """Delivery month and scale of the contract that tells the surprise of each decision (scale 1: next
+    month's contract).
 
-    `D/(D - d)` with d the last day under the old rate, which is the day of the decision unless a Fed holiday follows.
+    `D/(D - d)` with d the last day under the old rate, which is the day of the decision unless a Fed
+    holiday follows.
     """
     month, old_rate_days = fomc.compute_decision_months(decision_date, effective_date)
     length = fomc.compute_days_in_month(month)

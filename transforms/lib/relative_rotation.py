@@ -1,15 +1,15 @@
 """Relative rotation of a ratio: its trend, the momentum of that trend, and the quadrant of the two.
 
-In: a grid sessions x pairs of ratios base / quote (oldest first), NaN = no value; for weekly bars also the week of
-each session. Out: grids of the same shape. trend = 100 + z14(ratio); momentum = 100 + z14(rate of change of the
-trend over one bar, in %); z14 = (x − mean) / sample standard deviation over the last 14 bars. Quadrants: leading
-(trend ≥ 100, momentum ≥ 100), weakening (≥, <), lagging (<, <), improving (<, ≥).
+In: a grid sessions x pairs of ratios base / quote (oldest first), NaN = no value; for weekly bars also the
+week of each session. Out: grids of the same shape. trend = 100 + z14(ratio); momentum = 100 + z14(rate of
+change of the trend over one bar, in %); z14 = (x − mean) / sample standard deviation over the last 14 bars.
+Quadrants: leading (trend ≥ 100, momentum ≥ 100), weakening (≥, <), lagging (<, <), improving (<, ≥).
 
-An open analogue, under names of our own, of charts that are other people's marks; the numbers will differ from
-theirs. Every z looks at its own 14 bars only, so nothing depends on the rest of the sample.
+An open analogue, under names of our own, of charts that are other people's marks; the numbers will differ
+from theirs. Every z looks at its own 14 bars only, so nothing depends on the rest of the sample.
 
-Caveat: one missing daily bar leaves 14 to 28 sessions without an answer. A weekly bar is the last ratio of its
-week and counts once the last NYSE session of that week has closed.
+Caveat: one missing daily bar leaves 14 to 28 sessions without an answer. A weekly bar is the last ratio of
+its week and counts once the last NYSE session of that week has closed.
 """
 
 from __future__ import annotations
@@ -56,5 +56,7 @@ def weekly_bars(ratios: FloatArray, week: IntArray) -> FloatArray:
 
 
 def last_completed_week(week: IntArray, is_last_session: NDArray[np.bool_]) -> IntArray:
-    """For each session the latest week that is complete at its close: its own on the week's last session, else the one before."""
+    """For each session the latest week that is complete at its close: its own on the week's last session,
+    else the one before.
+    """
     return np.where(is_last_session, week, week - 1)

@@ -135,11 +135,13 @@ def fit_rolling_orthogonalised(
     min_observations: int,
     lags: int = NEWEY_WEST_LAGS,
 ) -> RollingFit:
-    """As `fit_rolling`, with the factor `target` replaced by what the factor `on` leaves of it, window by window.
+    """As `fit_rolling`, with the factor `target` replaced by what the factor `on` leaves of it, window by
+    window.
 
-    The residual is that of a regression with intercept over the same window, so a later row changes no earlier
-    result. The replacement moves the part of `target` that goes along with `on` into the slope of `on`; the
-    slopes of `target` and of the others stay as they are. The step counts as known in the standard errors.
+    The residual is that of a regression with intercept over the same window, so a later row changes no
+    earlier result. The replacement moves the part of `target` that goes along with `on` into the slope of
+    `on`; the slopes of `target` and of the others stay as they are. The step counts as known in the
+    standard errors.
     """
     fit = fit_rolling(response, factors, window, min_observations=min_observations, lags=lags)
     first_row = min_observations - 1
@@ -168,7 +170,8 @@ def fit_rolling_orthogonalised(
     slope = cross / np.where(square > 0, square, 1.0)
     windows[target + 1] = y_centred - slope * x_centred
     beta, std_error, _ = _fit_block(np.moveaxis(windows, 1, 2), held.T, None, lags)
-    # Whether a window is sound was judged on the factors as they came: what is left of a collinear one is noise.
+    # Whether a window is sound was judged on the factors as they came: what is left of a collinear one
+    # is noise.
     sound = np.isfinite(fit.beta[first_row:, on])
     fit.beta[first_row:, on] = np.where(sound, beta[on], np.nan)
     fit.std_error[first_row:, on] = np.where(sound, std_error[on], np.nan)

@@ -1,7 +1,8 @@
 """Closes as a grid of NYSE sessions x symbols, so that k rows back is k sessions back for every symbol.
 
-In: staging.equity_prices and ref.calendar. Out: one row per session from the first to the last session with any
-price, NaN where a symbol has no close. Caveat: the grid starts with the earliest price of the chosen symbols.
+In: staging.equity_prices and ref.calendar. Out: one row per session from the first to the last session with
+any price, NaN where a symbol has no close. Caveat: the grid starts with the earliest price of the chosen
+symbols.
 """
 
 from __future__ import annotations

@@ -197,8 +197,8 @@ from staging.bank_regression_inputs
 order by symbol, session_date
 """
 
-# A settlement day that is no session (Good Friday 2023) moves futures between two sessions: the session after it has
-# more than one settlement in its return and drops out.
+# A settlement day that is no session (Good Friday 2023) moves futures between two sessions: the session
+# after it has more than one settlement in its return and drops out.
 POLICY_INPUTS = """
 with settlement_days as (
     select

@@ -189,8 +189,7 @@ def compute_sensitivity(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Read the betas and the groups' inputs and return the mart."""
-    symbols = con.execute(
-        f"""
+    symbols = con.execute(f"""
         with betas as (
             select symbol, session_date, model, factor, beta, std_error, t_stat
             from marts.bank_rate_betas
@@ -220,10 +219,8 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             and single.model = 'y2_only' and single.factor = 'y2'
         where y2.model = 'market_2y_slope' and y2.factor = 'y2'
         order by y2.symbol, y2.session_date
-        """
-    ).df()
-    members = con.execute(
-        """
+        """).df()
+    members = con.execute("""
         with members as (
             select
                 group_members.group_id,
@@ -248,8 +245,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         inner join bank_groups
             on bank_groups.group_id = members.group_id
         order by members.group_id, members.symbol
-        """
-    ).df()
+        """).df()
     inputs = con.execute(INPUTS).df()
     groups = compute_group_estimates(compute_group_observations(inputs, members))
     symbols.insert(0, "entity_type", "symbol")

@@ -1,13 +1,15 @@
 """Verdicts on published statements, recomputed from the warehouse.
 
-In: ref.claims (claim_id, part) and the marts its metrics read. Out: one row per claim and part with as_of_date up to the
-publication's session less the sessions that a reading waits for. Metrics and rules: transforms/lib/claims.py. `recomputed` is the figure by the statement's own
-reading; where it holds on another basis only, that basis and its figure stand beside it.
+In: ref.claims (claim_id, part) and the marts its metrics read. Out: one row per claim and part with
+as_of_date up to the publication's session less the sessions that a reading waits for. Metrics and rules:
+transforms/lib/claims.py. `recomputed` is the figure by the statement's own reading; where it holds on
+another basis only, that basis and its figure stand beside it.
 
-A statement is judged once the session after it is in (yields of a day arrive on the next one), or the last session that
-one of its further readings asks for; until then it has no row, so that a verdict never changes because later days arrive.
-Caveat: with simulated data every statement is not_computable. A verdict judges a figure, not its author: another source of prices, another vintage or a longer history may
-well give what was published.
+A statement is judged once the session after it is in (yields of a day arrive on the next one), or the last
+session that one of its further readings asks for; until then it has no row, so that a verdict never changes
+because later days arrive. Caveat: with simulated data every statement is not_computable. A verdict judges a
+figure, not its author: another source of prices, another vintage or a longer history may well give what was
+published.
 """
 
 from __future__ import annotations
@@ -44,18 +46,15 @@ COLUMNS = {
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per claim_id and part, in that order."""
-    rows = con.execute(
-        """
+    rows = con.execute("""
         select claim_id, part, as_of_date, statement, metric, parameters, figure, comparison, tolerance, unit, other_bases, source, note
         from ref.claims
         where as_of_date <= getvariable('session_date')
         order by claim_id, part
-        """
-    ).fetchall()
+        """).fetchall()
     evidence = Evidence(con)
     sessions_after = dict(
-        con.execute(
-            """
+        con.execute("""
             with sessions as (
                 select calendar_date from ref.calendar
                 where is_nyse_session and calendar_date <= getvariable('session_date')
@@ -65,12 +64,25 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             from (select distinct as_of_date from ref.claims) as claims
             left join sessions on sessions.calendar_date > claims.as_of_date
             group by 1
-            """
-        ).fetchall()
+            """).fetchall()
     )
     simulated = con.execute("select getvariable('data_source') = 'simulated'").fetchone() == (True,)
     checked = []
-    for claim_id, part, as_of, statement, metric, parameters, figure, comparison, tolerance, unit, other, source, note in rows:  # fmt: skip
+    for (
+        claim_id,
+        part,
+        as_of,
+        statement,
+        metric,
+        parameters,
+        figure,
+        comparison,
+        tolerance,
+        unit,
+        other,
+        source,
+        note,
+    ) in rows:
         claim = Claim(
             as_of_date=as_of,
             metric=metric,

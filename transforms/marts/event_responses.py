@@ -1,17 +1,20 @@
 """How relative returns moved on event days: spread on the day and to one and five sessions later.
 
-In: staging.equity_prices, ref.events (cpi, jobs, jackson_hole), ref.fomc_meetings (decisions that took place),
-ref.instruments (benchmarks), ref.calendar, marts.yield_curve_daily, marts.policy_repricing. Out: one row per event,
-pair and window of 1, 2 or 6 sessions (the event's session, and to +1 and +5) whose last session has closed.
+In: staging.equity_prices, ref.events (cpi, jobs, jackson_hole), ref.fomc_meetings (decisions that took
+place), ref.instruments (benchmarks), ref.calendar, marts.yield_curve_daily, marts.policy_repricing. Out:
+one row per event, pair and window of 1, 2 or 6 sessions (the event's session, and to +1 and +5) whose last
+session has closed.
 
-The event's session is the first that closes at or after the release: an event on a day without a session, or after
-the close, counts for the next session. The window starts at the close before it. abnormal_spread_pp = spread − beta ·
-market return, where beta is the slope of the pair's daily spread on the market's daily return (the base's
-benchmark: SPY for funds, ^GSPC for indices) over the 250 sessions before. Ranks are among the events of the type up
-to the row's own, and beside that among all sessions to date.
+The event's session is the first that closes at or after the release: an event on a day without a session,
+or after the close, counts for the next session. The window starts at the close before it.
+abnormal_spread_pp = spread − beta · market return, where beta is the slope of the pair's daily spread on
+the market's daily return (the base's benchmark: SPY for funds, ^GSPC for indices) over the 250 sessions
+before. Ranks are among the events of the type up to the row's own, and beside that among all sessions to
+date.
 
-Caveat: change_2y_bp and change_year_end_rate_bp (same contracts on both days) are those of the event's session alone, whatever the window; several
-events can share a session or a window, and each row then holds the whole move. Ranks need ten like events.
+Caveat: change_2y_bp and change_year_end_rate_bp (same contracts on both days) are those of the event's
+session alone, whatever the window; several events can share a session or a window, and each row then holds
+the whole move. Ranks need ten like events.
 """
 
 from __future__ import annotations

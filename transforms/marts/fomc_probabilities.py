@@ -1,11 +1,12 @@
-"""Probabilities of the target range after each meeting, on each settlement day: what FedWatch shows as its table.
+"""Probabilities of the target range after each meeting, on each settlement day: what FedWatch shows as its
+table.
 
-In: staging.fomc_moves (one row per settlement day and meeting ahead).
-Out: one row per settlement day, meeting and outcome. Every outcome of the convolution is kept, also those of
-probability 0 (an expected move of exactly -1 has the outcomes -1 with 1 and 0 with 0).
-Source of the formula: CME FedWatch methodology; see transforms/lib/fomc.py.
-Caveat: meetings are treated as independent and each has two outcomes only; far meetings therefore look tighter than
-option prices say. A meeting after one that could not be solved has no rows: marts.fomc_meetings_daily says why.
+In: staging.fomc_moves (one row per settlement day and meeting ahead). Out: one row per settlement day,
+meeting and outcome. Every outcome of the convolution is kept, also those of probability 0 (an expected move
+of exactly -1 has the outcomes -1 with 1 and 0 with 0). Source of the formula: CME FedWatch methodology; see
+transforms/lib/fomc.py. Caveat: meetings are treated as independent and each has two outcomes only; far
+meetings therefore look tighter than option prices say. A meeting after one that could not be solved has no
+rows: marts.fomc_meetings_daily says why.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Probabilities of the target range by day count: as the marts count now, and as CME published into 2023.
 
-In: marts.fomc_probabilities; the inputs of staging.fomc_moves for the older count.
-Out: one row per day count, settlement day, meeting and outcome. `cme_2022` ends with 2023: CME left it at some time between April and December 2023
-(the day is not known), nothing was published that way later, and a second copy of every later day would only invite mixing the two.
-Source of the formula: CME FedWatch methodology; see transforms/lib/fomc.py.
-Caveat: counting by the effective day is right throughout; `cme_2022` serves to reproduce figures published then.
+In: marts.fomc_probabilities; the inputs of staging.fomc_moves for the older count. Out: one row per day
+count, settlement day, meeting and outcome. `cme_2022` ends with 2023: CME left it at some time between
+April and December 2023 (the day is not known), nothing was published that way later, and a second copy of
+every later day would only invite mixing the two. Source of the formula: CME FedWatch methodology; see
+transforms/lib/fomc.py. Caveat: counting by the effective day is right throughout; `cme_2022` serves to
+reproduce figures published then.
 """
 
 from __future__ import annotations

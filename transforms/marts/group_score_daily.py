@@ -1,14 +1,15 @@
 """Score 0..6 of every group of funds: how many of six tests of strength its members pass on average.
 
-In: staging.equity_prices (symbol, session_date), ref.groups and ref.group_members (groups of kind equity), ref.instruments
-(benchmark), ref.calendar. Out: one row per group and session on which at least one member can be scored. Points of a fund:
-price chart on buy; close above its 50-session mean; above its 200-session mean; relative-strength chart against its
-benchmark in a column of X; that chart on buy; and the share of its peers (all members of equity groups that session)
-whose 126-session return is not larger than its own, itself counted. Charts: point and figure, 3.25 % boxes. The group's
-score is the mean of its members' scores, its change is taken over 30 calendar days, and rank 1 is the largest change.
+In: staging.equity_prices (symbol, session_date), ref.groups and ref.group_members (groups of kind equity),
+ref.instruments (benchmark), ref.calendar. Out: one row per group and session on which at least one member
+can be scored. Points of a fund: price chart on buy; close above its 50-session mean; above its 200-session
+mean; relative-strength chart against its benchmark in a column of X; that chart on buy; and the share of
+its peers (all members of equity groups that session) whose 126-session return is not larger than its own,
+itself counted. Charts: point and figure, 3.25 % boxes. The group's score is the mean of its members'
+scores, its change is taken over 30 calendar days, and rank 1 is the largest change.
 
-Caveat: a chart without a column or signal earns no point; a fund without a benchmark (SPY) is not scored; a member
-that joins or leaves moves the mean. An open analogue under our own name, not anybody's rating.
+Caveat: a chart without a column or signal earns no point; a fund without a benchmark (SPY) is not scored; a
+member that joins or leaves moves the mean. An open analogue under our own name, not anybody's rating.
 """
 
 from __future__ import annotations
@@ -27,16 +28,14 @@ CHANGE_DAYS = 30
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per group_id and session_date, in that order."""
-    rows = con.execute(
-        """
+    rows = con.execute("""
         select members.group_id, members.symbol, instruments.benchmark_symbol
         from ref.group_members as members
         inner join ref.groups as groups on members.group_id = groups.group_id and groups.group_kind = 'equity'
         inner join ref.instruments as instruments on members.symbol = instruments.symbol
         where instruments.benchmark_symbol is not null
         order by members.group_id, members.symbol
-        """
-    ).fetchall()
+        """).fetchall()
     benchmark = {symbol: market for _, symbol, market in rows}
     symbols = sorted(benchmark)
     groups = sorted({group for group, _, _ in rows})

@@ -1,13 +1,15 @@
 """Economic and credit series with their change over a month and a year and their place in their own history.
 
 In: staging.fred_observations (series_id, observation_date), cut to what was available, and ref.fred_series
-(frequency). Out: one row per series and observation. change_1m and change_1y are differences, in the units of the
-series, against the last observation at or before the same calendar day a month or a year back, if that lies at most
-seven days before it. percentile = share of the history to date at or below the value, itself counted.
+(frequency). Out: one row per series and observation. change_1m and change_1y are differences, in the units
+of the series, against the last observation at or before the same calendar day a month or a year back, if
+that lies at most seven days before it. percentile = share of the history to date at or below the value,
+itself counted.
 
-Caveat: values are the latest vintage held, not first prints, and the history starts at history_start_date. Least
-history: 252 observations of daily, 104 of weekly, 60 of monthly and 20 of quarterly series (252 months would
-leave monthly series without an answer for twenty years). Yields and policy rates have marts of their own.
+Caveat: values are the latest vintage held, not first prints, and the history starts at history_start_date.
+Least history: 252 observations of daily, 104 of weekly, 60 of monthly and 20 of quarterly series (252
+months would leave monthly series without an answer for twenty years). Yields and policy rates have marts of
+their own.
 """
 
 from __future__ import annotations
@@ -24,8 +26,7 @@ LONGEST_GAP_DAYS = 7
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per series_id and observation_date, in that order."""
-    rows = con.execute(
-        """
+    rows = con.execute("""
         select
             observations.series_id, observations.observation_date, observations.value,
             observations.available_at_utc, series.frequency,
@@ -35,8 +36,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         inner join ref.fred_series as series on observations.series_id = series.series_id
         where not regexp_matches(observations.series_id, '^(DGS[0-9]+(MO)?|T10Y2Y|DFEDTAR[LU]?|DFF|EFFR|SOFR|IORB|SP500|NASDAQCOM)$')
         order by observations.series_id, observations.observation_date
-        """
-    ).df()
+        """).df()
     size = len(rows)
     change_1m, change_1y, percentile = np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
     first = np.full(size, np.datetime64("NaT", "D"))

@@ -1,11 +1,11 @@
 """The path of the policy rate that fed funds futures imply, one row per settlement day.
 
 In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), staging.fomc_moves, DFF.
-Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the extreme of the
-path, each against the rate expected before the next meeting; the fit of the whole curve; why a figure is missing.
-Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch methodology).
-Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, because next year's meetings are not known
-before July; the terminal rate sees known meetings only.
+Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the
+extreme of the path, each against the rate expected before the next meeting; the fit of the whole curve; why
+a figure is missing. Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch
+methodology). Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, because
+next year's meetings are not known before July; the terminal rate sees known meetings only.
 """
 
 from __future__ import annotations

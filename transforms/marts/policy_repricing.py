@@ -1,11 +1,12 @@
-"""By how much each settlement day moved the expected policy rate, and which scheduled news came out since the day before.
+"""By how much each settlement day moved the expected policy rate, and which scheduled news came out since
+the day before.
 
-In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), ref.events, ref.fomc_meetings.
-Out: per settlement day the change since the settlement day before of the expected rate after the last meeting of the year, after the
-next meeting, and twelve months ahead.
-Both days are solved from the contracts that both have, for the same meeting and the same date ahead: neither New Year, nor a new month, nor a contract
-that appears or drops out makes a jump. An event belongs to the first settlement made after its release.
-Caveat: a day's change has more causes than the releases listed beside it.
+In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), ref.events,
+ref.fomc_meetings. Out: per settlement day the change since the settlement day before of the expected rate
+after the last meeting of the year, after the next meeting, and twelve months ahead. Both days are solved
+from the contracts that both have, for the same meeting and the same date ahead: neither New Year, nor a new
+month, nor a contract that appears or drops out makes a jump. An event belongs to the first settlement made
+after its release. Caveat: a day's change has more causes than the releases listed beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from transforms.lib import fomc, policy_inputs, policy_path
 COLUMNS = ["as_of_date", "horizon", "change_bp", "event_types", "previous_as_of_date", "reason"]
 HORIZONS = ("12m", "next_meeting", "year_end")
 
-# FOMC decisions are rows of ref.fomc_meetings; they may also be in ref.events. A release without a clock time counts for its day.
+# FOMC decisions are rows of ref.fomc_meetings; they may also be in ref.events. A release without a clock
+# time counts for its day.
 EVENTS = """
 select
     event_type,
@@ -67,14 +69,15 @@ def compute_changes(
     now = np.flatnonzero(market.previous >= 0)
     before = market.previous[now]
     today, yesterday = market.averages_pct[now], market.averages_pct[before]
-    # An expired month of the later day is not asked for twice: its final average is the same on both days, or the current
-    # month's price on the earlier one.
+    # An expired month of the later day is not asked for twice: its final average is the same on both
+    # days, or the current month's price on the earlier one.
     current = fomc.compute_month_number(market.as_of_date[now]) - market.first_month
     shared = np.isfinite(today) & np.isfinite(yesterday)
     shared |= np.arange(today.shape[1])[None, :] < current[:, None]
     today, yesterday = np.where(shared, today, np.nan), np.where(shared, yesterday, np.nan)
 
-    # A scheduled meeting that became known overnight (1 July) counts on both days, else the same contracts would be read in two ways.
+    # A scheduled meeting that became known overnight (1 July) counts on both days, else the same
+    # contracts would be read in two ways.
     known_now = market.known[now]
     known_before = market.known[before] | (
         known_now
@@ -134,7 +137,9 @@ def _solve(
 def compute_event_types(
     as_of_date: fomc.DateArray, previous_date: fomc.DateArray, events: pd.DataFrame
 ) -> fomc.TextArray:
-    """Sorted kinds of events ('cpi+fomc') after the settlement of the day before and up to this day's; None without any."""
+    """Sorted kinds of events ('cpi+fomc') after the settlement of the day before and up to this day's; None
+    without any.
+    """
     responded = policy_inputs.compute_first_priced(events["event_date"], events["released_at_utc"])
     texts = np.full(as_of_date.size, None, dtype=object)
     place = np.searchsorted(as_of_date, responded)

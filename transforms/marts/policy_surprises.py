@@ -1,11 +1,12 @@
 """What of each FOMC decision fed funds futures had not expected.
 
-In: settlements and decisions (transforms/lib/policy_inputs.py). Out: one row per decision since the settlements begin, held and cancelled ones
-apart: `D/(D - d) * (f_t - f_(t-1))`, f the rate implied by the contract of the decision's month, over the two consecutive settlement
-days around the announcement; with seven days or fewer left in the month the change of next month's contract, unscaled.
-Source: Kuttner 2001, Journal of Monetary Economics 47, 523-544.
-Caveat: daily settlements, so that other news of the day is in it (a jobs report came out on the morning of several moves before 1995; the papers
-with intraday windows differ there).
+In: settlements and decisions (transforms/lib/policy_inputs.py). Out: one row per decision since the
+settlements begin, held and cancelled ones apart: `D/(D - d) * (f_t - f_(t-1))`, f the rate implied by the
+contract of the decision's month, over the two consecutive settlement days around the announcement; with
+seven days or fewer left in the month the change of next month's contract, unscaled. Source: Kuttner 2001,
+Journal of Monetary Economics 47, 523-544. Caveat: daily settlements, so that other news of the day is in it
+(a jobs report came out on the morning of several moves before 1995; the papers with intraday windows differ
+there).
 """
 
 from __future__ import annotations
@@ -80,10 +81,12 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             ],
             "scaled": month == fomc.compute_month_number(decision_date),
             "scale_factor": scale,
-            "decided_change_bp": 100.0
-            * (
-                policy_inputs.to_floats(decisions["upper_after"])
-                - policy_inputs.to_floats(decisions["upper_before"])
+            "decided_change_bp": (
+                100.0
+                * (
+                    policy_inputs.to_floats(decisions["upper_after"])
+                    - policy_inputs.to_floats(decisions["upper_before"])
+                )
             ),
             "as_of_date": on,
             "previous_as_of_date": before,
@@ -96,7 +99,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def _rate(
     market: policy_inputs.Market, day: fomc.DateArray, month: fomc.IntArray
 ) -> tuple[fomc.FloatArray, fomc.BoolArray]:
-    """Implied rate of a delivery month on a day, NaN where it has no believed price; and where it was refused."""
+    """Implied rate of a delivery month on a day, NaN where it has no believed price; and where it was
+    refused.
+    """
     row = np.minimum(np.searchsorted(market.as_of_date, day), market.as_of_date.size - 1)
     column = month - market.first_month
     inside = (market.as_of_date[row] == day) & (column >= 0) & (column < market.averages_pct.shape[1])

@@ -1,17 +1,20 @@
 """Growth and policy regimes, and how small against large caps did after days like today.
 
-In: staging.fred_observations (initial claims ICSA), marts.policy_path_daily (rate_12m_pct), marts.rotation_pair_daily
-(spreads over 21, 63, 126 and 252 sessions), ref.calendar. Out: one row per session, pair and horizon.
+In: staging.fred_observations (initial claims ICSA), marts.policy_path_daily (rate_12m_pct),
+marts.rotation_pair_daily (spreads over 21, 63, 126 and 252 sessions), ref.calendar. Out: one row per
+session, pair and horizon.
 
-growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before (its 3-month
-change), else down. policy: easing when the rate that futures imply 12 months ahead is lower than 63 sessions before,
-tightening when it is higher or equal. regime: the two together. mean_forward_spread_pp, hit_rate (share above 0) and
-observations speak of all earlier sessions in the same regime whose forward window had ended by the row's session;
-forward windows overlap, so the observations are far from independent.
+growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before
+(its 3-month change), else down. policy: easing when the rate that futures imply 12 months ahead is lower
+than 63 sessions before, tightening when it is higher or equal. regime: the two together.
+mean_forward_spread_pp, hit_rate (share above 0) and observations speak of all earlier sessions in the same
+regime whose forward window had ended by the row's session; forward windows overlap, so the observations are
+far from independent.
 
-Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the latest
-vintage; first prints differ by little, and where only latest vintages are held nothing better is to be had. Where the futures are missing on
-either day, policy, regime and the statistics are NULL. Fewer than 60 forward windows give no statistics.
+Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the
+latest vintage; first prints differ by little, and where only latest vintages are held nothing better is to
+be had. Where the futures are missing on either day, policy, regime and the statistics are NULL. Fewer than
+60 forward windows give no statistics.
 """
 
 from __future__ import annotations
@@ -55,9 +58,11 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         order by calendar.session_number
         """,
         [
-            int(spreads["session_number"].min()) - min(HORIZONS_SESSIONS)
-            if len(spreads)
-            else np.iinfo(np.int32).max
+            (
+                int(spreads["session_number"].min()) - min(HORIZONS_SESSIONS)
+                if len(spreads)
+                else np.iinfo(np.int32).max
+            )
         ],
     ).df()
     claims = con.execute(
@@ -103,10 +108,21 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
                 )
             )
     if not frames:
-        return pd.DataFrame(columns=pd.Index([
-            "session_date", "pair_id", "horizon_sessions", "growth", "policy", "regime",
-            "mean_forward_spread_pp", "hit_rate", "observations",
-        ]))  # fmt: skip
+        return pd.DataFrame(
+            columns=pd.Index(
+                [
+                    "session_date",
+                    "pair_id",
+                    "horizon_sessions",
+                    "growth",
+                    "policy",
+                    "regime",
+                    "mean_forward_spread_pp",
+                    "hit_rate",
+                    "observations",
+                ]
+            )
+        )
     return pd.concat(frames, ignore_index=True)
 
 

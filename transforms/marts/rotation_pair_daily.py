@@ -29,13 +29,11 @@ NO_DATE = np.datetime64("NaT", "s")
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per pair_id, window_sessions and session_date, in that order."""
-    prices = con.execute(
-        """
+    prices = con.execute("""
         select symbol, session_date, session_number, close
         from staging.equity_prices
         order by symbol, session_date
-        """
-    ).df()
+        """).df()
     pairs = con.execute(
         "select pair_id, base_symbol, quote_symbol from ref.pairs order by pair_id"
     ).fetchall()

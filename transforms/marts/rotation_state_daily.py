@@ -4,8 +4,9 @@ In: staging.equity_prices (symbol, session_date), ref.pairs (pair_id), ref.calen
 session on which both members have a close. Formulas: transforms/lib/relative_rotation.py and
 transforms/lib/point_and_figure.py (boxes of 6.5 % for the long term, 3.25 % for the near term).
 
-Caveat: the weekly columns show the last completed week (weekly_bar_date is its last session), so a Wednesday shows
-the week before; charts start at history_start_date, and a column or signal is NULL until the first one exists.
+Caveat: the weekly columns show the last completed week (weekly_bar_date is its last session), so a
+Wednesday shows the week before; charts start at history_start_date, and a column or signal is NULL until
+the first one exists.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Ranking of the nine size and style boxes against each other by relative-strength signals.
 
-In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes), ref.calendar. Out: one row
-per member and session with a close. For each box: against how many of the other boxes its relative-strength
-point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal. Ties are decided by 12-1 momentum
-(transforms/marts/instrument_daily), then by the symbol.
+In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes), ref.calendar.
+Out: one row per member and session with a close. For each box: against how many of the other boxes its
+relative-strength point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal. Ties are
+decided by 12-1 momentum (transforms/marts/instrument_daily), then by the symbol.
 
-Caveat: the near-term box is used, because between such broad funds a 6.5 % chart keeps one signal for years; a pair
-without any signal yet counts for neither side. rank is NULL until the session has two members and the box a signal or
-a momentum.
+Caveat: the near-term box is used, because between such broad funds a 6.5 % chart keeps one signal for
+years; a pair without any signal yet counts for neither side. rank is NULL until the session has two members
+and the box a signal or a momentum.
 """
 
 from __future__ import annotations

@@ -33,16 +33,14 @@ SESSIONS_PER_YEAR = 252
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per symbol and session with a price, in that order."""
-    rows = con.execute(
-        """
+    rows = con.execute("""
         select
             prices.symbol, prices.session_date, prices.session_number, prices.close, prices.total_return_pct,
             returns.return_1d_pct, returns.return_5d_pct, returns.return_6d_pct
         from staging.equity_prices as prices
         inner join staging.instrument_returns as returns using (symbol, session_date)
         order by prices.symbol, prices.session_date
-        """
-    ).df()
+        """).df()
     symbols, column = np.unique(rows["symbol"].to_numpy(dtype=str), return_inverse=True)
     number = rows["session_number"].to_numpy(dtype=np.int64)
     row = number - number.min() if len(number) else number

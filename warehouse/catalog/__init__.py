@@ -1,8 +1,9 @@
 """The catalog: every column once (type, unit, meaning, limits), every table once (grain, order, inputs).
 
-In: `columns/*.yml` (one entry per column name of the whole warehouse), `tables/*.yml` (raw, ref and ops tables) and
-`transforms/<schema>/<name>.yml` beside each model. Out: `Catalog`, from which come the DDL, the comments that BI tools
-show, the derived validation rules and `ops.data_dictionary`. A name means one thing everywhere; a second definition is refused.
+In: `columns/*.yml` (one entry per column name of the whole warehouse), `tables/*.yml` (raw, ref and ops
+tables) and `transforms/<schema>/<name>.yml` beside each model. Out: `Catalog`, from which come the DDL, the
+comments that BI tools show, the derived validation rules and `ops.data_dictionary`. A name means one thing
+everywhere; a second definition is refused.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class Table:
         prefix = f"{catalog}." if catalog else ""
         guard = "if not exists " if if_not_exists else ""
         columns = ", ".join(
-            f"{quoted(column.name)} {column.type}{' not null' if column.name in self.required_columns else ''}"
+            f"{quoted(column.name)}"
+            f" {column.type}{' not null' if column.name in self.required_columns else ''}"
             for column in self.columns
         )
         return f"create table {guard}{prefix}{self.schema}.{self.name} ({columns})"
@@ -186,9 +188,14 @@ def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
         if key in entry
     }
     return Column(
-        name, entry["type"], str(entry["unit"]), entry["description"].strip(),
-        min=limits.get("min"), max=limits.get("max"), values=tuple(str(value) for value in entry.get("values", ())),
-    )  # fmt: skip
+        name,
+        entry["type"],
+        str(entry["unit"]),
+        entry["description"].strip(),
+        min=limits.get("min"),
+        max=limits.get("max"),
+        values=tuple(str(value) for value in entry.get("values", ())),
+    )
 
 
 def _table(
@@ -216,8 +223,15 @@ def _table(
         )
     low, high = entry.get("row_count", (0, None))
     return Table(
-        schema, name, " ".join(entry["description"].split()), str(entry["source"]).strip().rstrip("."),
-        tuple(entry["grain"]), tuple(columns[column] for column in names),
-        not_null=tuple(entry.get("not_null", ())), inputs=tuple(entry.get("inputs", ())), model=model,
-        row_count=(low, high), compared=tuple(entry.get("compared", ())),
-    )  # fmt: skip
+        schema,
+        name,
+        " ".join(entry["description"].split()),
+        str(entry["source"]).strip().rstrip("."),
+        tuple(entry["grain"]),
+        tuple(columns[column] for column in names),
+        not_null=tuple(entry.get("not_null", ())),
+        inputs=tuple(entry.get("inputs", ())),
+        model=model,
+        row_count=(low, high),
+        compared=tuple(entry.get("compared", ())),
+    )
