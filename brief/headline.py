@@ -18,7 +18,7 @@ from brief.cells import (
     number,
     plain_day,
 )
-from warehouse.headlines import headlines
+from brief.headlines import headlines
 
 # A fact that more than this share of the days before could match is none for a headline.
 ORDINARY = 0.02

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from cli.backup import BackupDamaged, BackupRefused, restore
+from operations.backup import BackupDamaged, BackupRefused, restore
 from warehouse.database import HomeError
 from warehouse.settings import Settings, SettingsError
 

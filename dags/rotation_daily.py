@@ -9,7 +9,7 @@ The session comes from the partition key, else the parameter `session`, else the
 Running a session again changes nothing; a session before the high-water session repairs raw data and
 publishes at the high-water session. The runs of a backfill take from `landing` what is there, ask the
 sources only for the rest, and leave the publication to the last of them. What each step does is in
-`warehouse/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
+`pipeline/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publi
 
 
 def run_step(name: str, *arguments: Any, **options: Any) -> Any:
-    """Call one step of `warehouse.daily`; a failure that another attempt cannot mend is not retried."""
+    """Call one step of `pipeline.daily`; a failure that another attempt cannot mend is not retried."""
     from market_calendar.dag_session import SessionUnknown
     from market_calendar.sessions import CalendarError
-    from warehouse import daily
+    from pipeline import daily
+    from pipeline.run_record import LeftToAnother, StepFailed
     from warehouse.database import HomeError, WarehouseBusy
-    from warehouse.run_record import LeftToAnother, StepFailed
     from warehouse.settings import Settings, SettingsError
 
     try:
@@ -54,7 +54,7 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
     """The run's turns among the other runs of this DAG; None in `make run`, which holds the home for itself."""
     if IN_MAKE_RUN:
         return None
-    from warehouse.turns import Turns
+    from pipeline.turns import Turns
 
     def active_runs(run_ids: list[str] | None) -> int:
         return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))

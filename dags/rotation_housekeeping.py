@@ -5,7 +5,7 @@ Every night at 03:30 New York time, when no session's run is due. **home** keeps
 runs older than `ROTATION_KEEP_RUNS_DAYS` and leftover temporary files, and prints what each part of the
 home weighs; it fails when the disk is short for the next runs. Landing and the tables of the warehouse are
 never touched. **airflow** cleans Airflow's own database and logs where `ROTATION_AIRFLOW_KEEP_DAYS` and
-`ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `warehouse/housekeeping.py`.
+`ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `operations/housekeeping.py`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def rotation_housekeeping() -> None:
     # Before whatever waits for the slot: it takes a second.
     @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
-        from warehouse.housekeeping import HousekeepingFailed, clean_home, require_room
+        from operations.housekeeping import HousekeepingFailed, clean_home, require_room
         from warehouse.settings import Settings, SettingsError
 
         try:
@@ -59,7 +59,7 @@ def rotation_housekeeping() -> None:
 
     @task
     def airflow() -> dict[str, int]:
-        from warehouse.housekeeping import (
+        from operations.housekeeping import (
             HousekeepingFailed,
             Report,
             clean_airflow_logs,

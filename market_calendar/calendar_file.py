@@ -5,7 +5,7 @@ In: `warehouse/reference/calendar.csv` (written by `market_calendar.refresh`) an
 (with whether the futures settled), `early_close` (with its New York time) or `open`. Out: the rows of the
 calendar with sessions numbered anew; `sessions` and `ref.calendar` both come from here. Caveat: a row that
 contradicts the generated calendar is refused by file and line, one that only repeats it is fine. `open`
-changes nothing: it says that a session without a bar at any source took place (`warehouse.presence`). Only
+changes nothing: it says that a session without a bar at any source took place (`pipeline.presence`). Only
 the standard library is imported.
 """
 

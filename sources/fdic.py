@@ -22,7 +22,8 @@ from typing import Any
 import pandas as pd
 import requests
 
-from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, Parsed, SourceError, SourceUnavailable, Unreadable
+from warehouse.payloads import Payload, Request
 from warehouse.settings import environment
 
 DATASET = "bank_financials"

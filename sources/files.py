@@ -16,16 +16,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from market_calendar.sessions import is_session, last_closed_session
-from sources.protocol import (
-    NotServed,
-    Parsed,
-    Payload,
-    Request,
-    SourceError,
-    SourceUnavailable,
-    Unreadable,
-)
+from sources.protocol import NotServed, Parsed, SourceError, SourceUnavailable, Unreadable
 from sources.tabular import delivery_month, parse_tabular
+from warehouse.payloads import Payload, Request
 
 EXTENSIONS = ("csv", "csv.gz", "parquet")
 # A file whose last change is younger may still be written.

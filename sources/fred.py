@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from market_calendar.release_rules import available_at_utc, parse_rule
-from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
+from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.tabular import parse_tabular
 from sources.transport import (
     Body,
@@ -41,6 +41,7 @@ from sources.transport import (
     rate_limit,
     service_url,
 )
+from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
 from warehouse.settings import SettingsError
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from market_calendar.sessions import last_closed_session
-from sources.protocol import Parsed, Payload, Request
+from sources.protocol import Parsed
+from warehouse.payloads import Payload, Request
 from warehouse.settings import environment
 
 if TYPE_CHECKING:

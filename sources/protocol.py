@@ -9,10 +9,12 @@ was asked (a file is served whole).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Protocol
 
 import pandas as pd
+
+from warehouse.payloads import Payload, Request
 
 
 class SourceError(Exception):
@@ -35,31 +37,6 @@ class SourceUnavailable(SourceError):
     """The source did not answer in time or not sensibly; a later attempt may work."""
 
     retryable = True
-
-
-@dataclass(frozen=True)
-class Request:
-    """One input of one dataset over a range of dates, both ends included."""
-
-    dataset: str
-    input: str
-    start: date
-    end: date
-
-    def describe(self) -> str:
-        """Dataset, input and range as text for messages and the landing index."""
-        return f"{self.dataset}/{self.input} {self.start}..{self.end}"
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What the source answered, byte for byte."""
-
-    request: Request
-    source: str
-    content: bytes
-    extension: str
-    fetched_at_utc: datetime
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from sources.protocol import Parsed, Payload, Source
+from sources.protocol import Parsed, Source
+from warehouse.payloads import Payload
 from warehouse.settings import Settings, SettingsError
 
 

@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime
 from functools import cache
 
 from market_calendar.sessions import last_closed_session
-from sources.protocol import NotServed, Parsed, Payload, Request
+from sources.protocol import NotServed, Parsed
 from sources.simulated_market import SimulatedMarket
 from sources.tabular import parse_tabular
+from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
 
 

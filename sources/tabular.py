@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sources.protocol import Parsed, Payload, Unreadable
+from sources.protocol import Parsed, Unreadable
 from warehouse.catalog import quoted
+from warehouse.payloads import Payload
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split")
 CONTRACT_MONTHS = "FGHJKMNQUVXZ"

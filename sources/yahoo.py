@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from market_calendar.sessions import is_session, session_close_utc
-from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, Parsed, SourceError, SourceUnavailable, Unreadable
 from sources.tabular import CONTRACT_MONTHS, PRICE_COLUMNS, delivery_month
 from sources.transport import (
     Body,
@@ -41,6 +41,7 @@ from sources.transport import (
     rate_limit,
     service_url,
 )
+from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
 
 CHART_PATH = "/v8/finance/chart/"

@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 
+from pipeline import daily
 from sources.simulated import simulated_market
-from warehouse import daily
 from warehouse.publication import current_generation, digests
 from warehouse.settings import Settings
 

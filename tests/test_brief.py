@@ -25,8 +25,8 @@ from brief.cells import Cell, Reader, ordinal, plain_number
 from brief.headline import headline
 from brief.page import build_brief, build_validation, plain_text, write_pages
 from brief.rotation import rotation
+from pipeline import daily
 from tests.small_market import run_day, small_settings, write_small_market
-from warehouse import daily
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import warehouse.catalog as catalog_module
+from transforms.runner import build_model
 from warehouse.catalog import CatalogError, load_catalog
-from warehouse.models import build_model
 from warehouse.reference_data import load_reference
 
 REPOSITORY = Path(__file__).resolve().parent.parent

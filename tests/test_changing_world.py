@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 
 from market_calendar.sessions import is_session
+from pipeline import daily, plan_inputs
+from pipeline.run_record import run_folder
 from tests.faults import world
 from tests.faults.home import RAW, impatient, raw_digest
 from tests.faults.server import Server
 from tests.faults.world import World
 from tests.small_market import SERIES, SYMBOLS
-from warehouse import daily, plan_inputs
 from warehouse.database import pipeline_database, prepare_home
 from warehouse.publication import digests, opened_publication
-from warehouse.run_record import run_folder
 from warehouse.settings import Settings
 
 pytestmark = pytest.mark.slow

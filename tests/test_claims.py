@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from expectations.reference_checks import check_reference_rows
 from tests.reference_fixture import built, empty_table, recorded, synthetic
 from tests.replay_fixture import replay_dir
 from tests.test_rotation_state import _prices
@@ -27,7 +28,6 @@ from transforms.lib.claims import (
     unit_of_last_digit,
 )
 from warehouse import reference_data
-from warehouse.reference_checks import check_reference_rows
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 # -- figures ----------------------------------------------------------------------------------------------

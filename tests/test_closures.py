@@ -18,13 +18,13 @@ from airflow.timetables.base import TimeRestriction
 from market_calendar import calendar_file, refresh, release_rules, sessions
 from market_calendar.calendar_file import CLOSURE_COLUMNS, CalendarError, calendar_rows
 from market_calendar.timetable import NyseSessionTimetable
+from pipeline import daily
+from pipeline.presence import session_presence
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, live_home
 from tests.faults.server import Server
 from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
-from warehouse import daily
 from warehouse.database import pipeline_database
-from warehouse.presence import session_presence
 from warehouse.reference_data import ReferenceDataError, reference_frame
 from warehouse.settings import Settings
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline import daily
 from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
-from warehouse import daily, publication
+from warehouse import publication
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
 from warehouse.settings import Settings

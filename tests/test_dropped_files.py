@@ -19,10 +19,11 @@ import pytest
 
 import sources.files
 from sources.files import FilesSource
-from sources.protocol import NotServed, Payload, Request, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, SourceUnavailable, Unreadable
 from sources.simulated import simulated_market
 from tests.faults.home import LiveHome
 from warehouse.database import pipeline_database, prepare_home
+from warehouse.payloads import Payload, Request
 from warehouse.reference_data import load_reference
 from warehouse.settings import Settings
 

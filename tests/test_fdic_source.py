@@ -18,15 +18,9 @@ import pandas as pd
 import pytest
 
 from sources.fdic import BASE_URL, FdicSource, quarter_inputs, unrealised_gains
-from sources.landing import land, read_landed
-from sources.protocol import (
-    NotServed,
-    Payload,
-    Request,
-    SourceError,
-    SourceUnavailable,
-    Unreadable,
-)
+from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
+from warehouse.landing import land, read_landed
+from warehouse.payloads import Payload, Request
 
 QUARTER = date(2024, 6, 30)
 REQUEST = Request("bank_financials", "2024-06-30", QUARTER, QUARTER)

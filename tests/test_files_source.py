@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.files import FilesSource
-from sources.protocol import NotServed, Parsed, Payload, Request, SourceError, Unreadable
+from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.tabular import delivery_month, parse_tabular
+from warehouse.payloads import Payload, Request
 
 HEADER = "date,open,high,low,close,adj_close,volume,dividend,split\n"
 GOOD = "2024-07-15,1,2,0.5,1.5,1.4,100,0.0,\n2024-07-16,1.5,2.5,1,2,1.9,200,0.1,\n"

@@ -29,7 +29,7 @@ def ask():
     def fetch():
         from datetime import date
         from sources.fred import FredSource
-        from sources.protocol import Request
+        from warehouse.payloads import Request
         from warehouse.settings import environment
 
         source = FredSource(environment())

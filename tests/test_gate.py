@@ -11,8 +11,8 @@ import pytest
 
 from expectations import gate as gate_module
 from expectations.gate import GateResult, check_rows, check_table
+from pipeline.load import _with_availability, _with_context
 from warehouse.catalog import load_catalog
-from warehouse.load import _with_availability, _with_context
 
 KNOWN = pd.Timestamp("2026-11-20 12:00:00")
 

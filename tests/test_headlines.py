@@ -7,8 +7,8 @@ from datetime import date
 import duckdb
 import pytest
 
+from brief.headlines import headlines
 from warehouse.catalog import load_catalog
-from warehouse.headlines import headlines
 
 DAY = date(2024, 7, 16)
 

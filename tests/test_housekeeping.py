@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from operations import housekeeping
+from operations.housekeeping import HousekeepingFailed, Report, clean_home, remove_old_files
 from tests.small_market import published_digests, run_day, small_settings, write_small_market
-from warehouse import housekeeping, publication
-from warehouse.housekeeping import HousekeepingFailed, Report, clean_home, remove_old_files
+from warehouse import publication
 from warehouse.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -251,7 +252,7 @@ def test_killed_half_way_the_next_one_ends_it(settings: Settings) -> None:
     shutil.rmtree(generations / "1")
     generation(settings.home, "1", files=30_000)
     code = (
-        "from warehouse.settings import Settings; from warehouse.housekeeping import clean_home;"
+        "from warehouse.settings import Settings; from operations.housekeeping import clean_home;"
         " clean_home(Settings.from_environment())"
     )
     environment = {

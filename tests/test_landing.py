@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.landing import Landed, land, read_landed, safe_name
-from sources.protocol import Payload, Request, SourceError
+from warehouse.landing import Landed, PayloadDamaged, land, read_landed, safe_name
+from warehouse.payloads import Payload, Request
 
 REQUEST = Request("prices", "^RUT", date(2024, 1, 2), date(2024, 7, 16))
 NOW = datetime(2026, 11, 20, 12, 0, 0)
@@ -38,7 +38,7 @@ def test_equal_payloads_are_kept_once_and_other_ones_beside_them(tmp_path: Path)
 def test_a_damaged_payload_is_refused(tmp_path: Path) -> None:
     landed = land(tmp_path, Payload(REQUEST, "files", b"good", "csv", NOW))
     (tmp_path / landed.path).write_bytes(gzip.compress(b"evil"))
-    with pytest.raises(SourceError, match="does not have the hash"):
+    with pytest.raises(PayloadDamaged, match="does not have the hash"):
         read_landed(tmp_path, landed)
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline import daily
 from tests.faults.canary import hits
 from tests.faults.feed import Feed
 from tests.faults.home import impatient
 from tests.faults.server import Fault, Server
 from tests.small_market import SERIES, SYMBOLS, run_day
-from warehouse import daily
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 

@@ -22,8 +22,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline import daily
 from sources.fred import VINTAGE_SERIES, FredSource, find_key, parse_fred
-from sources.protocol import Payload, Request, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import SourceError, SourceUnavailable, Unreadable
 from sources.transport import (
     Forbidden,
     NotData,
@@ -39,8 +40,8 @@ from sources.yahoo import BarNotThere, YahooSource, parse_chart
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, impatient, live_home
 from tests.faults.server import Fault, Server, hang_up, reset, silent, slow, truncated
-from warehouse import daily
 from warehouse.database import pipeline_database
+from warehouse.payloads import Payload, Request
 from warehouse.settings import SettingsError
 from warehouse.views import ensure_views
 

@@ -17,8 +17,9 @@ import pytest
 
 from cli import status
 from expectations import gate
+from pipeline import daily
 from sources.files import FilesSource
-from sources.protocol import Request, Unreadable
+from sources.protocol import Unreadable
 from tests.small_market import (
     START,
     published,
@@ -27,8 +28,8 @@ from tests.small_market import (
     small_settings,
     write_small_market,
 )
-from warehouse import daily
 from warehouse.database import HomeError, MixedData, pipeline_database
+from warehouse.payloads import Request
 from warehouse.settings import Settings
 
 
@@ -318,7 +319,7 @@ def test_an_error_without_space_names_the_folder(settings: Settings, monkeypatch
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device", str(settings.landing / "x"))
 
-    monkeypatch.setattr("sources.landing.land", full)
+    monkeypatch.setattr("warehouse.landing.land", full)
     with pytest.raises(
         daily.StepFailed, match=r"No space left on device\. Make room or writable what is below"
     ):

@@ -20,16 +20,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_calendar.sessions import sessions_between
+from pipeline import daily
+from pipeline.run_record import LeftToAnother, TryAgain
+from pipeline.turns import Turns
 from sources.files import FilesSource
-from sources.landing import Landed, land, set_aside
-from sources.protocol import Payload, Request
 from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
-from warehouse import daily
 from warehouse.database import utc_now
+from warehouse.landing import Landed, land, set_aside
+from warehouse.payloads import Payload, Request
 from warehouse.publication import current_generation
-from warehouse.run_record import LeftToAnother, TryAgain
 from warehouse.settings import Settings
-from warehouse.turns import Turns
 
 SESSIONS = ["2024-07-10", "2024-07-11", "2024-07-12", "2024-07-15", "2024-07-16"]
 

@@ -18,6 +18,7 @@ import duckdb
 import pandas as pd
 
 from warehouse.catalog import Catalog, load_catalog, quoted
+from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
 MEMORY_LIMIT = "4GB"
@@ -61,9 +62,7 @@ def prepare_home(settings: Settings) -> None:
         ) from None
     marker = settings.home / "home.json"
     if not marker.exists():
-        temporary = marker.with_name("home.json.tmp")
-        temporary.write_text(json.dumps({"kind": settings.kind}) + "\n", encoding="utf-8")
-        os.replace(temporary, marker)
+        replace_json(marker, {"kind": settings.kind})
 
 
 def refuse_other_kind(settings: Settings) -> None:

@@ -9,7 +9,6 @@ linked, so that a reader sees generation N or N+1, never a mixture.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
 from warehouse.database import cannot_open, limits, utc_now
+from warehouse.durable import replace_json, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
@@ -179,10 +179,10 @@ def move_into_place(settings: Settings, generation: int) -> None:
     for path in sorted(building.rglob("*")):
         if path.is_file() and path.name != ".run":
             path.chmod(0o444)
-            _sync(path)
+            sync(path)
     target = building.with_name(str(generation))
     os.replace(building, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def generation_of_run(settings: Settings, run_id: str) -> int | None:
@@ -203,7 +203,7 @@ def link(settings: Settings, generation: int) -> Path:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(Path("generations") / target.name)
         os.replace(temporary, settings.published / "current")
-        _sync(settings.published)
+        sync(settings.published)
     for old in old_generations(settings, kept_generations()):
         shutil.rmtree(old, ignore_errors=True)
     return target
@@ -216,17 +216,10 @@ def finish(settings: Settings, generation: int) -> None:
 
 def write_status(settings: Settings, status: dict[str, Any]) -> None:
     """Replace `published/status.json`, after failed runs too."""
-    settings.published.mkdir(parents=True, exist_ok=True)
-    path = settings.published / "status.json"
-    temporary = path.with_name("status.json.tmp")
-    temporary.write_text(
-        json.dumps(
-            {**status, "written_at_utc": utc_now().isoformat(timespec="seconds")}, indent=2, default=str
-        )
-        + "\n",
-        encoding="utf-8",
+    replace_json(
+        settings.published / "status.json",
+        {**status, "written_at_utc": utc_now().isoformat(timespec="seconds")},
     )
-    os.replace(temporary, path)
 
 
 def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
@@ -259,11 +252,14 @@ def code_version() -> str:
         "alerts",
         "brief",
         "dags",
+        "datasets",
         "sources",
         "warehouse",
         "transforms",
         "expectations",
         "market_calendar",
+        "operations",
+        "pipeline",
     ):
         for path in sorted((REPOSITORY / folder).rglob("*")):
             if path.suffix in (".py", ".sql", ".yml", ".csv"):
@@ -296,11 +292,3 @@ def _generations(settings: Settings) -> list[Path]:
         if folder.is_dir()
         else []
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from datasets import DATASETS
+from pipeline import daily
+from pipeline.plan_inputs import plan_items
+from pipeline.run_record import run_folder
 from sources.transport import Transport
-from warehouse import daily
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database, prepare_home, utc_now
-from warehouse.datasets import DATASETS
-from warehouse.plan_inputs import plan_items
 from warehouse.reference_data import load_reference
-from warehouse.run_record import run_folder
 from warehouse.settings import Settings
 
 RAW = ("raw.equity_prices", "raw.fed_funds_futures", "raw.fred_observations")

@@ -16,11 +16,11 @@ from typing import Any
 
 import duckdb
 
+from datasets import Dataset
 from market_calendar.sessions import last_closed_session
-from sources.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.database import utc_now
-from warehouse.datasets import Dataset
-from warehouse.run_record import write_json
+from warehouse.durable import replace_json
+from warehouse.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.settings import Settings
 
 # The banks' reports are asked for from this quarter on, and once they can be complete.
@@ -131,7 +131,7 @@ def remember_unserved(settings: Settings, asked: set[str], unserved: set[str]) -
     """Keep in `runs/unserved.json` when an optional input (`dataset/name`) was last asked for in vain."""
     now = utc_now().isoformat()
     kept = {name: moment for name, moment in _unserved(settings).items() if name not in asked}
-    write_json(_unserved_file(settings), kept | dict.fromkeys(sorted(unserved), now))
+    replace_json(_unserved_file(settings), kept | dict.fromkeys(sorted(unserved), now))
 
 
 def _unserved(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -22,7 +21,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.protocol import Payload, Request, SourceError
+from warehouse.durable import replace_durably
+from warehouse.payloads import Payload, Request
+
+
+class PayloadDamaged(RuntimeError):
+    """A landed payload cannot be read back as it was stored; names the file and says what to do."""
+
 
 STAMP = "%Y%m%dT%H%M%S%f"
 
@@ -100,8 +105,8 @@ def land(folder: Path, payload: Payload) -> Landed:
     )
     target.mkdir(parents=True, exist_ok=True)
     if held is None:
-        _write(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
-    _write(_description(folder, landed), _as_json(landed))
+        replace_durably(path, gzip.compress(payload.content, compresslevel=5, mtime=0))
+    replace_durably(_description(folder, landed), _as_json(landed))
     return landed
 
 
@@ -128,19 +133,19 @@ def set_aside(folder: Path, landed: Landed, reason: str) -> None:
     path = _description(folder, landed)
     entry = _read_entry(path)
     if entry is not None and entry.set_aside != reason:
-        _write(path, _as_json(replace(entry, set_aside=reason)))
+        replace_durably(path, _as_json(replace(entry, set_aside=reason)))
 
 
 def read_landed(folder: Path, landed: Landed) -> Payload:
-    """The payload again, checked against its hash; raises SourceError when it is damaged."""
+    """The payload again, checked against its hash; raises PayloadDamaged when it is damaged."""
     try:
         content = gzip.decompress((folder / landed.path).read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(
+        raise PayloadDamaged(
             f"landing/{landed.path} cannot be read ({error}); run again to fetch it once more"
         ) from None
     if hashlib.sha256(content).hexdigest() != landed.sha256:
-        raise SourceError(
+        raise PayloadDamaged(
             f"landing/{landed.path} does not have the hash that it was stored with; run again to fetch it"
             " once more"
         )
@@ -171,7 +176,7 @@ def is_whole(folder: Path, landed: Landed) -> bool:
     """Whether the bytes are there and have the hash that they were stored with."""
     try:
         read_landed(folder, landed)
-    except SourceError:
+    except PayloadDamaged:
         return False
     return True
 
@@ -179,12 +184,3 @@ def is_whole(folder: Path, landed: Landed) -> bool:
 def safe_name(item: str) -> str:
     """An input as the name of a folder; nothing leaves the landing folder."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", item).lstrip(".") or "_"
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any
 import duckdb
 
 from warehouse.database import MixedData, WarehouseBusy, append, pipeline_database, transaction, utc_now
+from warehouse.durable import replace_durably
 from warehouse.settings import Settings
 
 
@@ -235,22 +235,6 @@ def read_plan_of(home: Path, run_id: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return document
-
-
-def write_json(path: Path, document: Any) -> None:
-    """Replace a file, or leave the old one."""
-    replace_durably(path, json.dumps(document, indent=1, default=str) + "\n")
-
-
-def replace_durably(path: Path, text: str) -> None:
-    """The old text or the new one, after a loss of power too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 def say(text: str) -> None:

@@ -19,13 +19,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from datasets import DATASETS
 from expectations.gate import GateResult, check_rows
 from market_calendar.release_rules import EQUITY_RULE, FUTURES_RULE, available_at_utc
-from sources.landing import Landed, read_landed, set_aside
-from sources.protocol import Parsed, Payload, SourceError, Unreadable
+from sources.protocol import Parsed, SourceError, Unreadable
 from warehouse.catalog import Table, load_catalog, quoted
 from warehouse.database import append, transaction
-from warehouse.datasets import DATASETS
+from warehouse.landing import Landed, PayloadDamaged, read_landed, set_aside
+from warehouse.payloads import Payload
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, environment
 
@@ -94,7 +95,7 @@ def load_dataset(
             parsed = parse(read_landed(settings.landing, item))
             if dataset == "fred" and parsed.metadata:
                 described.append(_watched_metadata(connection, item, parsed.metadata, run_id))
-        except SourceError as error:
+        except (SourceError, PayloadDamaged) as error:
             report.unreadable[item.input] = str(error)
             set_aside(settings.landing, item, str(error))
             continue

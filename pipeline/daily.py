@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from datasets import DATASETS, active_datasets
+from datasets.price_basis import has_new_split, is_restated, require_one_basis
 from market_calendar.dag_session import session_of_run
 from market_calendar.sessions import (
     calendar_ends_soon,
@@ -27,20 +29,8 @@ from market_calendar.sessions import (
     require_session,
     session_close_utc,
 )
-from warehouse.database import (
-    append,
-    high_water_session,
-    pipeline_database,
-    prepare_home,
-    refuse_other_kind,
-    refuse_other_kind_of_warehouse,
-    transaction,
-    utc_now,
-)
-from warehouse.datasets import DATASETS, active_datasets
-from warehouse.plan_inputs import plan_dataset, remember_unserved
-from warehouse.price_basis import has_new_split, is_restated, require_one_basis
-from warehouse.run_record import (
+from pipeline.plan_inputs import plan_dataset, remember_unserved
+from pipeline.run_record import (
     StepFailed,
     StepLog,
     TryAgain,
@@ -52,15 +42,25 @@ from warehouse.run_record import (
     say,
     status_on_failure,
     step,
-    write_json,
     write_run_status,
 )
+from pipeline.turns import forget_left
+from warehouse.database import (
+    append,
+    high_water_session,
+    pipeline_database,
+    prepare_home,
+    refuse_other_kind,
+    refuse_other_kind_of_warehouse,
+    transaction,
+    utc_now,
+)
+from warehouse.durable import replace_json
 from warehouse.settings import Settings
-from warehouse.turns import forget_left
 
 if TYPE_CHECKING:
-    from sources.landing import Landed
-    from warehouse.turns import Turns
+    from pipeline.turns import Turns
+    from warehouse.landing import Landed
 
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
 # required. A person who waits at `make run` is told after the first number; the scheduler waits about an
@@ -86,7 +86,7 @@ def plan(
         # A run that is started again starts from nothing.
         shutil.rmtree(run_folder(settings, run_id))
         require_space(settings)
-        from warehouse.reference_checks import check_reference_rows
+        from expectations.reference_checks import check_reference_rows
         from warehouse.reference_data import ReferenceDataError, load_reference
         from warehouse.views import ensure_views
 
@@ -132,7 +132,7 @@ def plan(
             "reference_changed": changed,
             "started_at_utc": utc_now().isoformat(),
         }
-        write_json(run_folder(settings, run_id) / "plan.json", document)
+        replace_json(run_folder(settings, run_id) / "plan.json", document)
         if turns and turns.is_backfill:
             turns.work(settings.home)
         log.rows = sum(len(needed.items) for needed in plans.values())
@@ -167,9 +167,10 @@ def fetch(settings: Settings, run_id: str, number: int, *, patient: bool = False
 def _fetch_batch(
     settings: Settings, run_id: str, number: int, document: dict[str, Any], attempts_allowed: int
 ) -> dict[str, Any]:
-    from sources.landing import land, set_aside
-    from sources.protocol import Request, SourceError
+    from sources.protocol import SourceError
     from sources.registry import open_source
+    from warehouse.landing import land, set_aside
+    from warehouse.payloads import Request
 
     batch = document["batches"][number]
     dataset = batch["dataset"]
@@ -207,7 +208,7 @@ def _fetch_batch(
             done[name] = {"error": str(error), "kind": type(error).__name__}
             if error.retryable and DATASETS[dataset].awaited:
                 waiting.append(f"{name}: {error}")
-    write_json(path, done)
+    replace_json(path, done)
     if waiting and attempt < attempts_allowed:
         raise TryAgain(
             f"{source.name} did not answer for {len(waiting)} of {len(batch['items'])} {dataset} inputs:"
@@ -223,10 +224,10 @@ def _fetch_batch(
 
 def load(settings: Settings, run_id: str) -> dict[str, Any]:
     """Validate and load what was fetched; stop when a required input is missing or unreadable."""
-    from sources.landing import Landed
+    from pipeline.load import LoadReport, load_dataset
+    from pipeline.presence import passed_over_sentence, session_presence, sessions_passed_over
     from sources.registry import parse_payload
-    from warehouse.load import LoadReport, load_dataset
-    from warehouse.presence import passed_over_sentence, session_presence, sessions_passed_over
+    from warehouse.landing import Landed
 
     document = read_plan(settings, run_id)
     session = date.fromisoformat(document["session"])
@@ -308,7 +309,7 @@ def load(settings: Settings, run_id: str) -> dict[str, Any]:
             log.warnings = [f"{len(optional)} optional inputs missing or unreadable: {names}"]
         if presence.verdict == "late" and presence.required_without_bar:
             log.warnings.append(presence.sentence)
-        write_json(
+        replace_json(
             run_folder(settings, run_id) / "loaded.json",
             {"datasets": summary, "missing": sorted(optional.values())},
         )
@@ -332,8 +333,8 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
     Raises LeftToAnother when a run of a backfill is not the last, TryAgain while another run is between its
     build and its publication.
     """
+    from transforms.runner import ModelError, build_models
     from warehouse.catalog import load_catalog
-    from warehouse.models import ModelError, build_models
     from warehouse.publication import building_folder, copy_tables, new_publication
 
     document = read_plan(settings, run_id)
@@ -345,7 +346,7 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
                 target = max(target, _high_water(connection) or target)
                 held_until = _held_until(connection)
             target = turns.leave_to_another(settings.home, target, held_until)
-            write_json(run_folder(settings, run_id) / "plan.json", document | {"target": str(target)})
+            replace_json(run_folder(settings, run_id) / "plan.json", document | {"target": str(target)})
             built_by = _built_by(settings)
             if built_by:
                 turns.wait_for(built_by)
@@ -363,15 +364,15 @@ def build(settings: Settings, run_id: str, turns: Turns | None = None) -> dict[s
                 raise StepFailed(str(error)) from error
         (building_folder(settings) / ".run").write_text(run_id, encoding="utf-8")
         log.rows = sum(rows.values())
-        write_json(run_folder(settings, run_id) / "built.json", rows)
+        replace_json(run_folder(settings, run_id) / "built.json", rows)
     return {"rows": log.rows, "path": "built.json"}
 
 
 def audit(settings: Settings, run_id: str) -> dict[str, Any]:
     """Check the built publication; a critical failure stops it and names the rows."""
+    from datasets.freshness import input_freshness
     from expectations.gate import check_table
     from warehouse.catalog import load_catalog
-    from warehouse.freshness import input_freshness
     from warehouse.publication import attached_pipeline, copy_tables, opened_publication
 
     document = read_plan(settings, run_id)
@@ -398,7 +399,7 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
             append(connection, "ops.freshness", fresh)
         failed = [result for result in results if not result["passed"]]
         stale = [row for row in fresh if row["stale"]]
-        write_json(
+        replace_json(
             run_folder(settings, run_id) / "audited.json",
             {
                 "rules": len(results),
@@ -427,10 +428,10 @@ def audit(settings: Settings, run_id: str) -> dict[str, Any]:
 
 def publish(settings: Settings, run_id: str) -> dict[str, Any]:
     """Record the publication, export Parquet, draw the brief and move the link."""
+    from brief.headlines import headlines
     from brief.page import DrawingFailed, write_pages
     from warehouse import publication
     from warehouse.catalog import load_catalog
-    from warehouse.headlines import headlines
 
     document = read_plan(settings, run_id)
     target = date.fromisoformat(document["target"])
@@ -467,7 +468,7 @@ def publish(settings: Settings, run_id: str) -> dict[str, Any]:
                     raise StepFailed(
                         f"{error}. Nothing was published; the last publication stays in place."
                     ) from error
-            write_json(folder / "published.json", {"generation": generation, "headlines": sentences})
+            replace_json(folder / "published.json", {"generation": generation, "headlines": sentences})
             publication.move_into_place(settings, generation)
         # From here on each part may have been done by an attempt that was killed, and can be done again.
         sentences = json.loads((folder / "published.json").read_text(encoding="utf-8"))["headlines"]

@@ -30,11 +30,11 @@ from typing import BinaryIO
 
 import duckdb
 
+from operations.housekeeping import between_runs
 from warehouse.catalog import quoted
 from warehouse.database import HomeError, high_water_session, pipeline_database, refuse_other_kind
-from warehouse.housekeeping import between_runs
+from warehouse.durable import replace_durably
 from warehouse.publication import code_version
-from warehouse.run_record import replace_durably
 from warehouse.settings import Settings, SettingsError, environment
 
 FORMAT = 1

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from warehouse.plan_inputs import Backfill
-from warehouse.run_record import LeftToAnother, TryAgain, has_loaded, read_plan_of, replace_durably
+from pipeline.plan_inputs import Backfill
+from pipeline.run_record import LeftToAnother, TryAgain, has_loaded, read_plan_of
+from warehouse.durable import replace_durably
 
 # Airflow takes the ids in the address of a request, which has a limit.
 IDS_AT_ONCE = 50

@@ -1,0 +1,1 @@
+"""One run: its steps, what they hand over, and whose turn it is."""
