@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc
+from transforms.lib import fomc, month_averages
 from transforms.staging import fomc_moves
 
 SETTLEMENT_DAYS = """
@@ -83,7 +83,7 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
     averages[day, delivery - first_month] = 100.0 - to_floats(settlements["settle"])
 
     fixings = con.execute(fomc_moves.FIXINGS).df()
-    finals = fomc.compute_final_averages(
+    finals = month_averages.compute_final_averages(
         to_dates(fixings["observation_date"]),
         to_floats(fixings["value"]),
         first_month,
@@ -97,7 +97,7 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
     captured[month[inside]] = 100.0 - to_floats(captured_rows["settle"])[inside]
     finals = np.where(np.isfinite(finals), finals, captured)
 
-    refused = fomc.compute_refused(as_of_date, averages, finals, first_month)
+    refused = month_averages.compute_refused(as_of_date, averages, finals, first_month)
     every_day = to_dates(con.execute(SETTLEMENT_DAYS).df()["calendar_date"])
     place = np.searchsorted(every_day, as_of_date) - 1
     previous_date = np.where(place >= 0, every_day[np.maximum(place, 0)], np.datetime64("NaT", "D"))

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from transforms.lib import fomc
+from transforms.lib import fomc, meeting_path
 from transforms.lib.fomc import BoolArray, DateArray, FloatArray, IntArray, TextArray
 
 # Kuttner's scale factor D/(D - d) explodes at the end of a month: with seven days or fewer left, the next
@@ -257,7 +257,7 @@ def compute_fit(
         if int(usable.sum()) > basis.shape[1]:
             place = gap.argmax(axis=1)
             largest = gap[np.arange(index.size), place]
-            residual_bp[index] = np.where(largest < fomc.DUST_BP, 0.0, largest)
+            residual_bp[index] = np.where(largest < meeting_path.DUST_BP, 0.0, largest)
             worst[index] = np.where(residual_bp[index] > 0, grid[usable][place], -1)
     return Fit(residual_bp, worst, contracts, freedom)
 

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc, policy_inputs, policy_path
+from transforms.lib import fomc, meeting_path, policy_inputs, policy_path
 
 COLUMNS = [
     "as_of_date",
@@ -112,7 +112,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         market.known,
     )
     curve_reason = np.where(np.isnan(fit.residual_bp), "too_few_contracts", policy_inputs.NO_TEXT)
-    curve_reason = np.where(fit.residual_bp > fomc.FLAG_RESIDUAL_BP, "residual_above_10_bp", curve_reason)
+    curve_reason = np.where(
+        fit.residual_bp > meeting_path.FLAG_RESIDUAL_BP, "residual_above_10_bp", curve_reason
+    )
 
     lower, upper = _range_by_day(market, moves)
     reason = np.where(np.isnan(lower), "target_range_unknown", policy_inputs.NO_TEXT)

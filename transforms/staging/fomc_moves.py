@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc
+from transforms.lib import fomc, month_averages
 
 COLUMNS = [
     "as_of_date",
@@ -138,7 +138,7 @@ def build(con: duckdb.DuckDBPyConnection, method_version: str = fomc.METHOD_VERS
     averages[day, delivery - first_month] = 100.0 - _floats(settlements["settle"])
 
     fixings = con.execute(FIXINGS).df()
-    final_averages = fomc.compute_final_averages(
+    final_averages = month_averages.compute_final_averages(
         _dates(fixings["observation_date"]),
         _floats(fixings["value"]),
         first_month,
