@@ -42,6 +42,7 @@ order by as_of_date, meeting_number
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per settlement day, meeting and outcome, in that order."""
     return compute_probabilities(con.execute(MOVES).df(), fomc.METHOD_VERSION)
 
 
