@@ -29,10 +29,10 @@ MAX_FORWARD_AMPLIFICATION: Final = 4.0
 MAX_BACKWARD_AMPLIFICATION: Final = 10.0
 FLAG_AMPLIFICATION: Final = 4.0
 # Prices move in ticks of 0.0025 at least, so a true fraction of a move is never this small: what is left
-# below it is binary dust of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it
+# below it is rounding noise of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it
 # into a whole move.
-DUST_MOVES: Final = 1e-9
-DUST_BP: Final = 1e-9
+ROUNDING_MOVES: Final = 1e-9
+ROUNDING_BP: Final = 1e-9
 
 SOLVED_TEXT: Final[tuple[str | None, ...]] = (None, "anchor", "backward", "forward")
 _UNSOLVED, _ANCHOR, _BACKWARD, _FORWARD = range(4)
@@ -227,7 +227,7 @@ def _solve_forward(path: _Levels, months: _Months, month: int) -> None:
         path.why_start[level - 1] = np.where(np.isnan(price), absent, own_why)
     total, known = _weigh(values, spans, skip=None)
     gap = 100.0 * (price - total / length)
-    gap = np.where(np.abs(gap) < DUST_BP, 0.0, gap)
+    gap = np.where(np.abs(gap) < ROUNDING_BP, 0.0, gap)
     path.residual_bp[months.members[month]] = np.where(known & np.isfinite(price), gap, np.nan)
 
 
@@ -254,7 +254,7 @@ def _describe_path(levels: _Levels, shared: BoolArray) -> Path:
 
 
 def _weigh(values: FloatArray, spans: IntArray, skip: int | None) -> tuple[FloatArray, BoolArray]:
-    """Day-weighted sum of the levels of a month (without one of them), and where all that carry days are
+    """Day-weighted sum of the levels of a month (without one of them), and where all that have days are
     known.
     """
     total = np.zeros(values.shape[1])
@@ -267,7 +267,7 @@ def _weigh(values: FloatArray, spans: IntArray, skip: int | None) -> tuple[Float
 
 
 def clean_moves(moves: FloatArray) -> FloatArray:
-    """Expected moves within 1e-9 of a whole number are that number (see DUST_MOVES)."""
+    """Expected moves within 1e-9 of a whole number are that number (see ROUNDING_MOVES)."""
     whole = np.rint(moves)
-    cleaned: FloatArray = np.where(np.abs(moves - whole) < DUST_MOVES, whole + 0.0, moves)
+    cleaned: FloatArray = np.where(np.abs(moves - whole) < ROUNDING_MOVES, whole + 0.0, moves)
     return cleaned

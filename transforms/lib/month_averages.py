@@ -24,8 +24,8 @@ TextArray = NDArray[np.object_]
 STALE_DAYS: Final = 10
 STALE_CURVE_MOVE_PCT: Final = 0.10
 # The widest true step between neighbouring months since 1999 is 0.98 (January 2008).
-WILD_STEP_PCT: Final = 1.5
-WILD_STEP_PER_GAP_MONTH_PCT: Final = 0.5
+OUTLIER_STEP_PCT: Final = 1.5
+OUTLIER_STEP_PER_GAP_MONTH_PCT: Final = 0.5
 REFERENCE_MONTHS: Final = 6
 
 
@@ -92,7 +92,7 @@ def compute_refused(
 
     Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten
     settlement days on which the contract had a price, while the median of the six nearest later months
-    moved 10 bp or more); and wild ones: more than 1.5 points away from the nearest believed month before
+    moved 10 bp or more); and outliers: more than 1.5 points away from the nearest believed month before
     (half a point more per month in between). The current month is compared with the month that has just
     expired. The near months are never stale: with no meeting ahead of them they do stand still.
     """
@@ -112,9 +112,9 @@ def compute_refused(
         inside = month < months
         column = np.minimum(month, months - 1)
         value = averages_pct[rows, column]
-        limit = WILD_STEP_PCT + WILD_STEP_PER_GAP_MONTH_PCT * (month - last_month - 1)
-        wild = inside & (np.abs(value - last) > limit)
-        refused[rows[wild], column[wild]] = True
+        limit = OUTLIER_STEP_PCT + OUTLIER_STEP_PER_GAP_MONTH_PCT * (month - last_month - 1)
+        outlier = inside & (np.abs(value - last) > limit)
+        refused[rows[outlier], column[outlier]] = True
         believed = inside & np.isfinite(value) & ~refused[rows, column]
         last = np.where(believed, value, last)
         last_month = np.where(believed, month, last_month)

@@ -157,9 +157,9 @@ def compute_far_averages(as_of_date: DateArray, averages_pct: FloatArray, first_
         column = np.minimum(month, months - 1)
         value = np.where(month < months, averages_pct[rows, column], np.nan)
         limit = FAR_STEP_PCT + FAR_STEP_PER_GAP_MONTH_PCT * (month - last_month - 1)
-        wild = (lead >= FAR_LEAD_MONTHS) & (np.abs(value - last) > limit)
-        believed[rows[wild], column[wild]] = np.nan
-        there = np.isfinite(value) & ~wild
+        outlier = (lead >= FAR_LEAD_MONTHS) & (np.abs(value - last) > limit)
+        believed[rows[outlier], column[outlier]] = np.nan
+        there = np.isfinite(value) & ~outlier
         last = np.where(there, value, last)
         last_month = np.where(there, month, last_month)
     return believed
@@ -270,7 +270,7 @@ def _fit_group(fit: Fit, index: IntArray, grid: IntArray, values: FloatArray, sh
     if int(usable.sum()) > basis.shape[1]:
         place = gap.argmax(axis=1)
         largest = gap[np.arange(index.size), place]
-        fit.residual_bp[index] = np.where(largest < meeting_path.DUST_BP, 0.0, largest)
+        fit.residual_bp[index] = np.where(largest < meeting_path.ROUNDING_BP, 0.0, largest)
         fit.month[index] = np.where(fit.residual_bp[index] > 0, grid[usable][place], -1)
 
 

@@ -81,7 +81,7 @@ def fit_rolling(
 
     With `weights` (one per row of the window, oldest first) the fit is weighted least squares and the scores
     of the sandwich are weight · x · e, as in statsmodels' WLS. With `min_observations` below `window` the
-    first windows are shorter: rows before the series began have weight nought.
+    first windows are shorter: rows before the series began have weight zero.
     """
     response = np.ascontiguousarray(response, dtype=np.float64)
     factors = np.asarray(factors, dtype=np.float64)
@@ -220,7 +220,7 @@ def _fit_block(
     moments, largest = _moments(windows, mean, row_weight)
     starts = _row_starts(series)
     square = np.stack([moments[starts[a]] for a in range(series)])
-    # Square sum about nought = variation about the mean + weight · mean².
+    # Square sum about zero = variation about the mean + weight · mean².
     varies = square > MIN_VARIATION_SHARE * (square + scale_weight * mean * mean)
     sound: npt.NDArray[np.bool_] = np.asarray(varies.all(axis=0))
     sound &= (largest <= MAX_SINGLE_ROW_SHARE * square[1:]).all(axis=0)

@@ -80,6 +80,6 @@ def change_since(values: FloatArray, dates: np.ndarray, earlier: np.ndarray) -> 
     place = np.searchsorted(dates, earlier, side="right") - 1
     found = np.maximum(place, 0)
     fits = (place >= 0) & ((earlier - dates[found]).astype(np.int64) <= LONGEST_GAP_DAYS)
-    # differences of decimals carry float dust: 4.1 - 4.2 is not -0.1
+    # differences of decimals carry rounding noise: 4.1 - 4.2 is not -0.1
     change: FloatArray = np.where(fits, np.round(values - values[found], 9) + 0.0, np.nan)
     return change

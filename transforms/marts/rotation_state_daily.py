@@ -30,8 +30,8 @@ from transforms.lib.relative_rotation import (
 )
 from transforms.lib.session_grid import DateArray, SessionGrid, load_session_grid
 
-# Weeks are numbered from Monday to Sunday. Whether a session is the last of its week is the calendar's
-# knowledge, not that of the prices: on a Wednesday it is known that Thursday is a session.
+# Weeks are numbered from Monday to Sunday. Whether a session is the last of its week is read from the
+# calendar, not from the prices: on a Wednesday it is known that Thursday is a session.
 WEEKS = """
     select
         date_diff('week', date '1990-01-01', calendar_date) as week,
