@@ -124,7 +124,7 @@ def test_cme_worked_example_solves_september_2022_from_its_own_contract() -> Non
 
 
 def test_live_rule_starts_september_2022_from_the_final_settlement_of_august() -> None:
-    """The rule of the live table the same day: August's final settlement, 97.67, is the start: 8 % and 92 %."""
+    """The rule of the live table that day: August's final settlement, 97.67, is the start: 8 % and 92 %."""
     path = solve("2022-08", [2.33, 2.5525, 3.0600, None], ["2022-09-21", "2022-11-02"])
     assert table(path, 0) == pytest.approx({2: 0.08, 3: 0.92}, abs=1e-9)
     assert path.solved[0, 0] == "anchor" and path.amplification[0, 0] == 1.0

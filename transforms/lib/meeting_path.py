@@ -29,8 +29,8 @@ MAX_FORWARD_AMPLIFICATION: Final = 4.0
 MAX_BACKWARD_AMPLIFICATION: Final = 10.0
 FLAG_AMPLIFICATION: Final = 4.0
 # Prices move in ticks of 0.0025 at least, so a true fraction of a move is never this small: what is left
-# below it is rounding noise of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn it
-# into a whole move.
+# below it is rounding noise of decimal prices ((3.78 - 4.03) / 0.25 falls below -1), and floor() would turn
+# it into a whole move.
 ROUNDING_MOVES: Final = 1e-9
 ROUNDING_BP: Final = 1e-9
 

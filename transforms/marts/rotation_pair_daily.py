@@ -6,7 +6,8 @@ spread_pp = 100·(r_k(base) − r_k(quote)); ratio_return_pct = 100·((base/quot
 the rest in transforms/lib/history.py.
 
 Caveat: a session whose counterpart k sessions back is missing keeps its row with a NULL spread and is not
-part of the history; the history is as long as the warehouse's own, so "a record" means since history_start_date.
+part of the history; the history is as long as the warehouse's own, so "a record" means since
+history_start_date.
 """
 
 from __future__ import annotations

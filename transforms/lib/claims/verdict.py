@@ -75,7 +75,15 @@ class Verdict:
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """Recompute a claim by its own parameters, then by its further readings, until one agrees."""
+    """Recompute a claim by its own parameters, then by its further readings, until one agrees.
+
+    Args:
+        claim: the published figure.
+        evidence: the publication.
+
+    Returns:
+        not_computable when the claim's own reading cannot be computed and no other agrees.
+    """
     metric = METRICS[claim.metric].function
     first: Finding | None = None
     problem = ""
