@@ -94,7 +94,7 @@ def fill(con: duckdb.DuckDBPyConnection, full_name: str, rows: pd.DataFrame) -> 
 
 
 def fill_reference(con: duckdb.DuckDBPyConnection, *names: str) -> None:
-    """Fill `ref.<name>` with the project's own rows, as the pipeline loads them; by default every ref table."""
+    """Fill `ref.<name>` with the project's own rows, as the pipeline loads them; by default all."""
     for name in names or [table.name for table in load_catalog().in_schema("ref")]:
         create(con, f"ref.{name}")
         con.execute(f"delete from ref.{name}")

@@ -9,8 +9,10 @@ In: one folder a case, `tests/models/<schema>/<table>/<case>/`:
 
 Keys of case.yml: `description` (what the case shows), `computed` (how the expected figures were computed:
 not by the model), `session`; optional: `cutoff` (UTC; by default the pipeline's own for the session),
-`data_source` (files), `reference` (ref tables that are filled with the project's own rows), `where` (SQL: the
-rows that expect.csv lists; by default all of the table), `tolerance` (relative, of DOUBLE; by default 1e-9).
+`data_source` (files), `reference` (ref tables that are filled with the project's own rows), `hold` (given
+tables whose rows stand on every NYSE session until the next row of the same key, so that a long history is a
+few lines; a row without any value ends it), `where` (SQL: the rows that expect.csv lists; by default all of
+the table), `tolerance` (relative, of DOUBLE; by default 1e-9).
 
 The model is built by the pipeline's runner with those of its ancestors that lead to a given table; every
 other table is empty. A cell of expect.csv that starts with `=` is arithmetic, so that a figure can show its
@@ -29,16 +31,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import yaml
 
-from tests.model_fixture import create, empty_warehouse, fill, fill_reference
+from tests.model_fixture import create, empty_warehouse, fill, fill_reference, project_reference
 from transforms.runner import build_models, models_to_build
 from warehouse.catalog import Table, load_catalog, quoted
 
 FOLDER = Path(__file__).resolve().parent / "models"
 REQUIRED_KEYS = {"description", "computed", "session"}
-OPTIONAL_KEYS = {"cutoff", "data_source", "reference", "where", "tolerance"}
+OPTIONAL_KEYS = {"cutoff", "data_source", "reference", "hold", "where", "tolerance"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 # Differences of equal floats leave dust beside an expected 0.
 ABSOLUTE_TOLERANCE = 1e-11
@@ -59,6 +62,7 @@ class Case:
     cutoff: dt.datetime | None = None
     data_source: str = "files"
     reference: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
     where: str = "true"
     tolerance: float = 1e-9
     given: dict[str, Path] = field(default_factory=dict)
@@ -102,6 +106,7 @@ def read_case(folder: Path) -> Case:
         session=str(entry["session"]),
         cutoff=dt.datetime.fromisoformat(str(entry["cutoff"])) if "cutoff" in entry else None,
         reference=tuple(entry.get("reference", ())),
+        hold=tuple(entry.get("hold", ())),
         given=given,
         **options,
     )
@@ -128,7 +133,8 @@ def check_case(case: Case) -> None:
 def build_case(con: duckdb.DuckDBPyConnection, case: Case) -> None:
     """Fill the given tables and build the model with those of its ancestors that lead to a given table."""
     for name, path in case.given.items():
-        fill(con, name, _text_rows(path))
+        rows = _text_rows(path)
+        fill(con, name, _on_every_session(rows, load_catalog()[name], case) if name in case.hold else rows)
     fill_reference_of(con, case)
     given = {name for name in case.given if load_catalog()[name].model is not None}
     for table in models_to_build(case.table.full_name, given):
@@ -170,6 +176,23 @@ def _text_rows(path: Path) -> pd.DataFrame:
     return frame.where(frame != "", None)
 
 
+def _on_every_session(rows: pd.DataFrame, table: Table, case: Case) -> pd.DataFrame:
+    """Each row again on every NYSE session until the next row of its key, the last until the case's session."""
+    [date] = [
+        column.name for column in table.columns if column.name in table.grain and column.type == "DATE"
+    ]
+    keys = [name for name in table.grain if name in rows.columns and name != date]
+    values = [name for name in rows.columns if name not in (*keys, date)]
+    calendar = project_reference("calendar")
+    sessions = calendar.loc[calendar["is_nyse_session"], "calendar_date"].dt.strftime("%Y-%m-%d")
+    parts = []
+    for _, own in rows.groupby(keys, sort=False) if keys else [((), rows)]:
+        days = sessions[(sessions >= own[date].min()) & (sessions <= case.session)]
+        place = np.searchsorted(own[date].to_numpy(dtype=str), days.to_numpy(dtype=str), side="right") - 1
+        parts.append(own.iloc[place].assign(**{date: days.to_numpy()}))
+    return pd.concat(parts, ignore_index=True).dropna(subset=values, how="all")
+
+
 def _expected_rows(con: duckdb.DuckDBPyConnection, case: Case) -> tuple[list[tuple[Any, ...]], str]:
     """The rows of expect.csv in the table's types, and the columns compared as SQL."""
     path = case.folder / "expect.csv"
@@ -202,7 +225,7 @@ def _calculated(con: duckdb.DuckDBPyConnection, path: Path, cell: str | None) ->
 def _differences(
     case: Case, names: list[str], expected: list[tuple[Any, ...]], got: list[tuple[Any, ...]]
 ) -> list[dict[str, str]]:
-    """One entry per row that is missing, unexpected or different, in words; and one when the order differs."""
+    """One entry per row that is missing, unexpected or different, in words; one for a wrong order."""
     places = [names.index(name) for name in case.table.grain]
 
     def key(row: tuple[Any, ...]) -> tuple[Any, ...]:

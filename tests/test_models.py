@@ -1,4 +1,4 @@
-"""Every model from given rows to expected rows: the cases in `tests/models/` (see `tests/models_harness.py`)."""
+"""Every model from given to expected rows: the cases in `tests/models/` (see `tests/models_harness.py`)."""
 
 from __future__ import annotations
 
