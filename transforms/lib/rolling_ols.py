@@ -155,7 +155,8 @@ def fit_rolling_orthogonalised(
     present = np.zeros(padding + rows)
     present[padding:] = 1.0
     held = np.ascontiguousarray(_sliding(present, window).T)  # (window, C): one row per position
-    windows = np.ascontiguousarray(np.moveaxis(_sliding(data, window), 2, 1))  # (series, window, C)
+    # a copy even of a single window: the view is read-only
+    windows = np.array(np.moveaxis(_sliding(data, window), 2, 1), order="C")  # (series, window, C)
     x, y = windows[on + 1], windows[target + 1]
     total_x, total_y, number = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for offset in range(window):
