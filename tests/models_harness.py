@@ -9,10 +9,10 @@ In: one folder a case, `tests/models/<schema>/<table>/<case>/`:
 
 Keys of case.yml: `description` (what the case shows), `computed` (how the expected figures were computed:
 not by the model), `session`; optional: `cutoff` (UTC; by default the pipeline's own for the session),
-`data_source` (files), `reference` (ref tables that are filled with the project's own rows), `hold` (given
-tables whose rows stand on every NYSE session until the next row of the same key, so that a long history is a
-few lines; a row without any value ends it), `where` (SQL: the rows that expect.csv lists; by default all of
-the table), `tolerance` (relative, of DOUBLE; by default 1e-9).
+`data_source` (files), `reference` (ref tables that are filled with the project's own rows), `empty` (models
+that are not built but empty), `hold` (given tables whose rows stand on every NYSE session until the next row
+of the same key, so that a long history is a few lines; a row without any value ends it), `where` (SQL: the
+rows that expect.csv lists; by default all of the table), `tolerance` (relative, of DOUBLE; by default 1e-9).
 
 The model is built by the pipeline's runner with those of its ancestors that lead to a given table; every
 other table is empty. A cell of expect.csv that starts with `=` is arithmetic, so that a figure can show its
@@ -41,7 +41,7 @@ from warehouse.catalog import Table, load_catalog, quoted
 
 FOLDER = Path(__file__).resolve().parent / "models"
 REQUIRED_KEYS = {"description", "computed", "session"}
-OPTIONAL_KEYS = {"cutoff", "data_source", "reference", "hold", "where", "tolerance"}
+OPTIONAL_KEYS = {"cutoff", "data_source", "reference", "empty", "hold", "where", "tolerance"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 # Differences of equal floats leave dust beside an expected 0.
 ABSOLUTE_TOLERANCE = 1e-11
@@ -62,6 +62,7 @@ class Case:
     cutoff: dt.datetime | None = None
     data_source: str = "files"
     reference: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     hold: tuple[str, ...] = ()
     where: str = "true"
     tolerance: float = 1e-9
@@ -99,14 +100,16 @@ def read_case(folder: Path) -> Case:
     unknown, missing = set(entry) - REQUIRED_KEYS - OPTIONAL_KEYS, REQUIRED_KEYS - set(entry)
     if unknown or missing:
         raise CaseError(f"{folder}/case.yml: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}")
-    options = {key: entry[key] for key in ("data_source", "where", "tolerance") if key in entry}
+    options = {key: entry[key] for key in ("data_source", "where") if key in entry}
     return Case(
         folder,
         catalog[full_name],
         session=str(entry["session"]),
         cutoff=dt.datetime.fromisoformat(str(entry["cutoff"])) if "cutoff" in entry else None,
         reference=tuple(entry.get("reference", ())),
+        empty=tuple(entry.get("empty", ())),
         hold=tuple(entry.get("hold", ())),
+        tolerance=float(entry.get("tolerance", 1e-9)),
         given=given,
         **options,
     )
@@ -136,7 +139,9 @@ def build_case(con: duckdb.DuckDBPyConnection, case: Case) -> None:
         rows = _text_rows(path)
         fill(con, name, _on_every_session(rows, load_catalog()[name], case) if name in case.hold else rows)
     fill_reference_of(con, case)
-    given = {name for name in case.given if load_catalog()[name].model is not None}
+    for name in case.empty:
+        create(con, name)
+    given = {name for name in (*case.given, *case.empty) if load_catalog()[name].model is not None}
     for table in models_to_build(case.table.full_name, given):
         if table is not case.table and not _leads_to(table, case, given):
             create(con, table.full_name)
@@ -178,9 +183,7 @@ def _text_rows(path: Path) -> pd.DataFrame:
 
 def _on_every_session(rows: pd.DataFrame, table: Table, case: Case) -> pd.DataFrame:
     """Each row again on every NYSE session until the next row of its key, the last until the case's session."""
-    [date] = [
-        column.name for column in table.columns if column.name in table.grain and column.type == "DATE"
-    ]
+    [date] = [column.name for column in table.columns if column.name in table.grain and column.type == "DATE"]
     keys = [name for name in table.grain if name in rows.columns and name != date]
     values = [name for name in rows.columns if name not in (*keys, date)]
     calendar = project_reference("calendar")
