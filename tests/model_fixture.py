@@ -114,6 +114,37 @@ def build(con: duckdb.DuckDBPyConnection, full_name: str) -> pd.DataFrame:
     return con.execute(f"from {full_name}").df()
 
 
+def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Add raw prices and build staging.equity_prices from all of them.
+
+    Args:
+        con: A warehouse with `ref.calendar` filled; symbols that ref.instruments lacks are added to it.
+        rows: symbol, session_date, close and any other columns of raw.equity_prices. Rows without a close are
+            left out; `previous_adj_close` is the `adj_close` of the symbol's row before, as in one payload.
+    """
+    served = rows.dropna(subset=["close"]).sort_values(["symbol", "session_date"])
+    if "adj_close" in served.columns:
+        served = served.assign(previous_adj_close=served.groupby("symbol")["adj_close"].shift(1))
+    known = {symbol for (symbol,) in con.execute("select symbol from ref.instruments").fetchall()}
+    new = sorted(set(served["symbol"]) - known)
+    if new:
+        fill(con, "ref.instruments", pd.DataFrame({"symbol": new}))
+    fill(con, "raw.equity_prices", served)
+    build(con, "staging.equity_prices")
+
+
+def add_observations(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Add raw observations and build staging.fred_observations from all of them.
+
+    Args:
+        con: A warehouse.
+        rows: series_id, observation_date, value; each is available 20 hours after its day began.
+    """
+    available = pd.to_datetime(rows["observation_date"]) + pd.Timedelta(hours=20)
+    fill(con, "raw.fred_observations", rows.assign(available_at_utc=available))
+    build(con, "staging.fred_observations")
+
+
 @functools.cache
 def _loaded_reference() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
