@@ -107,11 +107,27 @@ def project_reference(name: str) -> pd.DataFrame:
     return _loaded_reference().execute(f"from ref.{name}").df()
 
 
+def project_warehouse(session: str) -> duckdb.DuckDBPyConnection:
+    """The project's own reference rows, and no data."""
+    con = empty_warehouse(session)
+    fill_reference(con)
+    for name in ("staging.equity_prices", "staging.fred_observations"):
+        create(con, name)
+    return con
+
+
 def build(con: duckdb.DuckDBPyConnection, full_name: str) -> pd.DataFrame:
     """Build one model from what the warehouse holds, by the pipeline's runner, and return its rows."""
     con.execute(f"drop table if exists {full_name}")
     build_model(con, load_catalog()[full_name])
     return con.execute(f"from {full_name}").df()
+
+
+def assert_prefix_is_equal(long: pd.DataFrame, short: pd.DataFrame, keys: list[str]) -> None:
+    """Every row of the shorter run is in the longer one, bit for bit."""
+    assert len(short) > 0
+    joined = short[keys].merge(long, on=keys, how="left", sort=False)
+    pd.testing.assert_frame_equal(joined[list(short.columns)], short, check_exact=True)
 
 
 def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
@@ -131,6 +147,21 @@ def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
         fill(con, "ref.instruments", pd.DataFrame({"symbol": new}))
     fill(con, "raw.equity_prices", served)
     build(con, "staging.equity_prices")
+
+
+def add_closes(con: duckdb.DuckDBPyConnection, symbol: str, first: str, closes: list[float]) -> list[dt.date]:
+    """Add closes of one symbol on consecutive sessions (NaN = no row on that one); returns the sessions."""
+    days = [
+        day
+        for (day,) in con.execute(
+            "select calendar_date from ref.calendar where is_nyse_session and calendar_date >= ? order by 1"
+            " limit ?",
+            [first, len(closes)],
+        ).fetchall()
+    ]
+    frame = pd.DataFrame({"symbol": symbol, "session_date": pd.to_datetime(days), "close": closes})
+    add_prices(con, frame.assign(high=frame["close"], dividend=0.0))
+    return days
 
 
 def add_observations(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:

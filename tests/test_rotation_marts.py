@@ -1,4 +1,4 @@
-"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on the simulated market."""
+"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on a simulated market."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _values(series: pd.Series) -> list[float | None]:
     return [None if pd.isna(value) else float(value) for value in series]
 
 
-# -- instrument_daily by hand ---------------------------------------------------------------------------
+# -- instrument_daily by hand -----------------------------------------------------------------------------
 
 
 def test_k_session_returns_count_sessions_not_rows() -> None:
@@ -274,9 +274,7 @@ def market() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_simulated_grains_are_unique_and_numbers_finite(market: duckdb.DuckDBPyConnection) -> None:
     for model, grain in GRAINS.items():
-        rows, keys = market.execute(f"select count(*), count(distinct ({grain})) from {model}").fetchall()[
-            0
-        ]
+        rows, keys = market.execute(f"select count(*), count(distinct ({grain})) from {model}").fetchall()[0]
         assert rows == keys > 0
         doubles = [c for c, kind, *_ in market.execute(f"describe {model}").fetchall() if kind == "DOUBLE"]
         bad = " or ".join(f"not isfinite({column})" for column in doubles)
