@@ -107,11 +107,73 @@ def project_reference(name: str) -> pd.DataFrame:
     return _loaded_reference().execute(f"from ref.{name}").df()
 
 
+def project_warehouse(session: str) -> duckdb.DuckDBPyConnection:
+    """The project's own reference rows, and no data."""
+    con = empty_warehouse(session)
+    fill_reference(con)
+    for name in ("staging.equity_prices", "staging.fred_observations"):
+        create(con, name)
+    return con
+
+
 def build(con: duckdb.DuckDBPyConnection, full_name: str) -> pd.DataFrame:
     """Build one model from what the warehouse holds, by the pipeline's runner, and return its rows."""
     con.execute(f"drop table if exists {full_name}")
     build_model(con, load_catalog()[full_name])
     return con.execute(f"from {full_name}").df()
+
+
+def assert_prefix_is_equal(long: pd.DataFrame, short: pd.DataFrame, keys: list[str]) -> None:
+    """Every row of the shorter run is in the longer one, bit for bit."""
+    assert len(short) > 0
+    joined = short[keys].merge(long, on=keys, how="left", sort=False)
+    pd.testing.assert_frame_equal(joined[list(short.columns)], short, check_exact=True)
+
+
+def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Add raw prices and build staging.equity_prices from all of them.
+
+    Args:
+        con: A warehouse with `ref.calendar` filled; symbols that ref.instruments lacks are added to it.
+        rows: symbol, session_date, close and any other columns of raw.equity_prices. Rows without a close are
+            left out; `previous_adj_close` is the `adj_close` of the symbol's row before, as in one payload.
+    """
+    served = rows.dropna(subset=["close"]).sort_values(["symbol", "session_date"])
+    if "adj_close" in served.columns:
+        served = served.assign(previous_adj_close=served.groupby("symbol")["adj_close"].shift(1))
+    known = {symbol for (symbol,) in con.execute("select symbol from ref.instruments").fetchall()}
+    new = sorted(set(served["symbol"]) - known)
+    if new:
+        fill(con, "ref.instruments", pd.DataFrame({"symbol": new}))
+    fill(con, "raw.equity_prices", served)
+    build(con, "staging.equity_prices")
+
+
+def add_closes(con: duckdb.DuckDBPyConnection, symbol: str, first: str, closes: list[float]) -> list[dt.date]:
+    """Add closes of one symbol on consecutive sessions (NaN = no row on that one); returns the sessions."""
+    days = [
+        day
+        for (day,) in con.execute(
+            "select calendar_date from ref.calendar where is_nyse_session and calendar_date >= ? order by 1"
+            " limit ?",
+            [first, len(closes)],
+        ).fetchall()
+    ]
+    frame = pd.DataFrame({"symbol": symbol, "session_date": pd.to_datetime(days), "close": closes})
+    add_prices(con, frame.assign(high=frame["close"], dividend=0.0))
+    return days
+
+
+def add_observations(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Add raw observations and build staging.fred_observations from all of them.
+
+    Args:
+        con: A warehouse.
+        rows: series_id, observation_date, value; each is available 20 hours after its day began.
+    """
+    available = pd.to_datetime(rows["observation_date"]) + pd.Timedelta(hours=20)
+    fill(con, "raw.fred_observations", rows.assign(available_at_utc=available))
+    build(con, "staging.fred_observations")
 
 
 @functools.cache

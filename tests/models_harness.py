@@ -182,7 +182,7 @@ def _text_rows(path: Path) -> pd.DataFrame:
 
 
 def _on_every_session(rows: pd.DataFrame, table: Table, case: Case) -> pd.DataFrame:
-    """Each row again on every NYSE session until the next row of its key, the last until the case's session."""
+    """Each row on every NYSE session until the next row of its key, the last until the case's session."""
     [date] = [column.name for column in table.columns if column.name in table.grain and column.type == "DATE"]
     keys = [name for name in table.grain if name in rows.columns and name != date]
     values = [name for name in rows.columns if name not in (*keys, date)]
