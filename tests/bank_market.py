@@ -1,8 +1,8 @@
 """What the bank marts read, of a whole market, and what must hold of them on any.
 
-In: prices and yields of the simulated market, which every clone has, or of the recorded one. What futures did
-is made up here (the Fed marts have tests of their own). Out: warehouses as in `tests/model_fixture.py` with the
-bank marts built; `CHECKS`.
+In: prices and yields of the simulated market, which every clone has, or of the recorded one. What futures
+did is made up here (the Fed marts have tests of their own). Out: warehouses as in `tests/model_fixture.py`
+with the bank marts built; `CHECKS`.
 """
 
 from __future__ import annotations

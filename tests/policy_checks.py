@@ -1,7 +1,7 @@
 """What must hold of the Fed marts on any market, however clean or messy its prices are.
 
-In: a warehouse of `tests/policy_market.py` with every Fed mart built. `CHECKS` runs on the simulated market in
-every clone and on the recorded one where it is.
+In: a warehouse of `tests/policy_market.py` with every Fed mart built. `CHECKS` runs on the simulated market
+in every clone and on the recorded one where it is.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In: prices by delivery month and day (`add_settlements`), constant rates (`add_rate`), the simulated market,
 which every clone has, or the recorded one (`tests/recorded_data.py`). Out: warehouses as in
-`tests/model_fixture.py`: raw rows, the project's meetings, events and calendar, models built by the pipeline's
-runner. A whole market is filled once; the cut-off of its session decides what a build sees of it.
+`tests/model_fixture.py`: raw rows, the project's meetings, events and calendar, models built by the
+pipeline's runner. A whole market is filled once; the cut-off of its session decides what a build sees.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def test_published_values_do_not_change_when_later_days_arrive() -> None:
 
 
 def test_estimates_find_what_the_simulated_banks_were_made_to_do() -> None:
-    """Its script says that banks lose 0.9 % for 10 bp more from late 2023 on, and gained from 2009 to 2022."""
+    """Its script: banks lose 0.9 % for 10 bp more from late 2023 on, and gained from 2009 to 2022."""
     rows = simulated_banks().execute("""
         select year(session_date), median(beta_y2_only), median(t_y2_only)
         from marts.bank_sensitivity_daily where entity_id = 'KRE' and year(session_date) in (2012, 2025)

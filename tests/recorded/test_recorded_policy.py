@@ -214,8 +214,8 @@ def test_wild_and_placeholder_prices_of_2000_and_2001_are_refused() -> None:
     refused = (
         recorded_policy()
         .execute(
-            "select year(as_of_date), count(*) from staging.fomc_moves where reason = 'price_refused' group by"
-            " all order by all"
+            "select year(as_of_date), count(*) from staging.fomc_moves where reason = 'price_refused'"
+            " group by all order by all"
         )
         .fetchall()
     )

@@ -102,7 +102,7 @@ def test_mark_covers_what_it_says() -> None:
 
 
 def test_mark_turned_before_march_2023_ended() -> None:
-    """Yields fell by over a point in the days around 2023-03-10: bonds gained, as the 1-3 year bucket shows."""
+    """Yields fell by over a point around 2023-03-10: bonds gained, as the 1-3 year bucket shows."""
     rows = dict(
         mark()
         .execute("""
