@@ -165,14 +165,14 @@ def test_september_2024_cut_was_priced_in_full_on_16_july() -> None:
     assert len(cut) == 46 and all(prob is not None for prob in cut.values())
     assert cut["2024-07-10"] < 0.75 < 0.9 < cut["2024-07-11"] < 1.0  # the CPI day
     assert cut["2024-07-16"] == 1.0
-    june = meeting_row(recorded_policy(), "2024-06-12", "2024-06-12")
+    june = meeting_row("2024-06-12", "2024-06-12")
     assert june["solved"] == "forward" and june["hold_prob"] == 1.0  # May's contract, expired, from April's
 
 
 def test_contract_that_stopped_being_captured_is_missing() -> None:
     """ZQQ24 ends 2024-08-16: on the 19th September's start is solved from September's own contract."""
-    assert meeting_row(recorded_policy(), "2024-08-16", "2024-09-18")["solved"] == "anchor"
-    assert meeting_row(recorded_policy(), "2024-08-19", "2024-09-18")["solved"] == "backward"
+    assert meeting_row("2024-08-16", "2024-09-18")["solved"] == "anchor"
+    assert meeting_row("2024-08-19", "2024-09-18")["solved"] == "backward"
 
 
 def test_march_2020() -> None:
@@ -192,7 +192,7 @@ def test_march_2020() -> None:
         "2020-03-18",
         "2020-04-29",
     ]
-    assert meeting_row(recorded_policy(), "2020-03-04", "2020-03-18")["reason"] == "two_decisions_in_month"
+    assert meeting_row("2020-03-04", "2020-03-18")["reason"] == "two_decisions_in_month"
     # the level between the two decisions, solved from March's price, is close to what was fixed then (1.09)
     between = (
         recorded_policy()
