@@ -903,13 +903,13 @@ def test_point_in_time_versions_of_one_load(
         == staged(home, "2024-06-20", "UNRATE", "2024-04-01") + 1.0
     )
     versions = home.rows("""
-        select value, available_at_utc from raw.fred_observations 
+        select value, available_at_utc from raw.fred_observations
             where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
     """)
     server.feed.as_of = date(2024, 8, 30)
     home.run([("fred", "UNRATE")], date(2024, 8, 30), trailing=True)
     both = home.rows("""
-        select value, available_at_utc from raw.fred_observations 
+        select value, available_at_utc from raw.fred_observations
             where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
     """)
     assert len(versions) == 1 and len(both) == 2 and both[0] == versions[0]

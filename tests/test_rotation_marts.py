@@ -1,4 +1,4 @@
-"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on a simulated market."""
+"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on a simulated one."""
 
 from __future__ import annotations
 
