@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
+.PHONY: run model test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ status: $(VENV)/.installed ## Is the publication fresh and sound?
 
 digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole content
 	@$(RUN) -m cli.digest
+
+model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on the home's data and show it
+	@$(RUN) -m cli.model "$(M)"
 
 test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
 	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile

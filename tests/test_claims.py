@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 
 from expectations.reference_checks import check_reference_rows
-from tests.reference_fixture import built, empty_table, recorded, synthetic
-from tests.replay_fixture import replay_dir
-from tests.test_rotation_state import _prices
+from tests.market_fixture import simulated
+from tests.model_fixture import add_closes, build, create, project_warehouse, set_session
 from transforms.lib.claims.evidence import Evidence, Finding
 from transforms.lib.claims.metrics import METRICS
 from transforms.lib.claims.parameters import parse_other_bases, parse_parameters, unit_of_last_digit
@@ -99,12 +98,10 @@ def _evidence() -> Evidence:
     """IWM rises by 1 % a session to 110 at the end; its high of the last session is 3 above; SPY does not
     move.
     """
-    con = synthetic("2024-07-16")
-    con.execute(
-        "create table marts.instrument_daily (symbol varchar, session_date date, total_return_index double)"
-    )
-    days = _prices(con, "IWM", "2024-07-01", [100.0, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110])
-    _prices(con, "SPY", "2024-07-01", [400.0] * 11)
+    con = project_warehouse("2024-07-16")
+    create(con, "marts.instrument_daily")
+    days = add_closes(con, "IWM", "2024-07-01", [100.0, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110])
+    add_closes(con, "SPY", "2024-07-01", [400.0] * 11)
     assert days[-1] == dt.date(2024, 7, 16)
     con.execute("update staging.equity_prices set high = close + 3, low = close - 3 where symbol = 'IWM'")
     con.execute("update staging.equity_prices set low = close where symbol = 'SPY'")
@@ -161,17 +158,15 @@ def test_a_reading_after_the_publication_is_not_tried() -> None:
 
 
 def test_best_since_names_the_days_that_the_session_allows() -> None:
-    con = synthetic("2024-07-16")
+    con = project_warehouse("2024-07-16")
     # one-session returns: +5 %, +3 %, +4 %, then 0 and at last +2 %, with a high of +4.5 % and a low of +1 %
     closes = [100.0, 105, 108.15, 112.476, 112.476, 114.72552]
-    days = _prices(con, "IWM", "2024-07-09", closes)
+    days = add_closes(con, "IWM", "2024-07-09", closes)
     con.execute(
         "update staging.equity_prices set high = 112.476 * 1.045, low = 112.476 * 1.01 where session_date ="
         " '2024-07-16'"
     )
-    con.execute(
-        "create table marts.instrument_daily (symbol varchar, session_date date, total_return_index double)"
-    )
+    create(con, "marts.instrument_daily")
     own = {"base": "IWM", "sessions": "1"}
     function = METRICS["best_since"].function
     assert function(Evidence(con), days[-1], own).day == days[3]  # 2 %: the last one as large is the 4 %
@@ -306,33 +301,20 @@ def test_a_file_with_one_more_row_is_read_and_checked(
     )
 
 
-# -- the statements on recorded prices --------------------------------------------------------------------
+# -- the published statements -----------------------------------------------------------------------------
+
+SYMBOLS = ("IWM", "SPY", "QQQ", "IWC", "^RUT", "^GSPC")
 
 
-def _checked(session: str) -> pd.DataFrame:
-    symbols = ["IWM", "SPY", "QQQ", "IWC", "^RUT", "^GSPC"]
-    con = recorded(symbols, session)
-    for symbol in symbols:  # the fixture leaves out the lows
-        con.execute(
-            """
-            update staging.equity_prices as prices set low = served.low
-            from read_csv(?, header = true) as served
-            where prices.symbol = ? and prices.session_date = served.date
-            """,
-            [str(replay_dir() / "prices" / f"{symbol.replace('^', '_')}.csv"), symbol],
-        )
-    _build_inputs(con)
-    return built(con, "marts.claim_checks").set_index(["claim_id", "part"])
-
-
-def _build_inputs(con: duckdb.DuckDBPyConnection) -> None:
+def checked_statements(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The claims of the repository on the prices and yields that a warehouse holds; other marts are empty."""
     for model in (
         "staging.instrument_returns",
         "staging.instrument_history",
         "marts.instrument_daily",
         "marts.yield_curve_daily",
     ):
-        built(con, model)
+        build(con, model)
     for name in (
         "size_style_rank_daily",
         "group_score_daily",
@@ -342,56 +324,30 @@ def _build_inputs(con: duckdb.DuckDBPyConnection) -> None:
         "bank_reported_losses",
         "regimes_daily",
     ):
-        empty_table(con, f"marts.{name}")
-
-
-@pytest.mark.replay
-def test_published_statements_on_recorded_prices() -> None:
-    checked = _checked("2025-09-24")
-    verdict, number = checked["verdict"], checked["recomputed"]
-    confirmed = [
-        ("R4", 1),
-        ("R4", 2),
-        ("R9", 1),
-        ("R10", 1),
-        ("R12", 1),
-        ("R16", 1),
-        ("R17", 1),
-        ("R17", 2),
-        ("R19", 1),
-        ("P4", 1),
-    ]
-    assert {key: verdict[key] for key in confirmed} == dict.fromkeys(confirmed, "confirmed")
-    assert number["R1", 1] == pytest.approx(
-        11.8067, abs=1e-4
-    )  # at the close; 10.4 was reached during the session
-    assert verdict["R1", 1] == "confirmed_on_other_basis"
-    assert checked["basis"]["R1", 1] == "of prices during the session, not of the close"
-    assert checked["recomputed_date"]["R2", 1] == pd.Timestamp("2001-04-03")
-    assert checked["recomputed_other_basis_date"]["R2", 1] == pd.Timestamp("2016-11-14")
-    assert verdict["R14", 2] == "confirmed_on_other_basis" and "total return" in checked["basis"]["R14", 2]
-    assert number["R16", 2] == 79 and verdict["R16", 2] == "contradicted"
-    assert checked["recomputed_date"]["P4", 1] == pd.Timestamp("2022-07-06")
-    # what needs marts that are empty here says so
-    for key in [("P1", 1), ("R22", 1), ("R23", 1), ("B1", 1), ("B2", 1), ("B3", 1), ("P5", 1)]:
-        assert verdict[key] == "not_computable", key
-    assert (checked["why"].str.len() > 20).all()
+        create(con, f"marts.{name}")
+    return build(con, "marts.claim_checks").set_index(["claim_id", "part"])
 
 
 def test_simulated_data_judges_nothing() -> None:
-    con = synthetic("2024-07-16")
+    con = project_warehouse("2024-07-16")
     con.execute("set variable data_source = 'simulated'")
-    checked = built(con, "marts.claim_checks")
+    checked = build(con, "marts.claim_checks")
     assert len(checked) > 5 and set(checked["verdict"]) == {"not_computable"}
     assert checked["recomputed"].isna().all() and "simulated" in checked["why"].iloc[0]
 
 
-@pytest.mark.replay
 def test_only_statements_up_to_the_session_and_nothing_from_later() -> None:
-    early, late = _checked("2024-07-18"), _checked("2024-09-30")
+    early, late = (_checked_as_if_real(session) for session in ("2024-07-18", "2024-09-30"))
     assert set(early.index) < set(late.index)
     assert early["as_of_date"].max() == pd.Timestamp("2024-07-16")
+    assert early["recomputed"].notna().sum() > 5
     same = late.loc[early.index]
     pd.testing.assert_series_equal(early["recomputed"], same["recomputed"], check_exact=True)
     # a later session can add a reading (the session after), never change the figure as stated
     assert (early["verdict"] == same["verdict"]).all()
+
+
+def _checked_as_if_real(session: str) -> pd.DataFrame:
+    con = simulated(SYMBOLS, session)
+    set_session(con, session, data_source="files")
+    return checked_statements(con)

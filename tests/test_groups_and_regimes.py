@@ -12,8 +12,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.reference_fixture import assert_prefix_is_equal, built, empty_table, recorded, synthetic
-from tests.test_rotation_state import _prices
+from tests.market_fixture import simulated
+from tests.model_fixture import (
+    add_closes,
+    add_observations,
+    assert_prefix_is_equal,
+    build,
+    create,
+    fill,
+    project_warehouse,
+)
 from transforms.marts.event_responses import beta_before, rank_among_like
 from transforms.marts.group_score_daily import member_scores
 from transforms.marts.regimes_daily import growth_state, policy_state, statistics_by_regime
@@ -36,13 +44,13 @@ def test_six_points_by_hand() -> None:
 
 
 def test_group_change_and_rank_by_hand() -> None:
-    con = synthetic("2024-12-31")
+    con = project_warehouse("2024-12-31")
     size = 320
-    _prices(con, "SPY", "2023-06-01", [400.0] * size)
+    add_closes(con, "SPY", "2023-06-01", [400.0] * size)
     # one fund rises from session 300 on, one falls
-    _prices(con, "XLE", "2023-06-01", [80.0] * 300 + list(np.linspace(80, 90, 20)))
-    days = _prices(con, "XLU", "2023-06-01", [70.0] * 300 + list(np.linspace(70, 60, 20)))
-    frame = built(con, "marts.group_score_daily")
+    add_closes(con, "XLE", "2023-06-01", [80.0] * 300 + list(np.linspace(80, 90, 20)))
+    days = add_closes(con, "XLU", "2023-06-01", [70.0] * 300 + list(np.linspace(70, 60, 20)))
+    frame = build(con, "marts.group_score_daily")
     last = frame[frame["session_date"] == pd.Timestamp(days[-1])].set_index("group_id")
     # the market itself has no benchmark and is not scored, so the peers are two
     assert list(last.index) == ["energy", "utilities"]
@@ -55,26 +63,25 @@ def test_group_change_and_rank_by_hand() -> None:
     assert last["members"].tolist() == [1, 1]
 
 
-@pytest.mark.replay
 def test_group_scores_do_not_look_ahead() -> None:
     symbols = ["SPY", "IWM", "IWN", "IJR", "VBR", "KRE", "KBE", "XLE", "XLU", "IWF", "QQQ"]
-    long, short = recorded(symbols, "2024-09-30"), recorded(symbols, "2022-11-15")
+    long, short = simulated(symbols, "2024-09-30"), simulated(symbols, "2022-11-15")
     name = "marts.group_score_daily"
-    assert_prefix_is_equal(built(long, name), built(short, name), ["group_id", "session_date"])
+    assert_prefix_is_equal(build(long, name), build(short, name), ["group_id", "session_date"])
 
 
 # -- macro ------------------------------------------------------------------------------------------------
 
 
 def _observe(con: duckdb.DuckDBPyConnection, series: str, rows: list[tuple[str, float]]) -> None:
-    con.executemany(
-        "insert into staging.fred_observations values (?, ?, ?, ?::date + interval 20 hour)",
-        [[series, day, value, day] for day, value in rows],
+    add_observations(
+        con,
+        pd.DataFrame(rows, columns=["observation_date", "value"]).assign(series_id=series),
     )
 
 
 def test_macro_changes_by_hand() -> None:
-    con = synthetic("2024-12-31")
+    con = project_warehouse("2024-12-31")
     months = [str(day.date()) for day in pd.date_range("2018-01-01", periods=70, freq="MS")]
     _observe(con, "UNRATE", [(day, 4.0 + place / 10) for place, day in enumerate(months)])
     _observe(con, "DRTSCIS", [(day, float(place)) for place, day in enumerate(months[::3])])
@@ -84,7 +91,7 @@ def test_macro_changes_by_hand() -> None:
         [("2024-03-28", 13.0), ("2024-04-26", 15.0), ("2024-05-28", 12.5), ("2024-06-28", 12.4)],
     )
     _observe(con, "DGS10", [("2024-03-28", 4.2)])
-    frame = built(con, "marts.macro_daily").set_index(["series_id", "observation_date"])
+    frame = build(con, "marts.macro_daily").set_index(["series_id", "observation_date"])
     assert "DGS10" not in frame.index.get_level_values(0)  # yields have a mart of their own
     unemployment = frame.loc["UNRATE"]
     assert unemployment["change_1m"].iloc[1:].tolist() == [0.1] * 69  # free of float dust
@@ -134,32 +141,36 @@ def test_ranks_are_among_like_events_to_date() -> None:
 
 def _event_tables(con: duckdb.DuckDBPyConnection) -> None:
     for name in ("marts.yield_curve_daily", "marts.policy_repricing"):
-        empty_table(con, name)
+        create(con, name)
 
 
 def test_events_find_their_session() -> None:
-    con = synthetic("2024-04-30")
+    con = project_warehouse("2024-04-30")
     closes = list(100 * np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.01, 345))))
-    _prices(con, "IWM", "2023-01-03", closes)
-    _prices(con, "SPY", "2023-01-03", [400.0] * 345)
+    add_closes(con, "IWM", "2023-01-03", closes)
+    add_closes(con, "SPY", "2023-01-03", [400.0] * 345)
     con.execute("delete from ref.events")
     con.execute("delete from ref.fomc_meetings")
     con.execute("""
-        insert into ref.events (event_type, event_date, released_at_utc, source_url, status, time_assumed) values
+        insert into ref.events
+            (event_type, event_date, released_at_utc, source_url, status, time_assumed)
+        values
             ('jobs', '2024-03-29', '2024-03-29 12:30', '-', 'actual', false),    -- Good Friday
             ('cpi', '2024-04-10', '2024-04-10 12:30', '-', 'actual', false),
             ('jackson_hole', '2024-04-11', '2024-04-11 21:30', '-', 'actual', false),  -- after the close
             ('cpi', '2024-04-29', '2024-04-29 12:30', '-', 'actual', false)
         """)
     con.execute("""
-        insert into ref.fomc_meetings (decision_date, announced_at_utc, effective_date, scheduled, cancelled, known_from_date, source_url,
-            announced_assumed, known_from_assumed) values
+        insert into ref.fomc_meetings
+            (decision_date, announced_at_utc, effective_date, scheduled, cancelled, known_from_date,
+            source_url, announced_assumed, known_from_assumed)
+        values
             ('2024-03-20', '2024-03-20 18:00', '2024-03-21', true, false, '2023-07-01', '-', false, true),
             ('2024-04-03', null, '2024-04-04', true, true, '2023-07-01', '-', false, true)
         """)
     _event_tables(con)
     con.execute("delete from staging.equity_prices where session_date > '2024-04-30'")
-    frame = built(con, "marts.event_responses")
+    frame = build(con, "marts.event_responses")
     frame = frame[frame["pair_id"] == "IWM/SPY"]
     session = frame[frame["window_sessions"] == 1].set_index(["event_type", "event_date"])["session_date"]
     found = {(kind, str(day.date())): str(at.date()) for (kind, day), at in session.items()}
@@ -180,25 +191,30 @@ def test_events_find_their_session() -> None:
     assert np.isnan(row["market_beta_of_spread"])  # the market never moved
 
 
-@pytest.mark.replay
 def test_event_responses_do_not_look_ahead() -> None:
     symbols = ["IWM", "SPY", "QQQ", "^RUT", "^GSPC"]
     runs = []
     for session in ("2024-09-30", "2022-11-15"):
-        con = recorded(symbols, session)
+        con = simulated(symbols, session)
         _event_tables(con)
-        built(con, "marts.yield_curve_daily")
-        runs.append(built(con, "marts.event_responses"))
+        build(con, "marts.yield_curve_daily")
+        runs.append(build(con, "marts.event_responses"))
     long, short = runs
     assert_prefix_is_equal(long, short, ["event_type", "event_date", "pair_id", "window_sessions"])
-    # by brute force: the CPI day of 2024-07-11, the largest CPI-day spread of the history
+    # by brute force: the CPI day of 2024-07-11 among all CPI days since the history starts, a day without a
+    # session counting for the next one
+    prices = simulated(symbols, "2024-09-30").execute("from staging.equity_prices").df()
+    close = prices.pivot(index="session_date", columns="symbol", values="close")
+    spread = 100 * (close["IWM"].pct_change(fill_method=None) - close["SPY"].pct_change(fill_method=None))
+    events = con.execute("select event_date from ref.events where event_type = 'cpi'").df()["event_date"]
+    past = events[(events >= spread.dropna().index[0]) & (events <= "2024-07-11")]
+    like = spread.iloc[spread.index.searchsorted(past)]
     row = long[
         (long["event_date"] == "2024-07-11") & (long["pair_id"] == "IWM/SPY") & (long["window_sessions"] == 1)
     ]
-    assert row["spread_pp"].item() == pytest.approx(
-        100 * (210.679993 / 203.369995 - 556.47998 / 561.320007), abs=1e-4
-    )
-    assert row["spread_rank"].item() == 1 and row["like_events"].item() == 290
+    assert row["like_events"].item() == len(like) > 200
+    assert row["spread_pp"].item() == pytest.approx(spread["2024-07-11"])
+    assert row["spread_rank"].item() == (like > spread["2024-07-11"]).sum() + 1
 
 
 # -- regimes ----------------------------------------------------------------------------------------------
@@ -245,7 +261,7 @@ def test_only_windows_that_have_ended_count() -> None:
 
 
 def _regimes(session: str) -> pd.DataFrame:
-    con = recorded(["IWM", "SPY"], session)
+    con = simulated(["IWM", "SPY"], session)
     days = con.execute(
         "select calendar_date from ref.calendar where is_nyse_session and calendar_date between '2000-01-03'"
         " and ? order by 1",
@@ -258,21 +274,16 @@ def _regimes(session: str) -> pd.DataFrame:
             "rate_12m_pct": 3 + np.cumsum(rng.normal(0, 0.03, 8000))[: len(days)],
         }
     )
-    con.register("rates", rates)
-    con.execute(
-        "create table marts.policy_path_daily as select cast(as_of_date as date) as as_of_date, rate_12m_pct"
-        " from rates"
-    )
+    fill(con, "marts.policy_path_daily", rates)
     weeks = pd.date_range("2000-01-08", session, freq="7D")
     claims = 250 + np.cumsum(np.random.default_rng(8).normal(0, 5, 2000))[: len(weeks)]
     _observe(
         con, "ICSA", [(str(week.date()), float(value)) for week, value in zip(weeks, claims, strict=True)]
     )
-    built(con, "marts.rotation_pair_daily")
-    return built(con, "marts.regimes_daily")
+    build(con, "marts.rotation_pair_daily")
+    return build(con, "marts.regimes_daily")
 
 
-@pytest.mark.replay
 def test_regimes_do_not_look_ahead() -> None:
     long, short = _regimes("2021-06-30"), _regimes("2019-06-28")
     keys = ["session_date", "pair_id", "horizon_sessions"]
@@ -288,18 +299,17 @@ def test_regimes_do_not_look_ahead() -> None:
 # -- summary ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.replay
 def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
-    con = recorded(["IWM", "SPY", "QQQ", "^RUT"], "2024-07-16")
+    con = simulated(["IWM", "SPY", "QQQ", "^RUT"], "2024-07-16")
     for model in ("staging.instrument_returns", "staging.instrument_history"):
-        built(con, model)
+        build(con, model)
     for name in (
         "marts.policy_repricing",
         "marts.fomc_meetings_daily",
         "marts.policy_path_daily",
         "marts.bank_sensitivity_daily",
     ):
-        empty_table(con, name)
+        create(con, name)
     for model in (
         "instrument_daily",
         "rotation_pair_daily",
@@ -311,13 +321,22 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         "event_responses",
         "regimes_daily",
     ):
-        built(con, f"marts.{model}")
-    frame = built(con, "marts.daily_summary")
+        build(con, f"marts.{model}")
+    frame = build(con, "marts.daily_summary")
     assert frame["session_date"].is_unique
     assert frame["session_date"].max() == pd.Timestamp(dt.date(2024, 7, 16))
-    last = frame[frame["session_date"] == "2024-07-16"].iloc[0]
-    assert last["iwm_qqq_spread_5d_pp"] == pytest.approx(11.806650625)
-    assert last["iwm_qqq_spread_5d_last_exceeded_date"] == pd.Timestamp("2001-04-03")
-    assert last["rut_return_1d_pct"] == pytest.approx(3.504765, abs=1e-6)
-    assert frame.set_index("session_date")["events_today"]["2024-07-11"] == "cpi"
+    summary = frame.set_index("session_date")
+    pair = con.execute(
+        "from marts.rotation_pair_daily where pair_id = 'IWM/QQQ' and window_sessions = 5"
+    ).df()
+    pair = pair.set_index("session_date").reindex(summary.index)
+    for own, name in (
+        ("iwm_qqq_spread_5d_pp", "spread_pp"),
+        ("iwm_qqq_spread_5d_last_exceeded_date", "last_exceeded_date"),
+    ):
+        pd.testing.assert_series_equal(summary[own], pair[name], check_names=False, check_exact=True)
+    index = con.execute("from marts.instrument_daily where symbol = '^RUT'").df().set_index("session_date")
+    assert summary["rut_return_1d_pct"].equals(index["return_1d_pct"].reindex(summary.index))
+    assert summary["events_today"]["2024-07-11"] == "cpi"
+    last = summary.loc["2024-07-16"]
     assert pd.isna(last["kre_beta_y2"]) and pd.isna(last["next_meeting_cut_prob"])

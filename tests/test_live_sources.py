@@ -43,6 +43,7 @@ from sources.yahoo import YahooFutures, YahooPrices, YahooProvider
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, impatient, live_home
 from tests.faults.server import Fault, Server, hang_up, reset, silent, slow, truncated
+from tests.model_fixture import empty_warehouse, fill
 from warehouse.database import pipeline_database
 from warehouse.payloads import Payload, Request
 from warehouse.settings import SettingsError
@@ -903,12 +904,14 @@ def test_point_in_time_versions_of_one_load(
         == staged(home, "2024-06-20", "UNRATE", "2024-04-01") + 1.0
     )
     versions = home.rows("""
-        select value, available_at_utc from raw.fred_observations where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
+        select value, available_at_utc from raw.fred_observations
+            where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
     """)
     server.feed.as_of = date(2024, 8, 30)
     home.run([("fred", "UNRATE")], date(2024, 8, 30), trailing=True)
     both = home.rows("""
-        select value, available_at_utc from raw.fred_observations where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
+        select value, available_at_utc from raw.fred_observations
+            where series_id = 'UNRATE' and observation_date = '2024-06-01' order by 2
     """)
     assert len(versions) == 1 and len(both) == 2 and both[0] == versions[0]
     for cutoff, expected in (("2024-07-20", both[0][0]), ("2024-08-20", both[1][0])):
@@ -1056,25 +1059,26 @@ def test_two_sources_that_disagree_on_a_settlement(
 
 
 def test_a_final_settlement_is_checked_against_the_month_average() -> None:
-    import duckdb
     import yaml
 
     path = Path(__file__).resolve().parent.parent / "expectations/staging/fed_funds_futures.yml"
     queries = {query["name"]: query["sql"] for query in yaml.safe_load(path.read_text())["queries"]}
-    with duckdb.connect() as connection:
-        connection.execute("""
-            create schema ref; create schema staging;
-            create table ref.calendar as
-                select day::date as calendar_date, dayofweek(day) between 1 and 5 as is_settlement_day
-                from range(date '2024-06-01', date '2024-09-01', interval 1 day) as days (day);
-            create table staging.fred_observations as
-                select 'DFF' as series_id, calendar_date as observation_date, 5.33 as value from ref.calendar where calendar_date < date '2024-08-20';
-            create table staging.fed_funds_futures as
-                select * from (values
-                    ('ZQM24', date '2024-06-01', date '2024-06-28', 94.67), ('ZQN24', date '2024-07-01', date '2024-07-31', 94.0),
-                    ('ZQN24', date '2024-07-01', date '2024-07-30', 93.0), ('ZQQ24', date '2024-08-01', date '2024-08-30', 90.0)
-                ) as rows (contract, delivery_month, settlement_date, settle)
-        """)
+    days = pd.date_range("2024-06-01", "2024-08-31")
+    calendar = pd.DataFrame({"calendar_date": days, "is_settlement_day": days.dayofweek < 5})
+    rates = pd.DataFrame({"observation_date": days[days < "2024-08-20"], "series_id": "DFF", "value": 5.33})
+    futures = pd.DataFrame(
+        [
+            ("ZQM24", "2024-06-01", "2024-06-28", 94.67),
+            ("ZQN24", "2024-07-01", "2024-07-31", 94.0),
+            ("ZQN24", "2024-07-01", "2024-07-30", 93.0),
+            ("ZQQ24", "2024-08-01", "2024-08-30", 90.0),
+        ],
+        columns=["contract", "delivery_month", "settlement_date", "settle"],
+    )
+    with empty_warehouse() as connection:
+        fill(connection, "ref.calendar", calendar)
+        fill(connection, "staging.fred_observations", rates)
+        fill(connection, "staging.fed_funds_futures", futures)
         found = connection.execute(queries["final_settlement_is_the_month_average"]).fetchall()
     assert [(row[0], row[1], row[2]) for row in found] == [("ZQN24", date(2024, 7, 31), 94.0)], (
         "August has no whole month of rates yet"

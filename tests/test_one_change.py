@@ -4,14 +4,12 @@ and one line of `ops.revisions`.
 
 from __future__ import annotations
 
-import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.faults.home import RAW, LiveHome
-from tests.replay_fixture import replay_dir
 from tests.small_market import END, SERIES, SYMBOLS, write_small_market
 from warehouse.database import pipeline_database, prepare_home
 from warehouse.reference_data import load_reference
@@ -119,19 +117,3 @@ def test_the_small_market_twice_and_one_value_changed(tmp_path: Path) -> None:
     inputs += [("futures", path.stem) for path in sorted((folder / "futures").glob("*.csv"))]
     inputs += [("fred", series) for series in SERIES]
     twice_and_one_change(home_on(folder, tmp_path / "home", date(2024, 1, 3)), folder, inputs, END)
-
-
-@pytest.mark.replay
-def test_recorded_files_twice_and_one_value_changed(tmp_path: Path) -> None:
-    recorded, folder = replay_dir(), tmp_path / "files"
-    inputs = [
-        *(("prices", name) for name in ("IWM", "SPY", "KRE", "^RUT")),
-        *(("futures", name) for name in ("ZQQ24", "ZQU24")),
-        *(("fred", name) for name in ("DGS2", "DGS10", "VIXCLS")),
-    ]
-    for dataset, name in inputs:
-        (folder / dataset).mkdir(parents=True, exist_ok=True)
-        shutil.copy(recorded / dataset / f"{name.replace('^', '_')}.csv", folder / dataset)
-    twice_and_one_change(
-        home_on(folder, tmp_path / "home", date(2024, 1, 3)), folder, inputs, date(2024, 7, 16)
-    )

@@ -1,11 +1,9 @@
-"""The path of the policy rate and its repricing: the pure part by properties, the marts on made-up rows and
-on the replay.
+"""The path of the policy rate and its repricing: the pure part by properties, the marts on made-up rows.
+
+Worked figures are in the cases of `tests/models/`, invariants on whole markets in `tests/test_fomc_marts.py`.
 """
 
 from __future__ import annotations
-
-import time
-from collections.abc import Iterator
 
 import duckdb
 import numpy as np
@@ -14,58 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.replay_fixture import REPOSITORY, replay_dir, run_model
-from tests.test_fomc_marts import add_rate, add_replay, add_settlements, empty_inputs
+from tests.policy_market import add_rate, add_settlements, build_policy, policy_warehouse, row
 from transforms.lib import fomc, policy_inputs, policy_path
 from transforms.lib.fomc import DateArray, FloatArray
 from transforms.marts import policy_repricing
 
-MODELS = (
-    "staging.fomc_moves",
-    "marts.fomc_probabilities",
-    "marts.fomc_meetings_daily",
-    "marts.policy_path_daily",
-    "marts.policy_repricing",
-)
+MODELS = ("marts.policy_path_daily", "marts.policy_repricing")
 
 
-def empty_policy_inputs() -> duckdb.DuckDBPyConnection:
-    """As empty_inputs, with the times of announcements and the event calendar."""
-    con = empty_inputs()
-    reference = REPOSITORY / "warehouse" / "reference"
-    con.execute(
-        """
-        create or replace table ref.fomc_meetings as
-        select
-            meetings.*,
-            cast(times.announced_at_utc as timestamp) as announced_at_utc
-        from ref.fomc_meetings as meetings
-        inner join read_csv(?, all_varchar = true, header = true) as times
-            on meetings.decision_date = cast(times.decision_date as date)
-        """,
-        [str(reference / "fomc_meetings.csv")],
-    )
-    con.execute(
-        """
-        create table ref.events as
-        select event_type, cast(event_date as date) as event_date, cast(released_at_utc as timestamp) as released_at_utc
-        from read_csv(?, all_varchar = true, header = true)
-        """,
-        [str(reference / "events.csv")],
-    )
-    return con
-
-
-def build(con: duckdb.DuckDBPyConnection, models: tuple[str, ...] = MODELS) -> duckdb.DuckDBPyConnection:
-    for model in models:
-        run_model(con, model)
-    return con
-
-
-def row(con: duckdb.DuckDBPyConnection, table: str, where: str) -> dict[str, object]:
-    found = con.execute(f"from {table} where {where}").df()
-    assert len(found) == 1, f"{len(found)} rows of {table} where {where}"
-    return {name: None if pd.isna(value) else value for name, value in found.iloc[0].items()}
+def build(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    return build_policy(con, MODELS)
 
 
 def changes(con: duckdb.DuckDBPyConnection, day: str) -> dict[str, object]:
@@ -73,15 +29,6 @@ def changes(con: duckdb.DuckDBPyConnection, day: str) -> dict[str, object]:
         "select horizon, change_bp from marts.policy_repricing where as_of_date = cast(? as date)", [day]
     ).fetchall()
     return dict(rows)
-
-
-@pytest.fixture(scope="module")
-def replay() -> Iterator[duckdb.DuckDBPyConnection]:
-    folder = replay_dir()
-    con = empty_policy_inputs()
-    add_replay(con, folder)
-    yield build(con)
-    con.close()
 
 
 # --- The pure part
@@ -273,48 +220,8 @@ CURVE_2023 = {
 }
 
 
-def test_path_of_16_july_2024() -> None:
-    con = empty_policy_inputs()
-    add_rate(con, "DFF", "2023-07-01", "2024-07-15", 5.33)
-    prices = {
-        "2024-07": 94.67,
-        "2024-08": 94.69,
-        "2024-09": 94.79,
-        "2024-10": 94.94,
-        "2024-11": 95.065,
-        "2024-12": 95.195,
-    }
-    add_settlements(con, "2024-07-16", prices)
-    build(con)
-    path = row(con, "marts.policy_path_daily", "as_of_date = '2024-07-16'")
-    assert path["effr_pct"] == 5.33 and path["target_lower_pct"] == 5.25 and path["target_upper_pct"] == 5.5
-    # December's E solved forward: S is November's end, from December's own contract with 18 of 31 days
-    # under the old rate
-    november_end = (30 * (100 - 95.065) - 7 * (100 - 94.94)) / 23
-    expected = (31 * (100 - 95.195) - 18 * november_end) / 13
-    assert path["year_end_rate_pct"] == pytest.approx(expected)
-    assert path["bp_priced_year_end"] == pytest.approx(100 * (expected - 5.33))
-    assert path["terminal_rate_pct"] == path["year_end_rate_pct"]
-    assert path["rate_12m_pct"] is None and path["rate_12m_reason"] == "price_missing" == path["reason"]
-
-
-def test_effective_rate_is_the_one_published_by_then() -> None:
-    """On a holiday of the Fed (9 October 2023, a settlement day) Friday's rate is not out yet: Thursday's
-    counts.
-    """
-    con = empty_policy_inputs()
-    add_rate(con, "DFF", "2023-10-01", "2023-10-05", 5.33)
-    add_rate(con, "DFF", "2023-10-06", "2023-10-08", 5.20)
-    add_rate(con, "DFF", "2023-10-09", "2023-10-10", 5.10)
-    for day in ("2023-10-06", "2023-10-09", "2023-10-10", "2023-10-11", "2023-10-12"):
-        add_settlements(con, day, {"2023-10": 94.67, "2023-11": 94.66})
-    build(con)
-    rates = con.execute("select effr_pct from marts.policy_path_daily order by as_of_date").fetchall()
-    assert rates == [(5.33,), (5.33,), (5.20,), (5.10,), (None,)]
-
-
 def test_neither_new_year_nor_a_new_month_makes_a_jump() -> None:
-    con = empty_policy_inputs()
+    con = policy_warehouse()
     add_rate(con, "DFF", "2022-06-01", "2022-12-14", 3.83)
     add_rate(con, "DFF", "2022-12-15", "2023-01-31", 4.33)
     for day in ("2022-12-29", "2022-12-30", "2023-01-03", "2023-01-31", "2023-02-01"):
@@ -344,14 +251,16 @@ def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_mak
     """From 1 July next year's meetings are known, so that January 2024 is read otherwise; and a contract is
     there on one day only.
     """
-    con = empty_policy_inputs()
+    con = policy_warehouse()
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"}
     curve |= {f"2024-{month:02d}": 95.6 + 0.05 * month for month in range(3, 9)}
     for day, prices in zip(present, (curve, {k: v for k, v in curve.items() if k != "2024-01"}), strict=True):
         add_settlements(con, day, {month: price for month, price in prices.items() if month >= day[:7]})
     # June's contract settles where DFF puts it
-    con.execute("update staging.fed_funds_futures set settle = 94.92 where delivery_month = '2023-06-01'")
+    con.execute(
+        "update pipeline.raw.fed_funds_futures set settle = 94.92 where delivery_month = '2023-06-01'"
+    )
     build(con)
     got = changes(con, present[1])
     assert got["year_end"] == pytest.approx(0.0, abs=1e-9) and got["next_meeting"] == pytest.approx(
@@ -365,7 +274,7 @@ def test_meetings_that_become_known_overnight_make_no_jump() -> None:
     """On 30 June 2023 December's end can only be solved forward; from 1 July on January's meeting is known
     and it is solved from behind.
     """
-    con = empty_policy_inputs()
+    con = policy_warehouse()
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"} | {"2023-06": 94.92}
     add_settlements(con, "2023-06-30", curve)
@@ -387,7 +296,7 @@ def test_events_belong_to_the_first_settlement_after_them() -> None:
         ["2020-03-12", "2020-03-13", "2023-04-05", "2023-04-06", "2024-06-10", "2024-06-11", "2024-06-12"],
         dtype="datetime64[D]",
     )
-    con = empty_policy_inputs()
+    con = policy_warehouse()
     events = con.execute(policy_repricing.EVENTS).df()
     late = pd.DataFrame(
         {
@@ -410,101 +319,11 @@ def test_event_time_is_new_yorks() -> None:
     ]
 
 
-def test_without_settlements_the_tables_are_empty() -> None:
-    con = build(empty_policy_inputs())
-    for model in MODELS:
-        assert con.execute(f"select count(*) from {model}").fetchall() == [(0,)]
-
-
 def test_settlements_without_rates_make_a_path_without_the_effective_rate() -> None:
-    con = empty_policy_inputs()
+    con = policy_warehouse()
     add_settlements(
         con, "2023-01-03", {month: price for month, price in CURVE_2023.items() if month >= "2023-01"}
     )
     build(con)
     path = row(con, "marts.policy_path_daily", "as_of_date = '2023-01-03'")
     assert path["effr_pct"] is None and path["year_end_rate_pct"] is not None
-
-
-# --- The marts on the recorded settlements
-# ---------------------------------------------------------------------------------
-
-
-def test_silicon_valley_bank_repriced_the_year(replay: duckdb.DuckDBPyConnection) -> None:
-    largest = replay.execute(
-        "select as_of_date, change_bp from marts.policy_repricing where horizon = 'year_end' order by"
-        " abs(change_bp) desc limit 1"
-    ).fetchall()
-    assert str(largest[0][0]) == "2023-03-13" and largest[0][1] == pytest.approx(-96.9, abs=0.1)
-    assert (
-        row(replay, "marts.policy_repricing", "as_of_date = '2024-06-12' and horizon = 'year_end'")[
-            "event_types"
-        ]
-        == "cpi+fomc"
-    )
-
-
-def test_sunday_decision_of_2020_is_mondays(replay: duckdb.DuckDBPyConnection) -> None:
-    monday = row(replay, "marts.policy_repricing", "as_of_date = '2020-03-16' and horizon = 'next_meeting'")
-    assert monday["event_types"] == "fomc" and str(monday["previous_as_of_date"])[:10] == "2020-03-13"
-
-
-def test_good_curves_fit_within_half_a_tick(replay: duckdb.DuckDBPyConnection) -> None:
-    quantiles = replay.execute("""
-        select median(curve_residual_bp), quantile_cont(curve_residual_bp, 0.9) from marts.policy_path_daily
-        where as_of_date between '2010-01-01' and '2023-09-15'
-        """).fetchall()[0]
-    assert quantiles[0] < 0.35 and quantiles[1] < 0.8
-
-
-def test_days_without_a_session_are_there_and_missing_figures_say_why(
-    replay: duckdb.DuckDBPyConnection,
-) -> None:
-    good_friday = row(replay, "marts.policy_path_daily", "as_of_date = '2023-04-07'")
-    assert good_friday["year_end_rate_pct"] is not None and good_friday["rate_12m_pct"] is not None
-    assert (
-        row(replay, "marts.policy_repricing", "as_of_date = '2023-04-07' and horizon = '12m'")["event_types"]
-        == "jobs"
-    )
-    silent = replay.execute("""
-        select count(*) from marts.policy_path_daily
-        where (bp_priced_year_end is null and year_end_reason is null) or (bp_priced_12m is null and rate_12m_reason is null)
-            or (curve_residual_bp is null and curve_reason is null)
-        """).fetchall()
-    assert silent == [(0,)]
-
-
-def test_path_agrees_with_the_meetings(replay: duckdb.DuckDBPyConnection) -> None:
-    compared = replay.execute("""
-        with last_meetings as (
-            select as_of_date, max_by(expected_rate_pct, meeting_date) as rate, max_by(solved, meeting_date) as solved
-            from marts.fomc_meetings_daily where year(meeting_date) = year(as_of_date) group by all
-        )
-        select count(*), max(abs(path.year_end_rate_pct - rate))
-        from marts.policy_path_daily as path inner join last_meetings using (as_of_date) where solved is not null
-        """).fetchall()[0]
-    assert compared[0] > 5000 and compared[1] == 0.0
-
-
-@pytest.mark.parametrize("session", ["2008-10-10", "2020-03-13", "2023-06-30", "2024-08-02"])
-def test_history_does_not_change_when_later_days_arrive(
-    replay: duckdb.DuckDBPyConnection, session: str
-) -> None:
-    con = empty_policy_inputs()
-    add_replay(con, replay_dir(), session)
-    build(con)
-    for model in ("marts.policy_path_daily", "marts.policy_repricing"):
-        cut = con.execute(f"from {model} order by all").fetchall()
-        whole = replay.execute(
-            f"from {model} where as_of_date <= cast(? as date) order by all", [session]
-        ).fetchall()
-        assert cut == whole and len(cut) > 2000
-
-
-def test_whole_history_takes_seconds_and_is_the_same_to_the_bit(replay: duckdb.DuckDBPyConnection) -> None:
-    models = MODELS[3:]
-    before = [replay.execute(f"from {model}").fetchall() for model in models]
-    started = time.perf_counter()
-    build(replay, models)
-    assert time.perf_counter() - started < 20
-    assert before == [replay.execute(f"from {model}").fetchall() for model in models]

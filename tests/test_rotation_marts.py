@@ -1,4 +1,4 @@
-"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on recorded data."""
+"""instrument_daily and rotation_pair_daily: by hand on small histories, against pandas on a simulated one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.replay_fixture import add_pairs, add_prices, empty_warehouse, replay_warehouse, run_model
+from tests.market_fixture import simulated
+from tests.model_fixture import add_prices, build, empty_warehouse, fill, fill_reference
 from transforms.marts.rotation_pair_daily import WINDOWS_SESSIONS
 
 MODELS = (
@@ -30,7 +31,13 @@ GRAINS = {
 
 def _build(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     for model in MODELS:
-        run_model(con, model)
+        build(con, model)
+    return con
+
+
+def _empty() -> duckdb.DuckDBPyConnection:
+    con = empty_warehouse()
+    fill_reference(con, "calendar")
     return con
 
 
@@ -55,7 +62,7 @@ def _prices(symbol: str, days: list[dt.date], closes: Sequence[float | None], **
 
 def _instrument(closes: list[float | None], first: str = "2024-07-01", **columns: Any) -> pd.DataFrame:
     """instrument_daily of one symbol; None = no row on that session."""
-    con = empty_warehouse()
+    con = _empty()
     add_prices(con, _prices("AAA", _sessions(con, first, len(closes)), closes, **columns))
     _build(con)
     return con.execute("select * from marts.instrument_daily order by session_date").df()
@@ -65,7 +72,7 @@ def _values(series: pd.Series) -> list[float | None]:
     return [None if pd.isna(value) else float(value) for value in series]
 
 
-# -- instrument_daily by hand ---------------------------------------------------------------------------
+# -- instrument_daily by hand -----------------------------------------------------------------------------
 
 
 def test_k_session_returns_count_sessions_not_rows() -> None:
@@ -89,7 +96,7 @@ def test_total_return_from_adjusted_closes() -> None:
 
 
 def test_calendar_returns_start_from_the_last_close_of_the_period_before() -> None:
-    con = empty_warehouse()
+    con = _empty()
     days = _sessions(con, "2023-12-26", 70)
     closes = [100.0 + position for position in range(70)]
     add_prices(con, _prices("AAA", days, closes))
@@ -120,7 +127,7 @@ def test_calendar_returns_start_from_the_last_close_of_the_period_before() -> No
 
 
 def test_one_month_before_the_31st_is_the_end_of_a_shorter_month() -> None:
-    con = empty_warehouse()
+    con = _empty()
     days = _sessions(con, "2023-02-27", 25)  # to 31 March
     add_prices(con, _prices("AAA", days, [float(10 + i) for i in range(25)]))
     got = (
@@ -134,7 +141,7 @@ def test_one_month_before_the_31st_is_the_end_of_a_shorter_month() -> None:
 
 
 def test_calendar_returns_are_null_without_a_close_at_their_start() -> None:
-    con = empty_warehouse()
+    con = _empty()
     days = _sessions(con, "2024-07-01", 7)
     assert str(days[3]) == "2024-07-05"
     closes: list[float | None] = [100, 101, 102, None, 104, 105, 106]  # no close on the week's last session
@@ -198,11 +205,12 @@ def test_windows_need_every_close() -> None:
 
 
 def _pairs(base: list[float | None], quote: list[float | None], first: str = "2020-01-02") -> pd.DataFrame:
-    con = empty_warehouse()
+    con = _empty()
     days = _sessions(con, first, max(len(base), len(quote)))
     add_prices(con, pd.concat([_prices("AAA", days, base), _prices("BBB", days, quote)]))
-    add_pairs(con, ["AAA/BBB", "AAA/MISSING"])
-    run_model(con, "marts.rotation_pair_daily")
+    pairs = pd.DataFrame({"base_symbol": "AAA", "quote_symbol": ["BBB", "MISSING"]})
+    fill(con, "ref.pairs", pairs.assign(pair_id=pairs["base_symbol"] + "/" + pairs["quote_symbol"]))
+    build(con, "marts.rotation_pair_daily")
     return con.execute("select * from marts.rotation_pair_daily order by all").df()
 
 
@@ -251,35 +259,34 @@ def test_records_and_widest_since_after_252_observations() -> None:
     assert next_up["spread_rank"] == 2 and next_up["last_undercut_date"] == down["session_date"]
 
 
-# -- the recorded data ------------------------------------------------------------------------------------
+# -- the simulated market ---------------------------------------------------------------------------------
 
+SESSION = "2025-09-24"
 SOME_SYMBOLS = ["IWM", "SPY", "QQQ", "^RUT", "^GSPC", "JPM", "KRE", "^VIX", "XLU", "TLT"]
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[duckdb.DuckDBPyConnection]:
-    con = _build(replay_warehouse(SOME_SYMBOLS))
+def market() -> Iterator[duckdb.DuckDBPyConnection]:
+    con = _build(simulated(SOME_SYMBOLS, SESSION))
     yield con
     con.close()
 
 
-def test_recorded_grains_are_unique_and_numbers_finite(recorded: duckdb.DuckDBPyConnection) -> None:
+def test_simulated_grains_are_unique_and_numbers_finite(market: duckdb.DuckDBPyConnection) -> None:
     for model, grain in GRAINS.items():
-        rows, keys = recorded.execute(f"select count(*), count(distinct ({grain})) from {model}").fetchall()[
-            0
-        ]
+        rows, keys = market.execute(f"select count(*), count(distinct ({grain})) from {model}").fetchall()[0]
         assert rows == keys > 0
-        doubles = [c for c, kind, *_ in recorded.execute(f"describe {model}").fetchall() if kind == "DOUBLE"]
+        doubles = [c for c, kind, *_ in market.execute(f"describe {model}").fetchall() if kind == "DOUBLE"]
         bad = " or ".join(f"not isfinite({column})" for column in doubles)
-        assert recorded.execute(f"select count(*) from {model} where {bad}").fetchall() == [(0,)]
+        assert market.execute(f"select count(*) from {model} where {bad}").fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize("symbol", ["IWM", "^RUT", "JPM", "TLT", "^VIX"])
-def test_recorded_instruments_equal_pandas(recorded: duckdb.DuckDBPyConnection, symbol: str) -> None:
-    got = recorded.execute(
+def test_simulated_instruments_equal_pandas(market: duckdb.DuckDBPyConnection, symbol: str) -> None:
+    got = market.execute(
         "select * from marts.instrument_daily where symbol = ? order by session_date", [symbol]
     ).df()
-    rows = recorded.execute(
+    rows = market.execute(
         "select * from staging.equity_prices where symbol = ? order by session_date", [symbol]
     ).df()
     rows = rows.set_index("session_number")
@@ -309,7 +316,7 @@ def test_recorded_instruments_equal_pandas(recorded: duckdb.DuckDBPyConnection, 
         np.testing.assert_allclose(
             got[name], series.reindex(rows.index), rtol=1e-8, atol=1e-8, err_msg=f"{symbol} {name}"
         )
-    # calendar returns: the last row before the period (the recorded symbols have one on the session itself)
+    # calendar returns: the last row before the period (these symbols have one on the session itself)
     dates = pd.Series(pd.to_datetime(rows["session_date"]).to_numpy())
     closes = pd.Series(rows["close"].to_numpy(), index=dates)
     for name, frequency in (("return_wtd_pct", "W-SUN"), ("return_mtd_pct", "M"), ("return_ytd_pct", "Y")):
@@ -319,11 +326,11 @@ def test_recorded_instruments_equal_pandas(recorded: duckdb.DuckDBPyConnection, 
 
 
 @pytest.mark.parametrize("window", WINDOWS_SESSIONS)
-def test_recorded_pairs_equal_pandas(recorded: duckdb.DuckDBPyConnection, window: int) -> None:
+def test_simulated_pairs_equal_pandas(market: duckdb.DuckDBPyConnection, window: int) -> None:
     query = "select * from marts.rotation_pair_daily where (pair_id, window_sessions) = (?, ?) order by all"
     for pair in ("IWM/QQQ", "^RUT/^GSPC"):
-        got = recorded.execute(query, [pair, window]).df().set_index("session_date")
-        closes = recorded.execute("select symbol, session_date, close from staging.equity_prices").df()
+        got = market.execute(query, [pair, window]).df().set_index("session_date")
+        closes = market.execute("select symbol, session_date, close from staging.equity_prices").df()
         base, quote = (
             closes.pivot(index="session_date", columns="symbol", values="close")[s] for s in pair.split("/")
         )
@@ -353,44 +360,17 @@ def test_recorded_pairs_equal_pandas(recorded: duckdb.DuckDBPyConnection, window
                 assert pd.isna(last) if hits.empty else last == hits.index[-1]
 
 
-def test_recorded_rotation_of_july_2024(recorded: duckdb.DuckDBPyConnection) -> None:
-    day = dt.date(2024, 7, 16)
-    returns = dict(
-        recorded.execute(
-            "select symbol, round(return_5d_pct, 1) from marts.instrument_daily where session_date = ?", [day]
-        ).fetchall()
-    )
-    assert (returns["IWM"], returns["^RUT"]) == (11.5, 11.5)
-    spread = recorded.execute(
-        """
-        select round(spread_pp, 1), last_exceeded_date, spread_rank from marts.rotation_pair_daily
-        where pair_id = 'IWM/QQQ' and window_sessions = 5 and session_date = ?
-        """,
-        [day],
-    ).fetchall()
-    # at the close wider than the 10.4 points published during the session, and wider than in 2016 and 2020
-    assert spread == [(11.8, dt.date(2001, 4, 3), 4)]
-    streak = recorded.execute(
-        """
-        select over_1pct_streak_sessions from marts.instrument_daily
-        where symbol = '^RUT' and session_date = ?
-        """,
-        [day],
-    ).fetchall()
-    assert streak == [(5,)]
-
-
-def test_recorded_rows_do_not_change_with_later_days_threads_or_other_symbols(
-    recorded: duckdb.DuckDBPyConnection,
+def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
+    market: duckdb.DuckDBPyConnection,
 ) -> None:
-    early = replay_warehouse(["IWM", "SPY", "QQQ", "^RUT", "^GSPC"], last_date="2024-07-16")
+    early = simulated(["IWM", "SPY", "QQQ", "^RUT", "^GSPC"], "2024-07-16")
     early.execute("set threads = 2")
     _build(early)
     for model in MODELS:
         key = "pair_id" if "pair" in model else "symbol"
         query = f"select * from {model} where session_date <= '2024-07-16'"
         keys = [name for (name,) in early.execute(f"select distinct {key} from {model}").fetchall()]
-        want = recorded.execute(f"{query} and list_contains(?, {key}) order by all", [keys]).df()
+        want = market.execute(f"{query} and list_contains(?, {key}) order by all", [keys]).df()
         got = early.execute(f"{query} order by all").df()
         assert len(got) > 10_000
         # exact, NULLs included: not one bit may differ

@@ -1,19 +1,17 @@
 """rotation_state_daily and size_style_rank_daily: golden values by hand, completed weeks, no look-ahead,
-recorded data.
+the simulated market.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.reference_fixture import assert_prefix_is_equal, built, recorded, synthetic
-from tests.replay_fixture import add_prices
+from tests.market_fixture import simulated
+from tests.model_fixture import add_closes, assert_prefix_is_equal, build, project_warehouse
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.relative_rotation import (
     RelativeRotation,
@@ -22,21 +20,6 @@ from transforms.lib.relative_rotation import (
     relative_rotation,
     weekly_bars,
 )
-
-
-def _prices(con: duckdb.DuckDBPyConnection, symbol: str, first: str, closes: list[float]) -> list[dt.date]:
-    days = [
-        day
-        for (day,) in con.execute(
-            "select calendar_date from ref.calendar where is_nyse_session and calendar_date >= ? order by 1"
-            " limit ?",
-            [first, len(closes)],
-        ).fetchall()
-    ]
-    frame = pd.DataFrame({"symbol": symbol, "session_date": pd.to_datetime(days), "close": closes})
-    add_prices(con, frame.assign(high=frame["close"], dividend=0.0, adj_close=frame["close"]).dropna())
-    return days
-
 
 # -- relative rotation ------------------------------------------------------------------------------------
 
@@ -88,12 +71,12 @@ def test_a_week_counts_from_its_last_session() -> None:
 
 
 def test_weekly_columns_show_the_last_completed_week() -> None:
-    con = synthetic("2024-05-31")
+    con = project_warehouse("2024-05-31")
     rng = np.random.default_rng(5)
     closes = list(100 * np.exp(np.cumsum(rng.normal(0, 0.01, 230))))
-    days = _prices(con, "IWM", "2023-06-01", closes)
-    _prices(con, "SPY", "2023-06-01", [400.0] * 230)
-    frame = built(con, "marts.rotation_state_daily")
+    days = add_closes(con, "IWM", "2023-06-01", closes)
+    add_closes(con, "SPY", "2023-06-01", [400.0] * 230)
+    frame = build(con, "marts.rotation_state_daily")
     frame["day"] = frame["session_date"].dt.strftime("%Y-%m-%d")
     frame["bar"] = frame["weekly_bar_date"].dt.strftime("%Y-%m-%d")
     bar = frame.set_index("day")["bar"]
@@ -114,7 +97,7 @@ def test_weekly_columns_show_the_last_completed_week() -> None:
 
 
 def test_wins_and_ties_by_hand() -> None:
-    con = synthetic("2024-12-31")
+    con = project_warehouse("2024-12-31")
     # Three of the nine boxes. Against IWM, IWF rises 10 %, falls 10 %, rises 20 %: a double top, and
     # for IWM a double bottom; IWN and IWM move alike and never give a signal, so that the momentum
     # decides between them.
@@ -124,10 +107,10 @@ def test_wins_and_ties_by_hand() -> None:
         + list(np.linspace(1.15, 1.0, 10))
         + list(np.linspace(1, 1.3, 10))
     )
-    _prices(con, "IWM", "2023-06-01", [100.0] * len(path))
-    _prices(con, "IWN", "2023-06-01", list(np.linspace(100, 101, len(path))))
-    _prices(con, "IWF", "2023-06-01", [200 * value for value in path])
-    frame = built(con, "marts.size_style_rank_daily")
+    add_closes(con, "IWM", "2023-06-01", [100.0] * len(path))
+    add_closes(con, "IWN", "2023-06-01", list(np.linspace(100, 101, len(path))))
+    add_closes(con, "IWF", "2023-06-01", [200 * value for value in path])
+    frame = build(con, "marts.size_style_rank_daily")
     last = frame[frame["session_date"] == frame["session_date"].max()].set_index("symbol")
     assert last["members"].tolist() == [3, 3, 3]
     assert last["rs_wins"].to_dict() == {"IWF": 2, "IWM": 0, "IWN": 0}
@@ -140,32 +123,30 @@ def test_wins_and_ties_by_hand() -> None:
 
 
 def test_missing_opponents_count_for_nobody() -> None:
-    con = synthetic("2024-12-31")
-    _prices(con, "IWM", "2024-01-02", [100.0] * 30)
-    frame = built(con, "marts.size_style_rank_daily")
+    con = project_warehouse("2024-12-31")
+    add_closes(con, "IWM", "2024-01-02", [100.0] * 30)
+    frame = build(con, "marts.size_style_rank_daily")
     assert frame["members"].tolist() == [1] * 30
     assert frame["rank"].isna().all()
 
 
-# -- recorded data ----------------------------------------------------------------------------------------
+# -- the simulated market ---------------------------------------------------------------------------------
 
 SYMBOLS = ["IWM", "SPY", "IWN", "IWO", "IWB", "IWD", "IWF", "IJH", "^RUT", "^GSPC"]
 
 
-@pytest.mark.replay
 def test_later_sessions_change_nothing() -> None:
-    long, short = recorded(SYMBOLS, "2024-09-30"), recorded(SYMBOLS, "2023-03-15")  # a Wednesday
+    long, short = simulated(SYMBOLS, "2024-09-30"), simulated(SYMBOLS, "2023-03-15")  # a Wednesday
     for model, keys in (
         ("marts.rotation_state_daily", ["pair_id", "session_date"]),
         ("marts.size_style_rank_daily", ["symbol", "session_date"]),
     ):
-        assert_prefix_is_equal(built(long, model), built(short, model), keys)
+        assert_prefix_is_equal(build(long, model), build(short, model), keys)
 
 
-@pytest.mark.replay
-def test_recorded_pair_agrees_with_pandas_and_its_own_chart() -> None:
-    con = recorded(["IWM", "SPY"], "2024-09-30")
-    frame = built(con, "marts.rotation_state_daily")
+def test_a_pair_agrees_with_pandas_and_its_own_chart() -> None:
+    con = simulated(["IWM", "SPY"], "2024-09-30")
+    frame = build(con, "marts.rotation_state_daily")
     assert set(frame["pair_id"]) == {"IWM/SPY"}
     ratio = frame["ratio"]
     trend = 100 + (ratio - ratio.rolling(14).mean()) / ratio.rolling(14).std()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 
 import duckdb
@@ -23,22 +23,67 @@ class ModelError(RuntimeError):
     """A model failed; the message names it."""
 
 
+def models_to_build(only: str | None = None, given: Collection[str] = ()) -> list[Table]:
+    """The models in an order in which every input comes before its user.
+
+    Args:
+        only: Full name of one model: the list holds it and its ancestors. None: every model.
+        given: Full names of tables that are there already; neither they nor what only they need is built.
+
+    Raises:
+        ModelError: There is no model of that name.
+    """
+    models = load_catalog().models()
+    if only is None:
+        return [table for table in models if table.full_name not in given]
+    by_name = {table.full_name: table for table in models}
+    if only not in by_name:
+        raise ModelError(f"{only} is not a model; the models are {', '.join(sorted(by_name))}")
+    needed: set[str] = set()
+    waiting = [only]
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in needed and name not in given:
+            needed.add(name)
+            waiting.extend(by_name[name].inputs)
+    return [table for table in models if table.full_name in needed]
+
+
 def build_models(
     connection: duckdb.DuckDBPyConnection,
     *,
     session: date,
     cutoff_utc: datetime,
     data_source: str,
+    only: str | None = None,
+    given: Collection[str] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, int]:
-    """Build all models; returns the rows per table."""
+    """Build all models, or one with its ancestors.
+
+    Args:
+        connection: The new publication, with the pipeline's database attached as `pipeline`.
+        session: The session that the publication is for.
+        cutoff_utc: What became available later is not used.
+        data_source: Value of the column `data_source` of every mart.
+        only: Full name of the one model to build (with its ancestors).
+        given: Tables that the connection holds already and that are not built.
+        progress: Receives one sentence per model.
+
+    Returns:
+        The rows of each table built.
+
+    Raises:
+        ModelError: A model failed, or `only` is not a model.
+    """
+    tables = models_to_build(only, given)
     connection.execute("set variable session_date = ?::date", [session])
     connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc])
     connection.execute("set variable data_source = ?::varchar", [data_source])
     for schema in ("staging", "marts"):
         connection.execute(f"create schema if not exists {schema}")
     rows = {}
-    for table in load_catalog().models():
+    for table in tables:
         started = time.perf_counter()
         rows[table.full_name] = build_model(connection, table)
         progress(

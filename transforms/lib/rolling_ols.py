@@ -141,7 +141,8 @@ def fit_rolling_orthogonalised(
     padding = window - min_observations
     data, present = _padded(response, factors, padding)
     held = np.ascontiguousarray(_sliding(present, window).T)  # (window, C): one row per position
-    windows = np.ascontiguousarray(np.moveaxis(_sliding(data, window), 2, 1))  # (series, window, C)
+    # a copy even of a single window: the view is read-only
+    windows = np.array(np.moveaxis(_sliding(data, window), 2, 1), order="C")  # (series, window, C)
     x, y = windows[on + 1], windows[target + 1]
     windows[target + 1] = _residual_on(x, y, held)
     beta, std_error, _ = _fit_block(np.moveaxis(windows, 1, 2), held.T, None, lags)

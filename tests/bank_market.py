@@ -1,0 +1,197 @@
+"""What the bank marts read, of a whole market, and what must hold of them on any.
+
+In: prices and yields of the simulated market, which every clone has, or of the recorded one. What futures
+did is made up here (the Fed marts have tests of their own). Out: warehouses as in `tests/model_fixture.py`
+with the bank marts built; `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from tests.market_fixture import recorded, simulated
+from tests.model_fixture import build, create, fill
+from transforms.marts import bank_rate_betas
+
+SAMPLE = ("KRE", "KBE", "JPM", "BAC", "C", "WFC", "WAL", "IWM")
+LAST_SESSION = "2025-09-24"
+BETA_NUMBERS = ("beta", "std_error", "t_stat", "r_squared")
+MODELS = ("staging.bank_regression_inputs", "marts.bank_rate_betas", "marts.bank_sensitivity_daily")
+INPUTS = (
+    "staging.equity_prices",
+    "staging.fred_observations",
+    "marts.policy_repricing",
+    "marts.policy_surprises",
+)
+
+Check = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def build_banks(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Build the bank marts; inputs that are not there are empty."""
+    for name in INPUTS:
+        create(con, name)
+    for model in MODELS:
+        build(con, model)
+    return con
+
+
+@functools.cache
+def simulated_banks(session: str = LAST_SESSION) -> duckdb.DuckDBPyConnection:
+    """The bank marts of the simulated market, as published for a session. Shared: read only."""
+    return _built(simulated([*SAMPLE, "SPY"], session, ("DGS2", "DGS10")), session)
+
+
+@functools.cache
+def recorded_banks(session: str = LAST_SESSION) -> duckdb.DuckDBPyConnection:
+    """The bank marts of the recorded market, as published for a session. Shared: read only."""
+    return _built(recorded([*SAMPLE, "SPY"], session, ("DGS2", "DGS10")), session)
+
+
+def _built(con: duckdb.DuckDBPyConnection, session: str) -> duckdb.DuckDBPyConnection:
+    """Add made-up repricing up to 2023-09-15 and made-up surprises up to July 2024, and build."""
+    days = con.execute(
+        "select calendar_date from ref.calendar where is_settlement_day and calendar_date between"
+        " '2000-01-03' and least(date '2023-09-14', ?::date) order by 1",
+        [session],
+    ).df()["calendar_date"]
+    change = 5 * np.cos(days.astype("datetime64[s]").astype(np.int64))
+    repricing = pd.DataFrame({"as_of_date": days, "horizon": "year_end", "change_bp": change})
+    fill(con, "marts.policy_repricing", repricing)
+    days = con.execute(
+        "select decision_date from ref.fomc_meetings where not cancelled and decision_date between"
+        " '2000-01-01' and least(date '2024-07-31', ?::date) order by 1",
+        [session],
+    ).df()["decision_date"]
+    surprise = 10 * np.sin(days.astype("datetime64[s]").astype(np.int64))
+    fill(con, "marts.policy_surprises", pd.DataFrame({"meeting_date": days, "surprise_bp": surprise}))
+    return build_banks(con)
+
+
+def check_betas_equal_statsmodels(con: duckdb.DuckDBPyConnection) -> None:
+    """200 windows drawn at random, over all symbols, models and estimators."""
+    frames = {
+        "daily": con.execute(bank_rate_betas.INPUTS).df(),
+        bank_rate_betas.POLICY_MODEL: con.execute(bank_rate_betas.POLICY_INPUTS).df(),
+    }
+    betas = _indexed(con.execute("from marts.bank_rate_betas").df())
+    by_symbol = {model: dict(list(frame.groupby("symbol"))) for model, frame in frames.items()}
+    columns = bank_rate_betas.FACTOR_COLUMNS | bank_rate_betas.POLICY_FACTOR_COLUMNS
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        symbol = str(rng.choice(SAMPLE))
+        model = str(rng.choice([*bank_rate_betas.MODELS, bank_rate_betas.POLICY_MODEL]))
+        estimator = str(rng.choice(list(bank_rate_betas.ESTIMATORS)))
+        chosen = bank_rate_betas.ESTIMATORS[estimator]
+        own = by_symbol[model if model in by_symbol else "daily"][symbol]
+        end = int(rng.integers(chosen.min_observations, len(own) + 1))
+        window = own.iloc[max(0, end - chosen.window) : end]
+        factors = list(bank_rate_betas.MODELS.get(model, bank_rate_betas.POLICY_FACTOR_COLUMNS))
+        regressors = sm.add_constant(window[[columns[name] for name in factors]].to_numpy())
+        weights = np.ones(len(window)) if chosen.weights is None else chosen.weights[-len(window) :]
+        expected = sm.WLS(window["total_return_pct"].to_numpy(), regressors, weights=weights).fit(
+            cov_type="HAC", cov_kwds={"maxlags": 5}
+        )
+        _compare(betas, (symbol, window["session_date"].iloc[-1], model, estimator), factors, expected)
+
+
+def check_fomc_days_equal_statsmodels_on_the_residual_of_the_window(con: duckdb.DuckDBPyConnection) -> None:
+    events = con.execute(bank_rate_betas.EVENT_INPUTS).df()
+    betas = _indexed(con.execute("from marts.bank_rate_betas where estimator = 'fomc_days'").df())
+    compared = 0
+    for symbol, own in events.groupby("symbol"):
+        for end in range(40, len(own) + 1, 7):
+            window = own.iloc[max(0, end - 80) : end]
+            surprise = sm.add_constant(window["surprise_10bp"].to_numpy())
+            residual = sm.OLS(window["y2_change_10bp"].to_numpy(), surprise).fit().resid
+            regressors = np.column_stack(
+                [surprise[:, 0], window["market_total_return_pct"], surprise[:, 1], residual]
+            )
+            expected = sm.OLS(window["total_return_pct"].to_numpy(), regressors).fit(
+                cov_type="HAC", cov_kwds={"maxlags": 5}
+            )
+            key = (str(symbol), window["session_date"].iloc[-1], "market_surprise", "fomc_days")
+            _compare(betas, key, ["market", "surprise", "y2_residual"], expected)
+            compared += 1
+        short = betas.loc[str(symbol)].loc[own["session_date"].iloc[:39]]
+        assert short["beta"].isna().all() and short["observations"].max() == 39
+    assert compared > 80
+
+
+def _indexed(betas: pd.DataFrame) -> pd.DataFrame:
+    return betas.set_index(["symbol", "session_date", "model", "estimator", "factor"]).sort_index()
+
+
+def _compare(
+    betas: pd.DataFrame, key: tuple[str, pd.Timestamp, str, str], factors: list[str], expected: Any
+) -> None:
+    for position, factor in enumerate(factors, start=1):
+        found = betas.loc[(*key, factor)]
+        assert found["beta"] == pytest.approx(expected.params[position], rel=1e-8)
+        assert found["std_error"] == pytest.approx(expected.bse[position], rel=1e-8)
+        assert found["t_stat"] == pytest.approx(expected.tvalues[position], rel=1e-8)
+        assert found["r_squared"] == pytest.approx(expected.rsquared, rel=1e-8)
+        assert found["observations"] == expected.nobs
+
+
+def check_no_nan_and_no_row_beside_a_bond_holiday(con: duckdb.DuckDBPyConnection) -> None:
+    for table, columns in (
+        ("marts.bank_rate_betas", BETA_NUMBERS),
+        (
+            "marts.bank_sensitivity_daily",
+            ("beta_y2", "t_y2", "move_low_pct", "beta_y2_only", "equity_duration_years"),
+        ),
+    ):
+        test = " or ".join(f"isnan({name}) or isinf({name})" for name in columns)
+        assert con.execute(f"select count(*) from {table} where {test}").fetchone() == (0,)
+    # Columbus Day 2023-10-09 and the session after it.
+    found = con.execute("""
+        select distinct session_date::varchar from marts.bank_rate_betas
+        where session_date between '2023-10-06' and '2023-10-11' order by 1
+        """).fetchall()
+    assert found == [("2023-10-06",), ("2023-10-11",)]
+
+
+def check_spells_are_whole(con: duckdb.DuckDBPyConnection) -> None:
+    """A spell has one start date, which is its first row; only an entity's first and last may be short."""
+    spells = con.execute("""
+        select entity_id, regime_start_date, count(distinct regime), count(*), min(session_date),
+            row_number() over (partition by entity_id order by regime_start_date desc) as from_last
+        from marts.bank_sensitivity_daily group by entity_id, regime_start_date
+        """).fetchall()
+    first = dict(
+        con.execute(
+            "select entity_id, min(session_date) from marts.bank_sensitivity_daily group by all"
+        ).fetchall()
+    )
+    for entity, start, regimes, rows, earliest, from_last in spells:
+        assert regimes == 1 and earliest == start
+        assert rows >= 20 or from_last == 1 or start == first[entity]
+    assert max(sum(spell[0] == name for spell in spells) for name in SAMPLE) < 63
+
+
+CHECKS: list[Check] = [
+    check_betas_equal_statsmodels,
+    check_fomc_days_equal_statsmodels_on_the_residual_of_the_window,
+    check_no_nan_and_no_row_beside_a_bond_holiday,
+    check_spells_are_whole,
+]
+
+
+def assert_history_is_the_same(
+    early: duckdb.DuckDBPyConnection, late: duckdb.DuckDBPyConnection, session: str
+) -> None:
+    """Every row of the earlier publication is in the later one, to the bit."""
+    for table in ("marts.bank_rate_betas", "marts.bank_sensitivity_daily"):
+        before = early.execute(f"from {table}").df()
+        after = late.execute(f"from {table} where session_date <= '{session}'").df()
+        assert len(before) > 5000
+        pd.testing.assert_frame_equal(before, after, check_exact=True)

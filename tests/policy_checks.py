@@ -1,0 +1,305 @@
+"""What must hold of the Fed marts on any market, however clean or messy its prices are.
+
+In: a warehouse of `tests/policy_market.py` with every Fed mart built. `CHECKS` runs on the simulated market
+in every clone and on the recorded one where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from tests.policy_market import MARTS
+
+Check = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def check_probabilities_are_distributions_with_the_expected_mean(con: duckdb.DuckDBPyConnection) -> None:
+    worst = con.execute("""
+        with sums as (
+            select as_of_date, meeting_date, sum(prob) as total, sum(prob * moves) as mean,
+                count(*) as outcomes, min(prob) as low, max(prob) as high
+            from marts.fomc_probabilities group by all
+        ),
+        expected as (
+            select as_of_date, meeting_date, meeting_number, decided_moves + sum(moves_expected)
+                over (partition by as_of_date order by meeting_number) as mean,
+            from staging.fomc_moves
+        )
+        select max(abs(total - 1)), max(abs(sums.mean - expected.mean)), min(low), max(high),
+            bool_and(outcomes = meeting_number + 1), count(*)
+        from sums inner join expected using (as_of_date, meeting_date)
+        """).fetchall()[0]
+    assert worst[0] < 1e-12 and worst[1] < 1e-9
+    assert worst[2] >= 0 and worst[3] <= 1 and worst[4] and worst[5] > 40_000
+
+
+def check_meeting_rows_agree_with_their_parts(con: duckdb.DuckDBPyConnection) -> None:
+    frame = con.execute("""
+        select d.*, m.start_rate_pct, m.moves_expected, m.meeting_number from marts.fomc_meetings_daily as d
+        inner join staging.fomc_moves as m using (as_of_date, meeting_date)
+        """).df()
+    assert len(frame) == con.execute("select count(*) from staging.fomc_moves").fetchall()[0][0]
+    solved = frame["solved"].notna()
+    assert (frame.loc[~solved, "reason"].notna()).all()
+    unsolved = ["expected_rate_pct", "implied_change_bp", "cut_prob", "amplification"]
+    assert frame.loc[~solved, unsolved].isna().all().all()
+    own = frame.loc[solved, ["meeting_cut_prob", "meeting_hold_prob", "meeting_hike_prob"]]
+    assert own.notna().all().all() and np.allclose(own.sum(axis=1), 1)
+    cumulative = frame.loc[frame["cut_prob"].notna(), ["cut_prob", "hold_prob", "hike_prob"]]
+    assert np.allclose(cumulative.sum(axis=1), 1, atol=1e-12)
+    change = 100 * (frame["expected_rate_pct"] - frame["start_rate_pct"])
+    assert np.allclose(change[solved], frame.loc[solved, "implied_change_bp"], atol=1e-6)
+    first = solved & (frame["meeting_number"] == 1)
+    decided = con.execute("select count(*) from staging.fomc_moves where decided_moves <> 0").fetchall()
+    gap = (frame.loc[first, "cut_prob"] - frame.loc[first, "meeting_cut_prob"]).abs() > 1e-12
+    assert gap.sum() <= decided[0][0]
+    assert (frame["entropy_bits"].dropna() >= 0).all()
+    assert (frame.loc[frame["amplification"] > 4, "reason"].notna()).all()
+
+
+def check_end_of_a_meeting_is_start_of_the_next_when_their_months_touch(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    gaps = con.execute("""
+        with pairs as (
+            select *, lead(start_rate_pct) over day as next_start, lead(meeting_date) over day as next_meeting
+            from staging.fomc_moves window day as (partition by as_of_date order by meeting_number)
+        )
+        select count(*), max(abs(end_rate_pct - next_start)) from pairs
+        where solved is not null and datediff('month', meeting_date, next_meeting) <= 2
+            and next_start is not null
+        """).fetchall()[0]
+    assert gaps[0] > 30_000 and gaps[1] == 0.0
+
+
+def check_least_squares_gives_the_same_rates(con: duckdb.DuckDBPyConnection) -> None:
+    """Second route to the rates: all equations that the rule uses, as one linear system in the levels."""
+    sample = con.execute("""
+        select as_of_date from staging.fomc_moves where as_of_date between '2009-01-01' and '2023-06-30'
+        group by all having bool_and(solved is not null and reason is distinct from 'two_decisions_in_month')
+        order by as_of_date
+        """).df()["as_of_date"][::25]
+    compared = 0
+    for as_of in sample:
+        moves = con.execute("from staging.fomc_moves where as_of_date = ? order by meeting_date", [as_of])
+        compared += _same_rates(con, as_of, moves.df())
+    assert compared >= 15
+
+
+def _same_rates(con: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, moves: pd.DataFrame) -> bool:
+    """Compare one day; False where its equations are not exactly as many as its levels."""
+    # a month's average of its own, apart from the loader of the model
+    prices = con.execute(
+        "select delivery_month, settle from staging.fed_funds_futures where settlement_date = ?", [as_of]
+    ).df()
+    average = {
+        pd.Period(month, "M"): 100 - price
+        for month, price in zip(prices["delivery_month"], prices["settle"], strict=True)
+    }
+    decisions = {pd.Period(month, "M"): month for month in moves["meeting_date"]}
+    months = pd.period_range(pd.Period(as_of, "M"), max(decisions), freq="M")
+    past = con.execute(
+        "select max(decision_date) as last from ref.fomc_meetings where decision_date < ? and not cancelled",
+        [as_of],
+    ).df()["last"]
+    if pd.Period(past.iloc[0], "M") >= months[0] - 1:
+        return False  # begins within a chain: its first level rests on months that have expired
+    rows, values = [], []
+    for month in months:
+        level = sum(m < month for m in decisions)
+        line = np.zeros(len(decisions) + 1)
+        if month in decisions:
+            later_anchor = any(later not in decisions for later in months if later > month)
+            if month - 1 not in decisions and later_anchor:
+                continue  # the first month of a chain between two anchors
+            day = decisions[month].day
+            line[level], line[level + 1] = day / month.days_in_month, 1 - day / month.days_in_month
+        else:
+            line[level] = 1.0
+        rows.append(line)
+        values.append(average[month])
+    if months[0] in decisions:  # the anchor is the month that has just expired
+        expired = con.execute(
+            "select round(avg(value), 3) from staging.fred_observations where series_id = 'DFF' "
+            "and date_trunc('month', observation_date) = ?",
+            [(months[0] - 1).start_time],
+        ).fetchall()[0][0]
+        rows.append(np.eye(len(decisions) + 1)[0])
+        values.append(expired)
+    solution, _, rank, _ = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)
+    if rank < len(decisions) + 1 or len(rows) > rank:
+        return False
+    assert np.allclose(moves["start_rate_pct"], solution[:-1], atol=1e-9), as_of
+    assert np.allclose(moves["end_rate_pct"], solution[1:], atol=1e-9), as_of
+    return True
+
+
+def check_missing_figures_say_why(con: duckdb.DuckDBPyConnection) -> None:
+    silent = con.execute("""
+        select count(*) from marts.policy_path_daily
+        where (bp_priced_year_end is null and year_end_reason is null)
+            or (bp_priced_12m is null and rate_12m_reason is null)
+            or (curve_residual_bp is null and curve_reason is null)
+        """).fetchall()
+    assert silent == [(0,)]
+    for table, figure in (("policy_repricing", "change_bp"), ("policy_surprises", "surprise_bp")):
+        silent = con.execute(
+            f"select count(*) from marts.{table} where ({figure} is null) <> (reason is not null)"
+        ).fetchall()
+        assert silent == [(0,)], table
+
+
+def check_path_agrees_with_the_meetings(con: duckdb.DuckDBPyConnection) -> None:
+    compared = con.execute("""
+        with last_meetings as (
+            select as_of_date, max_by(expected_rate_pct, meeting_date) as rate,
+                max_by(solved, meeting_date) as solved
+            from marts.fomc_meetings_daily where year(meeting_date) = year(as_of_date) group by all
+        )
+        select count(*), max(abs(path.year_end_rate_pct - rate))
+        from marts.policy_path_daily as path inner join last_meetings using (as_of_date)
+        where solved is not null
+        """).fetchall()[0]
+    assert compared[0] > 5000 and compared[1] == 0.0
+
+
+def check_settlement_days_without_a_session_are_there(con: duckdb.DuckDBPyConnection) -> None:
+    """Good Friday 2023 was a settlement day with a jobs report, 13 September 2001 one without a session."""
+    found = con.execute(
+        "select distinct as_of_date from staging.fomc_moves where as_of_date in ('2001-09-13', '2023-04-07')"
+    ).fetchall()
+    assert len(found) == 2
+    path = con.execute("""
+        select year_end_rate_pct is not null and rate_12m_pct is not null from marts.policy_path_daily
+        where as_of_date = '2023-04-07'
+        """).fetchall()
+    assert path == [(True,)]
+    assert con.execute("""
+        select distinct event_types from marts.policy_repricing where as_of_date = '2023-04-07'
+        """).fetchall() == [("jobs",)]
+
+
+def check_sunday_decision_of_2020_is_mondays(con: duckdb.DuckDBPyConnection) -> None:
+    assert con.execute("""
+        select distinct event_types, previous_as_of_date::varchar from marts.policy_repricing
+        where as_of_date = '2020-03-16'
+        """).fetchall() == [("fomc", "2020-03-13")]
+
+
+def check_next_meeting_of_march_2020(con: duckdb.DuckDBPyConnection) -> None:
+    """Unscheduled decisions show on their day, the cancelled meeting until it was cancelled."""
+    shown = con.execute("""
+        select as_of_date::varchar, min(meeting_date)::varchar from marts.fomc_meetings_daily
+        where as_of_date in ('2020-03-02', '2020-03-03', '2020-03-04', '2020-03-13', '2020-03-16')
+        group by all order by all
+        """).fetchall()
+    assert shown == [
+        ("2020-03-02", "2020-03-18"),
+        ("2020-03-03", "2020-03-03"),
+        ("2020-03-04", "2020-03-18"),
+        ("2020-03-13", "2020-03-18"),
+        ("2020-03-16", "2020-04-29"),
+    ]
+
+
+def check_scores_are_recomputed_from_the_probabilities(con: duckdb.DuckDBPyConnection) -> None:
+    frame = con.execute("""
+        select c.horizon_days, c.meeting_date, c.brier_score, p.prob,
+            abs(p.target_upper_pct - m.upper_after) < 0.01 as happened
+        from marts.fomc_calibration as c
+        inner join marts.fomc_probabilities as p using (as_of_date, meeting_date)
+        inner join ref.fomc_meetings as m on c.meeting_date = m.decision_date
+        """).df()
+    frame["happened"] = frame["happened"].astype(float)
+    frame["square"] = (frame["prob"] - frame["happened"]) ** 2
+    groups = frame.groupby(["horizon_days", "meeting_date"])
+    scores = groups["square"].sum() + 1.0 - groups["happened"].max()
+    assert np.allclose(scores, groups["brier_score"].first(), atol=1e-12)
+    assert scores.between(0, 2).all() and len(scores) > 1100
+
+
+def check_market_beats_no_change_at_every_horizon(con: duckdb.DuckDBPyConnection) -> None:
+    rows = con.execute("""
+        select horizon_days, scored_meetings, mean_brier_score, mean_brier_score_no_change
+        from marts.fomc_calibration
+        qualify row_number() over (partition by horizon_days order by meeting_date desc) = 1 order by 1
+        """).fetchall()
+    assert [horizon for horizon, *_ in rows] == [1, 7, 30, 60, 90, 180]
+    for _, meetings, market, naive in rows:
+        assert meetings > 180 and market < naive
+    assert rows[0][2] < 0.10 and rows[0][3] > 0.6
+    assert rows[1][2] < rows[2][2] < rows[3][2] < rows[4][2] < rows[5][2]
+
+
+def check_both_day_counts_are_there_and_the_older_one_ends_with_2023(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = con.execute("""
+        select method_version, count(*) > 200000, max(as_of_date) <= date '2023-12-31'
+        from marts.fomc_probabilities_by_method group by all order by all
+        """).fetchall()
+    assert rows == [("cme_2022", True, True), ("cme_2023plus", True, False)]
+    different = con.execute("""
+        with by_method as (from marts.fomc_probabilities_by_method where method_version = 'cme_2023plus')
+        select count(*) from marts.fomc_probabilities as main
+        full outer join by_method using (as_of_date, meeting_date, target_lower_pct)
+        where main.prob is distinct from by_method.prob
+        """).fetchall()
+    assert different == [(0,)]
+
+
+CHECKS: list[Check] = [
+    check_probabilities_are_distributions_with_the_expected_mean,
+    check_meeting_rows_agree_with_their_parts,
+    check_end_of_a_meeting_is_start_of_the_next_when_their_months_touch,
+    check_least_squares_gives_the_same_rates,
+    check_missing_figures_say_why,
+    check_path_agrees_with_the_meetings,
+    check_settlement_days_without_a_session_are_there,
+    check_sunday_decision_of_2020_is_mondays,
+    check_next_meeting_of_march_2020,
+    check_scores_are_recomputed_from_the_probabilities,
+    check_market_beats_no_change_at_every_horizon,
+    check_both_day_counts_are_there_and_the_older_one_ends_with_2023,
+]
+
+
+def fingerprint(con: duckdb.DuckDBPyConnection, model: str, where: str = "true") -> tuple[int, int]:
+    """Number of rows and a hash of all their values, whatever their order.
+
+    The running means of fomc_calibration are left out: DuckDB adds the values of a window in an order that
+    depends on the rows behind it, so their last bit does too.
+    """
+    means = "exclude (mean_brier_score, mean_brier_score_no_change)"
+    columns = f"* {means}" if model == "marts.fomc_calibration" else "*"
+    rows = f"select {columns} from {model} where {where}"
+    found = con.execute(f"select count(*), sum(hash(each)) from ({rows}) as each").fetchone()
+    assert found is not None
+    return found[0], found[1]
+
+
+def assert_history_is_the_same(
+    early: duckdb.DuckDBPyConnection, late: duckdb.DuckDBPyConnection, session: str
+) -> None:
+    """Every row of the earlier publication is in the later one, to the bit, and no other up to its session.
+
+    Args:
+        early: Built for the session.
+        late: Built for a later one.
+        session: The earlier session.
+    """
+    for model in ("staging.fomc_moves", *MARTS):
+        date = "meeting_date" if model == "marts.fomc_calibration" else "as_of_date"
+        before = fingerprint(early, model)
+        assert before[0] > 60, model
+        assert before == fingerprint(late, model, f"{date} <= date '{session}'"), model
+    means = f"""
+        select mean_brier_score, mean_brier_score_no_change from marts.fomc_calibration
+        where meeting_date <= date '{session}' order by horizon_days, meeting_date
+        """
+    one, two = (con.execute(means).df().to_numpy(dtype=float) for con in (early, late))
+    assert np.allclose(one, two, rtol=1e-14, atol=0, equal_nan=True)

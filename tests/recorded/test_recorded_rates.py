@@ -1,0 +1,119 @@
+"""What recorded yields and prices show of the yield curve, the banks and their securities."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+
+import duckdb
+import pandas as pd
+import pytest
+
+from tests.bank_market import CHECKS, Check, assert_history_is_the_same, recorded_banks
+from tests.bank_securities_market import build_mark
+from tests.market_fixture import recorded
+from tests.model_fixture import build
+from tests.recorded_data import RECORDED
+
+pytestmark = pytest.mark.replay
+
+FUNDS = ["SHY", "IEF", "TLT", "SPY"]  # BIL, IEI and MBB are not among the recorded files
+
+
+@functools.cache
+def curve(session: str = "2025-09-24") -> duckdb.DuckDBPyConnection:
+    con = recorded(["SPY"], session)
+    build(con, "marts.yield_curve_daily")
+    return con
+
+
+@functools.cache
+def mark(session: str = "2025-09-24") -> duckdb.DuckDBPyConnection:
+    return build_mark(recorded(FUNDS, session))
+
+
+def test_slope_equals_the_spread_that_fred_publishes() -> None:
+    published = pd.read_csv(RECORDED / "fred" / "T10Y2Y.csv", parse_dates=["observation_date"])
+    frame = curve().execute("select session_date, slope_2s10s_bp, inverted from marts.yield_curve_daily").df()
+    both = frame.merge(published, left_on="session_date", right_on="observation_date").dropna()
+    assert len(both) > 6000
+    assert ((both["slope_2s10s_bp"] - 100 * both["T10Y2Y"]).abs() > 1e-6).sum() == 0
+    assert (both["inverted"] == (both["T10Y2Y"] < 0)).all()
+
+
+def test_inversion_begins_in_july_2022_and_lasts_two_years() -> None:
+    rows = curve().execute("""
+        select inversion_start_date, slope_2s10s_bp from marts.yield_curve_daily
+        where session_date in ('2022-07-05', '2024-07-29') order by session_date
+        """)
+    flat, inverted = rows.fetchall()
+    assert flat == (None, 0.0)  # flat is no inversion
+    assert inverted[0] == dt.date(2022, 7, 6) and inverted[1] < 0
+
+
+def test_curve_does_not_change_with_later_days() -> None:
+    query = "from marts.yield_curve_daily where session_date <= '2023-06-30' order by session_date"
+    assert curve("2023-06-30").execute(query).fetchall() == curve().execute(query).fetchall()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_recorded_banks(check: Check) -> None:
+    check(recorded_banks())
+
+
+def test_bank_marts_do_not_change_when_later_days_arrive() -> None:
+    session = "2020-03-20"
+    assert_history_is_the_same(recorded_banks(session), recorded_banks(), session)
+
+
+def test_regional_banks_gained_from_falling_rates_in_july_2024() -> None:
+    """The published statement B1, against the old rule that held in 2013-2016."""
+    found = recorded_banks().execute("""
+        select beta_y2, t_y2, regime, move_low_pct from marts.bank_sensitivity_daily
+        where entity_id = 'KRE' and session_date = '2024-07-15'
+        """)
+    [(beta, t_stat, regime, low)] = found.fetchall()
+    assert beta < 0 and t_stat <= -1.96 and regime == "gains_when_rates_fall" and low > 0
+    [(beta, t_stat)] = (
+        recorded_banks()
+        .execute("""
+        select beta_y2_only, t_y2_only from marts.bank_sensitivity_daily
+        where entity_id = 'KRE' and session_date = '2015-12-31'
+        """)
+        .fetchall()
+    )
+    assert beta > 0 and t_stat > 1.96
+
+
+def test_mark_covers_what_it_says() -> None:
+    first, last, sessions, held = mark().execute("""
+        select min(session_date)::varchar, max(session_date)::varchar, count(distinct session_date),
+            count(distinct session_date) filter (where bucket = 'covered' and mark_pct_of_book is not null)
+        from marts.bank_securities_mark
+        """).fetchone() or (None, None, 0, 0)
+    assert (first, last) == ("2022-09-13", "2025-09-24")
+    assert sessions == held == 761
+    weights = (
+        mark()
+        .execute("select distinct weight_pct from marts.bank_securities_mark where bucket = 'covered'")
+        .fetchall()
+    )
+    assert weights == [(pytest.approx(22.82),)]
+
+
+def test_mark_turned_before_march_2023_ended() -> None:
+    """Yields fell by over a point around 2023-03-10: bonds gained, as the 1-3 year bucket shows."""
+    rows = dict(
+        mark()
+        .execute("""
+            select session_date::varchar, price_change_pct from marts.bank_securities_mark
+            where bucket = '1_3y' and session_date in ('2023-03-08', '2023-03-13')
+            """)
+        .fetchall()
+    )
+    assert rows["2023-03-08"] < 0 and rows["2023-03-13"] - rows["2023-03-08"] > 1
+
+
+def test_mark_does_not_change_when_later_days_arrive() -> None:
+    query = "from marts.bank_securities_mark where session_date <= '2024-07-16' order by all"
+    assert mark("2024-07-16").execute(query).fetchall() == mark().execute(query).fetchall()
