@@ -1,5 +1,5 @@
-"""Tiingo's prices against a server on this machine that speaks its protocol over real HTTP: what is right, what
-an answer can lack, and how one can fail to come.
+"""Tiingo's prices against a server on this machine that speaks its protocol over real HTTP: what is right,
+what an answer can lack, and how one can fail to come.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ START = date(2024, 6, 3)
 KEY = "0123456789abcdef0123456789abcdef01234567"
 PAGE = b"<!DOCTYPE html><html><body>We will be right back</body></html>"
 BOMB = gzip.compress(b" " * 30_000_000)
-# A made-up fund: two for one on 20 June, a dividend before it and one after it, all on today's count of shares.
+# A made-up fund: two for one on 20 June, a dividend before and one after it, all on today's count of shares.
 FUND, SPLIT_DAY = "KRE", date(2024, 6, 20)
 DIVIDENDS = {date(2024, 6, 12): 0.5, date(2024, 7, 2): 0.25}
 
