@@ -410,7 +410,7 @@ def test_a_symbol_that_is_not_found_and_an_answer_without_records(server: Databe
         source_at(server.url).fetch(request_of())
 
 
-def test_uncompressed_and_older_versions_are_read(server: DatabentoServer) -> None:
+def test_bytes_that_are_not_compressed_or_in_several_frames_are_read(server: DatabentoServer) -> None:
     server.compress = lambda body: body
     payload = source_at(server.url).fetch(request_of())
     assert payload.extension == "dbn" and len(settles(payload)) == len(expected())

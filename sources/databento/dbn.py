@@ -31,7 +31,7 @@ SETTLEMENT_PRICE, DELETED = 3, 2
 NO_PRICE = 2**63 - 1
 NS_PER_DAY, NS_PER_MINUTE, PRICE_SCALE = 86_400 * 10**9, 60 * 10**9, 1e9
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-INSTALL = "uv pip install --require-hashes -r requirements-databento.lock"
+INSTALL = ".venv/bin/uv pip install --python .venv/bin/python --require-hashes -r requirements-databento.lock"
 FIELDS = {
     "ts_ref": "uint64",
     "ts_recv": "uint64",

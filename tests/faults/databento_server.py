@@ -2,8 +2,8 @@
 
 `DatabentoServer(feed, key)` answers `POST /v0/timeseries.get_range` (a form; DBN compressed by zstd comes
 back) and `GET /v0/metadata.get_dataset_range`, with the key as user name of basic authentication. Each
-settlement of the feed is sent as CME sends it: a preliminary one in the afternoon, among other statistics, and
-the final one in the evening. A raw symbol (`ZQU4`) stands for the contract that was listed in the range asked.
+settlement of the feed is sent as CME sends it: a preliminary one in the afternoon, among other statistics,
+and the final one in the evening. A raw symbol (`ZQU4`) stands for the contract that was listed in the range.
 Refusals have the shape `{"detail": {"case", "message", "status_code", "docs", "payload"}}`.
 """
 
