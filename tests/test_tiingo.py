@@ -259,7 +259,7 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "factor_without_a_date": (
         Fault(body=edit(lambda rows: [row.update(date="soon") for row in rows if row["splitFactor"] != 1])),
         Unreadable,
-        "splitFactor",
+        "splitFactor of a day is not one positive number with a date",
     ),
     "factors_disagree": (
         Fault(body=edit(lambda rows: rows.append({**rows[5], "splitFactor": 2.0}))),
