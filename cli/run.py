@@ -10,15 +10,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
+from cli.run_summary import print_summary, read_status
+from datasets.registry import last_session_served
 from market_calendar.sessions import CalendarError, last_closed_session, require_session, session_close_utc
+from pipeline.log import MARK
+from sources.protocol import SourceError
+from sources.registry import check_providers
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment, parse_date
 
 AIRFLOW_HOME = REPOSITORY / ".airflow"
@@ -31,6 +34,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         settings = Settings.from_environment()
+        check_providers(settings)
         print_banner(settings)
         session = chosen_session(settings)
     except (SettingsError, CalendarError, RunRefused) as error:
@@ -42,7 +46,7 @@ def main() -> int:
         return refuse(
             f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
         )
-    before = _read(settings.published / "status.json").get("run_id")
+    before = read_status(settings).get("run_id")
     with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,11 +80,7 @@ def print_banner(settings: Settings) -> None:
 
 
 def chosen_session(settings: Settings) -> date:
-    """ROTATION_SESSION, else the last session for which the price source has SPY."""
-    from sources.protocol import SourceError
-    from sources.registry import open_source
-
-    source = open_source(settings, "prices")
+    """ROTATION_SESSION, else the last session for which the provider of prices has SPY."""
     text = environment().get("ROTATION_SESSION", "")
     now = datetime.now(UTC).replace(tzinfo=None)
     if text:
@@ -92,11 +92,11 @@ def chosen_session(settings: Settings) -> date:
             )
         return session
     try:
-        last = source.last_session("SPY")
+        provider, last = last_session_served(settings, "SPY")
     except SourceError as error:
         raise RunRefused(f"the source has no SPY prices to find the last session from: {error}.") from None
     if last is None:
-        raise RunRefused(f"the source {source.name} has no close of SPY; check its prices.")
+        raise RunRefused(f"the source {provider} has no close of SPY; check its prices.")
     return require_session(last)
 
 
@@ -170,87 +170,9 @@ def run_dag(env: dict[str, str], session: date, log: Path) -> int:
         assert process.stdout is not None
         for line in process.stdout:
             stream.write(line)
-            if line.startswith("▸"):
-                print(f"  {line[2:].rstrip()}", flush=True)
+            if line.startswith(MARK):
+                print(f"  {line[len(MARK) :].strip()}", flush=True)
     return process.returncode
-
-
-def print_summary(
-    settings: Settings, session: date, code: int, log: Path, seconds: float, before: str | None
-) -> int:
-    """What was loaded per source, what failed, the headlines, the paths. `before`: the run that wrote the
-    status file last.
-    """
-    status = _read(settings.published / "status.json")
-    folder = settings.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", str(status.get("run_id", "")))
-    if status.get("state") != "success" or status.get("run_id") == before or code:
-        told = status.get("state") == "failed" and status.get("run_id") != before
-        reason = (
-            f"at step {status['step']}: {status['message']}"
-            if told
-            else f"before any step could say why; see {log}"
-        )
-        print(f"\nFAILED {reason}", file=sys.stderr)
-        current = status.get("generation")
-        print(
-            (
-                f"The last publication (generation {current}) stays in place."
-                if current
-                else "Nothing was published."
-            ),
-            file=sys.stderr,
-        )
-        print(f"Log: {log}", file=sys.stderr)
-        return code or 1
-    loaded, audited = _read(folder / "loaded.json"), _read(folder / "audited.json")
-    print(f"\nSummary of {session} ({seconds:.0f} s)")
-    for dataset, entry in loaded.get("datasets", {}).items():
-        print(
-            f"  {dataset:<8} {entry['source']:<10} {entry['fetched']:>4} of {entry['inputs']} inputs,"
-            f" {entry['new_rows']:>9,} new rows, {entry['quarantined']} quarantined"
-        )
-        for rule, found in entry["quarantine_by_rule"].items():
-            print(f"           {rule}: {found['rows']} rows, the first {found['example'][:140]}")
-    _print_list("Not served or unreadable (optional inputs)", loaded.get("missing", []))
-    _print_list(
-        "Failed checks",
-        [
-            f"[{r['severity']}] {r['table_name']}: {r['rule']}: {r['failed_rows']} rows: {r['sample']}"
-            for r in audited.get("failed", [])
-        ],
-    )
-    _print_list("Stale inputs", audited.get("stale", []))
-    simulated = " (SIMULATED)" if settings.kind == "simulated" else ""
-    print(f"\nHeadlines{simulated}")
-    for sentence in status.get("headlines", []):
-        print(f"  {sentence}")
-    generation = settings.published / "current"
-    print(
-        f"\nPublished: generation {status['generation']} for {status['session_date']},"
-        f" {audited.get('rules', 0)} rules checked"
-    )
-    print(f"  warehouse  {generation / 'warehouse.duckdb'}")
-    print(f"  parquet    {generation / 'parquet'}")
-    print(f"  brief      {generation / 'brief.html'}")
-    print(f"  log        {log}")
-    return 0
-
-
-def _print_list(title: str, entries: list[str], shown: int = 5) -> None:
-    if entries:
-        print(f"  {title}: {len(entries)}")
-        for entry in entries[:shown]:
-            print(f"    {str(entry)[:220]}")
-        if len(entries) > shown:
-            print(f"    ... and {len(entries) - shown} more (ops.validation_results, ops.freshness)")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document
 
 
 if __name__ == "__main__":

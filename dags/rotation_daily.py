@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from alerts.deadline import daily_deadline
 from alerts.notifiers import RunFailed
@@ -29,37 +28,6 @@ from market_calendar.timetable import NyseSessionTimetable
 WAREHOUSE_POOL = "rotation_warehouse"  # one slot: DuckDB has one writer
 IN_MAKE_RUN = bool(os.environ.get("ROTATION_MAKE_RUN"))
 PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publication")
-
-
-def run_step(name: str, *arguments: Any, **options: Any) -> Any:
-    """Call one step of `pipeline.daily`; a failure that another attempt cannot mend is not retried."""
-    from market_calendar.dag_session import SessionUnknown
-    from market_calendar.sessions import CalendarError
-    from pipeline import daily
-    from pipeline.run_record import LeftToAnother, StepFailed
-    from warehouse.database import HomeError, WarehouseBusy
-    from warehouse.settings import Settings, SettingsError
-
-    try:
-        return getattr(daily, name)(Settings.from_environment(), *arguments, **options)
-    except LeftToAnother as left:
-        raise AirflowSkipException(str(left)) from None
-    except WarehouseBusy:
-        raise
-    except (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed) as error:
-        raise AirflowFailException(str(error)) from None
-
-
-def turns_of(dag_run: Any, ti: Any) -> Any:
-    """The run's turns among the other runs of this DAG; None in `make run`, which holds the home for itself."""
-    if IN_MAKE_RUN:
-        return None
-    from pipeline.turns import Turns
-
-    def active_runs(run_ids: list[str] | None) -> int:
-        return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))
-
-    return Turns(dag_run.run_id, dag_run.run_type == "backfill", active_runs)
 
 
 @dag(
@@ -89,46 +57,66 @@ def turns_of(dag_run: Any, ti: Any) -> Any:
 def rotation_daily() -> None:
     """The flow of one session."""
 
+    # Each task imports the steps when it runs: at parse time they would cost seconds.
     @task(pool=WAREHOUSE_POOL)
     def plan(
-        params: dict[str, Any] | None = None, dag_run: Any = None, ti: Any = None, run_id: str | None = None
+        run_id: str, params: dict[str, Any] | None = None, dag_run: Any = None, ti: Any = None
     ) -> list[dict[str, Any]]:
-        named = {
-            "partition_key": getattr(dag_run, "partition_key", None),
-            "parameter": (params or {}).get("session"),
-            "logical_date": dag_run.logical_date,
-        }
-        batches: list[dict[str, Any]] = run_step("plan", named, run_id, turns_of(dag_run, ti))
-        return batches
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            run = steps.run_context(run_id, dag_run=dag_run, ti=ti, params=params, alone=IN_MAKE_RUN)
+            batches = steps.plan(run).batches
+        return [
+            {"batch": batch.number, "dataset": batch.dataset, "inputs": len(batch.inputs)}
+            for batch in batches
+        ]
 
     # Eight more attempts with growing pauses are about an hour of patience with a source that is late.
     # It needs no slot of the pool, and Airflow 3.3.2 cannot read a weight rule of one's own on a mapped task.
     @task(execution_timeout=timedelta(minutes=45), retries=8, weight_rule="upstream")
-    def fetch(batch: dict[str, Any], run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("fetch", run_id, batch["batch"], patient=not IN_MAKE_RUN)
-        return result
+    def fetch(batch: dict[str, Any], run_id: str) -> dict[str, Any]:
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            run = steps.run_context(run_id, batch=batch["batch"], alone=IN_MAKE_RUN)
+            fetched = steps.fetch(run)
+        landed = sum(entry.landed is not None for entry in fetched.inputs.values())
+        return {"batch": batch["batch"], "landed": landed, "failed": len(fetched.inputs) - landed}
 
     # A backfill may find all that it needs in landing: then nothing is fetched, and there still is
     # something to load.
     @task(pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")
-    def load(fetched: list[dict[str, Any]], run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("load", run_id)
-        return result
+    def load(fetched: list[dict[str, Any]], run_id: str) -> dict[str, Any]:
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            loaded = steps.load(steps.run_context(run_id, alone=IN_MAKE_RUN))
+        return {"new_rows": sum(entry.new_rows for entry in loaded.datasets.values())}
 
     @task(pool=WAREHOUSE_POOL)
-    def build(dag_run: Any = None, ti: Any = None, run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("build", run_id, turns_of(dag_run, ti))
-        return result
+    def build(run_id: str, dag_run: Any = None, ti: Any = None) -> dict[str, Any]:
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            built = steps.build(steps.run_context(run_id, dag_run=dag_run, ti=ti, alone=IN_MAKE_RUN))
+        return {"rows": sum(built.rows.values())}
 
     @task(pool=WAREHOUSE_POOL)
-    def audit(run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("audit", run_id)
-        return result
+    def audit(run_id: str) -> dict[str, Any]:
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            audited = steps.audit(steps.run_context(run_id, alone=IN_MAKE_RUN))
+        return {"rules": audited.rules, "failed": len(audited.failed)}
 
     @task(pool=WAREHOUSE_POOL, outlets=[PUBLICATION])
-    def publish(run_id: str | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = run_step("publish", run_id)
-        return result
+    def publish(run_id: str) -> dict[str, Any]:
+        from pipeline import steps
+
+        with steps.airflow_errors():
+            published = steps.publish(steps.run_context(run_id, alone=IN_MAKE_RUN))
+        return {"generation": published.generation}
 
     planned = plan()
     loaded = load(fetch.expand(batch=planned))

@@ -25,3 +25,9 @@ class BackfillsLast(PriorityWeightStrategy):
         """The weight of one task instance."""
         upstream = len(ti.task.get_flat_relative_ids(upstream=True))
         return int(ti.task.priority_weight) + upstream + (0 if is_backfill(ti.run_id) else BEFORE_BACKFILLS)
+
+    def __repr__(self) -> str:
+        """The same text in every process: Airflow serialises it with the DAG, and a memory address in it
+        would make a new DAG version at every parse.
+        """
+        return f"{type(self).__module__}.{type(self).__qualname__}()"

@@ -1,26 +1,35 @@
 """Who publishes, when the scheduler has several runs of the DAG going: a backfill publishes once, at its end.
 
-In: how many runs Airflow holds as queued or running (asked of Airflow, so only a scheduler's run has
-turns), and small files in the home. Out: whether this run leaves the publication to another one. The order
-is that of the tasks in the pool with one slot, which is why two runs never decide at once. Caveat: `make
-run` has no turns; its lock on the home keeps every other `make run` out.
+In: how many runs Airflow holds as queued or running (asked of Airflow, so only a scheduler's run has turns),
+and the home's `HomeState`. Out: whether this run leaves the publication to another one. The order is that of
+the tasks in the pool with one slot, which is why two runs never decide at once.
+Caveat: `make run` has no turns; its lock on the home keeps every other `make run` out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pipeline.plan_inputs import Backfill
-from pipeline.run_record import LeftToAnother, TryAgain, has_loaded, read_plan_of
-from warehouse.durable import replace_durably
+from pipeline.errors import LeftToAnother, TryAgain
+from pipeline.state import HomeState, RunState
 
 # Airflow takes the ids in the address of a request, which has a limit.
 IDS_AT_ONCE = 50
 
 ActiveRuns = Callable[[list[str] | None], int]
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """What the other runs of a backfill are at: the inputs (`kind/name`) that they fetch, and whether one is
+    at work at all: then what lies in landing is its own to load.
+    """
+
+    fetched_by_others: frozenset[str] = frozenset()
+    replayed_by_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,56 +44,70 @@ class Turns:
 
     def begin(self, home: Path) -> None:
         """Forget what an earlier attempt of this run decided."""
-        _write(home, [run for run in _decided(home) if run != self.run_id])
+        state = HomeState.read(home)
+        state.change(home, decided=[run for run in state.decided if run != self.run_id])
 
     def leave_to_another(self, home: Path, session: date, held_until: date | None) -> date:
-        """Raise LeftToAnother when this run belongs to a backfill and a run that has not built yet follows
-        it.
+        """The session to build at: the run's own, or a later one that was left to it.
 
-        Else the session to build at: the run's own, or a later one that was left to it, for the runs need
-        not end in the order of their sessions; but none later than `held_until`, the last session that raw
-        holds. Runs that have decided already, to leave it or to build, are not waited for: they saw less of
-        `raw` than this one.
+        The runs need not end in the order of their sessions, but none builds later than `held_until`, the
+        last session that raw holds. Runs that have decided already, to leave it or to build, are not waited
+        for: they saw less of `raw` than this one.
+
+        Raises:
+            LeftToAnother: this run belongs to a backfill and a run that has not built yet follows it.
         """
-        decided = self._still_active([run for run in _decided(home) if run != self.run_id])
-        _write(home, [*decided, self.run_id])
-        left = _left(home) or session
+        state = HomeState.read(home)
+        decided = self._still_active(run for run in state.decided if run != self.run_id)
+        left = state.left_session or session
         to_come = self.active_runs(None) - len(decided) - 1
-        if self.is_backfill and to_come > 0:
-            replace_durably(_left_file(home), str(max(session, left)))
+        leaves = self.is_backfill and to_come > 0
+        state.change(
+            home,
+            decided=[*decided, self.run_id],
+            left_session=max(session, left) if leaves else state.left_session,
+        )
+        if leaves:
             raise LeftToAnother(f"{to_come} more runs follow; the last of them builds and publishes")
         return max(session, min(left, held_until or session))
 
     def at_work(self, home: Path) -> Backfill:
         """What the other active runs that have not loaded yet fetch and replay: it need not be done twice."""
-        plans = [read_plan_of(home, run) for run in self._working(home) if run != self.run_id]
+        plans = [RunState(home, run).plan for run in self._working(home) if run != self.run_id]
         return Backfill(
             frozenset(
-                f"{batch['dataset']}/{item['input']}"
+                f"{batch.dataset}/{item.input}"
                 for plan in plans
-                for batch in plan.get("batches", [])
-                for item in batch["items"]
+                if plan is not None
+                for batch in plan.batches
+                for item in batch.inputs
             ),
             bool(plans),
         )
 
-    def work(self, home: Path) -> None:
+    def announce_work(self, home: Path) -> None:
         """Tell the other runs that this one fetches or replays."""
-        replace_durably(_working_file(home), "\n".join({*self._working(home), self.run_id}))
+        working = self._working(home)
+        HomeState.read(home).change(home, working=sorted({*working, self.run_id}))
 
     def _working(self, home: Path) -> list[str]:
-        runs = [run for run in _lines(_working_file(home)) if not has_loaded(home, run)]
-        return self._still_active(runs)
+        return self._still_active(
+            run for run in HomeState.read(home).working if not RunState(home, run).has_loaded
+        )
 
     def wait_for(self, other_run_id: str) -> None:
-        """Raise TryAgain while another run is between its build and its publication."""
+        """Wait while another run is between its build and its publication.
+
+        Raises:
+            TryAgain: it is.
+        """
         if other_run_id != self.run_id and self.active_runs([other_run_id]):
             raise TryAgain(f"run {other_run_id} has built and not published yet; this run waits for it")
 
-    def _still_active(self, decided: list[str]) -> list[str]:
-        active: list[str] = []
-        for start in range(0, len(decided), IDS_AT_ONCE):
-            some = decided[start : start + IDS_AT_ONCE]
+    def _still_active(self, runs: Iterable[str]) -> list[str]:
+        ids, active = list(runs), []
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = ids[start : start + IDS_AT_ONCE]
             count = self.active_runs(some)
             active += (
                 some if count == len(some) else [run for run in some if count and self.active_runs([run])]
@@ -94,32 +117,6 @@ class Turns:
 
 def forget_left(home: Path, published: date) -> None:
     """What was left to another run is published."""
-    left = _left(home)
-    if left and left <= published:
-        _left_file(home).unlink()
-
-
-def _left(home: Path) -> date | None:
-    for text in _lines(_left_file(home)):
-        return date.fromisoformat(text)
-    return None
-
-
-def _left_file(home: Path) -> Path:
-    return home / "runs" / "left_session.txt"
-
-
-def _working_file(home: Path) -> Path:
-    return home / "runs" / "working.txt"
-
-
-def _decided(home: Path) -> list[str]:
-    return _lines(home / "runs" / "decided.txt")
-
-
-def _write(home: Path, runs: list[str]) -> None:
-    replace_durably(home / "runs" / "decided.txt", "\n".join(runs))
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").split() if file.exists() else []
+    state = HomeState.read(home)
+    if state.left_session and state.left_session <= published:
+        state.change(home, left_session=None)

@@ -17,14 +17,14 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import requests
 
-from sources.protocol import NotServed, Parsed, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, Parsed, Provider, SourceError, SourceUnavailable, Unreadable
 from warehouse.payloads import Payload, Request
-from warehouse.settings import environment
+from warehouse.settings import Settings
 
 DATASET = "bank_financials"
 BASE_URL = "https://api.fdic.gov/banks"
@@ -42,7 +42,7 @@ MAX_BYTES = 64 * 1024 * 1024
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 60.0, 180.0
 
 
-class FdicSource:
+class FdicSource(Provider):
     """Serves one quarter at a time."""
 
     name = "fdic"
@@ -64,20 +64,12 @@ class FdicSource:
         self._total_seconds = total_seconds
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> FdicSource:
-        """The source as `ROTATION_FDIC_URL` and `FDIC_API_KEY` say."""
-        env = environment() if environ is None else environ
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """The provider as `ROTATION_FDIC_URL` and `FDIC_API_KEY` say."""
         return cls(
-            env.get("ROTATION_FDIC_URL", "").strip() or BASE_URL, env.get("FDIC_API_KEY", "").strip() or None
+            environ.get("ROTATION_FDIC_URL", "").strip() or BASE_URL,
+            environ.get("FDIC_API_KEY", "").strip() or None,
         )
-
-    def contracts(self, start: date, end: date) -> list[str]:
-        """None: the FDIC serves no futures."""
-        return []
-
-    def last_session(self, symbol: str) -> date | None:
-        """None: the FDIC serves no prices."""
-        return None
 
     def fetch(self, request: Request) -> Payload:
         """Fetch every institution's securities for one quarter."""
@@ -112,7 +104,8 @@ class FdicSource:
         content = pages[0] if len(pages) == 1 else b"[" + b",".join(pages) + b"]"
         return Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
 
-    def parse(self, payload: Payload) -> Parsed:
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
         """Sum the institutions of one quarter; a report that contradicts itself is rejected and named."""
         request = payload.request
         quarter = _quarter_of(request)
@@ -214,14 +207,10 @@ class FdicSource:
             ) from None
 
 
-def quarter_inputs(start: date, end: date) -> list[str]:
-    """The inputs for all quarters that end within a range of dates."""
-    ends = pd.date_range(start, end, freq="QE")
-    return [str(day.date()) for day in ends]
-
-
 def unrealised_gains(frame: pd.DataFrame) -> pd.DataFrame:
-    """Unrealised gains (losses negative) in billions of dollars: (SCAF − SCAA), (SCHF − SCHA) and their sum."""
+    """Unrealised gains (losses negative) in billions of dollars: (SCAF − SCAA), (SCHF − SCHA) and their
+    sum.
+    """
     afs = (frame[FIELDS["SCAF"]] - frame[FIELDS["SCAA"]]) / 1e6
     htm = (frame[FIELDS["SCHF"]] - frame[FIELDS["SCHA"]]) / 1e6
     return pd.DataFrame(

@@ -14,21 +14,22 @@ its value differs.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
 
 from market_calendar.release_rules import available_at_utc, parse_rule
-from sources.protocol import NotServed, Parsed, SourceError, Unreadable
-from sources.tabular import parse_tabular
+from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
+from sources.tabular import parse_series
 from sources.transport import (
     Body,
     Forbidden,
@@ -43,11 +44,12 @@ from sources.transport import (
 )
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
-from warehouse.settings import SettingsError
+from warehouse.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from fredapi import Fred  # type: ignore[import-untyped]
 
+LOG = logging.getLogger(__name__)
 API_URL = "https://api.stlouisfed.org/fred"
 CSV_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 # Revised after the first print, and read by their first print somewhere. A weekly index that is revised as
@@ -74,7 +76,7 @@ class Reply:
     content: bytes
 
 
-def find_key(environ: dict[str, str]) -> Secret | None:
+def find_key(environ: Mapping[str, str]) -> Secret | None:
     """FRED_API_KEY, else the password of the Airflow connection `fred_default`: of its variable, else, in a
     task, as Airflow keeps it.
     """
@@ -135,13 +137,17 @@ def _key_kept_by_airflow() -> str:
     return str(connection.password or connection.extra_dejson.get("api_key") or "").strip()
 
 
-class FredSource:
+class FredSource(Provider):
     """Serves FRED series; with a key also their vintages."""
 
-    name = "live"
+    name = "fred"
 
     def __init__(
-        self, environ: dict[str, str], *, transport: Transport[Reply] | None = None, key: Secret | None = None
+        self,
+        environ: Mapping[str, str],
+        *,
+        transport: Transport[Reply] | None = None,
+        key: Secret | None = None,
     ) -> None:
         self.key = key if key is not None else find_key(environ)
         url = service_url("ROTATION_FRED_URL", environ, carries_key=self.key is not None)
@@ -151,12 +157,24 @@ class FredSource:
             "FRED", requests_per_second=rate_limit(url, environ)
         )
         self._session: Any = None
+        self._said = False
+
+    @classmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """The provider with the key of the environment or of Airflow, or without one."""
+        return cls(environ)
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read a payload of either kind."""
+        return parse_fred(payload)
 
     def fetch(self, request: Request) -> Payload:
         """Fetch one series; what comes back was read once by fredapi and once by `parse`."""
         if not SERIES_NAME.fullmatch(request.input):
             raise SourceError(f"FRED: {request.input!r} cannot be the name of a series")
         if self.key is None:
+            self._say_that_there_is_no_key()
             content, extension = self._fetch_csv(request), "csv"
         else:
             content, extension = self._fetch_by_api(request), "json"
@@ -167,6 +185,11 @@ class FredSource:
         return payload
 
     # ---- without a key
+
+    def _say_that_there_is_no_key(self) -> None:
+        if not self._said:
+            LOG.info("FRED: no key was found, so the public CSV download is used: latest values, no vintages")
+        self._said = True
 
     def _fetch_csv(self, request: Request) -> bytes:
         what = f"FRED: {request.input}"
@@ -288,7 +311,9 @@ def _client(source: FredSource, series_id: str) -> Any:
 
 
 def _read(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Call fredapi; where it cannot read a value of an answer whose shape is right, `parse` judges the row."""
+    """Call fredapi; where it cannot read a value of an answer whose shape is right, `parse` judges the
+    row.
+    """
     try:
         return method(*arguments, **named)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -423,7 +448,7 @@ def _may_be_empty(payload: Payload) -> bool:
 
 def parse_fred(payload: Payload) -> Parsed:
     """Read a payload of either kind; pure."""
-    return parse_tabular(payload) if payload.extension == "csv" else parse_bundle(payload)
+    return parse_series(payload) if payload.extension == "csv" else parse_bundle(payload)
 
 
 def parse_bundle(payload: Payload) -> Parsed:

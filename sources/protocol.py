@@ -1,20 +1,24 @@
 """The protocol between a provider and the pipeline: fetch touches the network, parse is pure.
 
-In: a `Request` (dataset, input, date range). Out: a `Payload` (bytes exactly as served) and, from it, a
-`Parsed` frame with typed columns plus the rows that could not be read. A provider is one module with a
-class that has these methods; it is registered in `sources.registry`. Caveat: a source may serve more than
-was asked (a file is served whole).
+In: a `Request` (kind of input, input, date range). Out: a `Payload` (bytes exactly as served) and, from it, a
+`Parsed` frame with typed columns plus the rows that could not be read. A provider is one module in `sources/`
+with a class per kind of input that it serves, and one line per class in `sources.registry`.
+Caveat: a provider may serve more than was asked (a file is served whole, see `Provider.serves_ranges`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Protocol
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 
+from market_calendar.sessions import last_closed_session
 from warehouse.payloads import Payload, Request
+from warehouse.settings import Settings
 
 
 class SourceError(Exception):
@@ -39,10 +43,14 @@ class SourceUnavailable(SourceError):
     retryable = True
 
 
+class BarNotThere(SourceUnavailable):
+    """The session has closed, but its bar is missing or partial; a later attempt will find it."""
+
+
 @dataclass(frozen=True)
 class Parsed:
-    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that
-    they broke.
+    """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they
+    broke.
 
     `metadata` is what the source says about the input (title, units, frequency); empty where it says nothing.
     """
@@ -52,23 +60,58 @@ class Parsed:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """One provider."""
+class Provider(ABC):
+    """Who serves one kind of input."""
 
-    name: str
+    name: ClassVar[str]
+    """The provider's own name, as payload, landing, raw and ops carry it: `yahoo`, `fred`, `files`."""
+    serves_ranges: ClassVar[bool] = True
+    """Whether it serves the range that is asked; False where a payload is always everything there is."""
 
-    def contracts(self, start: date, end: date) -> list[str]:
-        """Fed funds futures contracts with settlements in the range."""
-        ...
+    @classmethod
+    @abstractmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """A provider with its keys and addresses from the settings; touches neither network nor data.
+
+        Raises:
+            SettingsError: names the setting that is missing or wrong.
+        """
+
+    @abstractmethod
+    def fetch(self, request: Request) -> Payload:
+        """Fetch one input; the only method that may touch the network or the disk.
+
+        Raises:
+            SourceError: names provider and input.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read a payload of this provider; pure, needs neither key nor address.
+
+        Raises:
+            Unreadable: names the field.
+        """
+
+
+class PriceProvider(Provider):
+    """Serves daily prices of symbols."""
 
     def last_session(self, symbol: str) -> date | None:
-        """Latest session for which the source has a close of the symbol; None when it has none."""
-        ...
+        """The latest session for which a close of the symbol may be expected; None when there is none."""
+        return last_closed_session(datetime.now(UTC))
 
-    def fetch(self, request: Request) -> Payload:
-        """Fetch one input; raises SourceError. The only method that may touch the network or the disk."""
-        ...
+    def fully_adjusted_symbols(self) -> frozenset[str]:
+        """Symbols whose close is adjusted for dividends too; every other close is adjusted for splits
+        only.
+        """
+        return frozenset()
 
-    def parse(self, payload: Payload) -> Parsed:
-        """Read a payload of this source; pure; raises Unreadable that names the field."""
-        ...
+
+class FuturesProvider(Provider):
+    """Serves settlements of fed funds futures."""
+
+    @abstractmethod
+    def contracts(self, start: date, end: date) -> list[str]:
+        """The contracts (`ZQU24`) that it has with settlements in the range."""

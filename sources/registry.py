@@ -1,50 +1,99 @@
-"""Which class serves which source name; a new provider is one module and one branch here."""
+"""Which class serves which kind of input under which name; a new provider is one module and one line here.
+
+Nothing is imported before a provider is opened or a payload of it is read.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+import importlib
+from collections.abc import Mapping
 
-from sources.protocol import Parsed, Source
+from sources.protocol import Parsed, Provider
 from warehouse.payloads import Payload
-from warehouse.settings import Settings, SettingsError
+from warehouse.settings import Settings, SettingsError, environment
+
+# (kind of input, provider) -> module:class
+PROVIDERS: Mapping[tuple[str, str], str] = {
+    ("prices", "yahoo"): "sources.yahoo:YahooPrices",
+    ("prices", "files"): "sources.files:FilesPrices",
+    ("prices", "simulated"): "sources.simulated:SimulatedPrices",
+    ("futures", "yahoo"): "sources.yahoo:YahooFutures",
+    ("futures", "files"): "sources.files:FilesFutures",
+    ("futures", "simulated"): "sources.simulated:SimulatedFutures",
+    ("fred", "fred"): "sources.fred:FredSource",
+    ("fred", "files"): "sources.files:FilesSeries",
+    ("fred", "simulated"): "sources.simulated:SimulatedSeries",
+    ("bank_financials", "fdic"): "sources.fdic:FdicSource",
+}
+# What ROTATION_SOURCE=live stands for.
+LIVE: Mapping[str, str] = {"prices": "yahoo", "futures": "yahoo", "fred": "fred", "bank_financials": "fdic"}
+
+
+def known_providers(dataset: str) -> list[str]:
+    """The names under which a kind of input can be had, in alphabetical order."""
+    return sorted(name for kind, name in PROVIDERS if kind == dataset)
+
+
+def provider_name(settings: Settings, dataset: str) -> str | None:
+    """The provider of a kind of input; None where ROTATION_SOURCE has none for it.
+
+    Raises:
+        SettingsError: ROTATION_<KIND>_SOURCE names a provider that does not serve this kind of input.
+    """
+    chosen = settings.source_of(dataset)
+    name = LIVE[dataset] if chosen == "live" else chosen
+    if (dataset, name) in PROVIDERS:
+        return name
+    if dataset not in settings.overrides:
+        return None
+    raise SettingsError(
+        f"ROTATION_{dataset.upper()}_SOURCE={chosen!r} is unknown; choose one of"
+        f" {', '.join(known_providers(dataset))} (or live)."
+    )
+
+
+def provider_class(dataset: str, name: str) -> type[Provider]:
+    """The class that is registered for a kind of input and a provider.
+
+    Raises:
+        SettingsError: there is none; lists those that there are.
+    """
+    if (dataset, name) not in PROVIDERS:
+        raise SettingsError(
+            f"No provider of {dataset} is called {name!r}; known are {', '.join(known_providers(dataset))}."
+        )
+    module, _, attribute = PROVIDERS[dataset, name].partition(":")
+    found: type[Provider] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def open_provider(
+    settings: Settings, dataset: str, environ: Mapping[str, str] | None = None
+) -> Provider | None:
+    """The provider of one kind of input; None where the source has none."""
+    name = provider_name(settings, dataset)
+    if name is None:
+        return None
+    return provider_class(dataset, name).open(settings, environment() if environ is None else environ)
+
+
+def check_providers(settings: Settings) -> None:
+    """Refuse a wrong name, a missing key or a missing folder before anything starts.
+
+    Raises:
+        SettingsError: names the setting.
+    """
+    kinds = sorted({kind for kind, _ in PROVIDERS})
+    for kind in settings.overrides:
+        if kind not in kinds:
+            raise SettingsError(
+                f"ROTATION_{kind.upper()}_SOURCE is set, and there is no kind of input {kind!r}; there are"
+                f" {', '.join(kinds)}."
+            )
+    for kind in kinds:
+        open_provider(settings, kind)
 
 
 def parse_payload(payload: Payload) -> Parsed:
-    """Read a payload by the source that it came from, whatever the settings are now; needs neither key nor
-    address.
-    """
-    if payload.source in ("files", "simulated"):
-        from sources.tabular import parse_tabular
-
-        return parse_tabular(payload)
-    if payload.request.dataset == "bank_financials":
-        from sources.fdic import FdicSource
-
-        return FdicSource().parse(payload)
-    from sources.live import LiveSource
-
-    return LiveSource({}).parse(payload)
-
-
-def open_source(settings: Settings, dataset: str) -> Source:
-    """The source of one dataset, imported only when it is used."""
-    name = settings.source_of(dataset)
-    if dataset == "bank_financials":
-        from sources.fdic import FdicSource
-
-        return FdicSource.from_environment()
-    if name == "files":
-        from sources.files import FilesSource
-
-        if settings.files_dir is None:
-            raise SettingsError(
-                "ROTATION_FILES_DIR is not set: the source 'files' reads its data from that folder."
-            )
-        return FilesSource(settings.files_dir)
-    if name == "simulated":
-        from sources.simulated import SimulatedSource
-
-        return SimulatedSource()
-    from sources.live import LiveSource
-
-    return cast(Source, LiveSource())
+    """Read a payload by the provider that it came from, whatever the settings are now."""
+    return provider_class(payload.request.dataset, payload.source).parse(payload)

@@ -7,15 +7,18 @@ In: the reference data (symbols, series, meetings, calendar). Out: CSV payloads 
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
+from typing import Self
 
-from market_calendar.sessions import last_closed_session
-from sources.protocol import NotServed, Parsed
+from sources.protocol import FuturesProvider, NotServed, Parsed, PriceProvider, Provider
 from sources.simulated_market import SimulatedMarket
-from sources.tabular import parse_tabular
+from sources.tabular import parse_prices, parse_series, parse_settlements
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
+from warehouse.settings import Settings
 
 
 @cache
@@ -31,33 +34,66 @@ def simulated_market() -> SimulatedMarket:
     )
 
 
-class SimulatedSource:
+class SimulatedProvider(Provider):
     """Serves the simulated market up to the last session that has closed."""
 
     name = "simulated"
 
-    def contracts(self, start: date, end: date) -> list[str]:
-        """Contracts of the simulated strip with settlements in the range."""
-        return simulated_market().contracts(start, end)
+    @classmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """Needs no setting."""
+        return cls()
 
-    def last_session(self, symbol: str) -> date | None:
-        """The last session that has closed."""
-        return last_closed_session(datetime.now(UTC))
+    @abstractmethod
+    def _make(self, market: SimulatedMarket) -> Callable[[str, date, date], bytes]:
+        """The method of the market that makes this kind of input."""
 
     def fetch(self, request: Request) -> Payload:
         """Make the payload of one input."""
-        market = simulated_market()
-        make = {"prices": market.prices_csv, "futures": market.futures_csv, "fred": market.fred_csv}[
-            request.dataset
-        ]
         try:
-            content = make(request.input, request.start, request.end)
+            content = self._make(simulated_market())(request.input, request.start, request.end)
         except KeyError:
             raise NotServed(
                 f"simulated: {request.dataset}/{request.input} is not part of the simulated market"
             ) from None
         return Payload(request, self.name, content, "csv", datetime.now(UTC).replace(tzinfo=None))
 
-    def parse(self, payload: Payload) -> Parsed:
-        """Parse a payload that was made by `fetch`."""
-        return parse_tabular(payload)
+
+class SimulatedPrices(SimulatedProvider, PriceProvider):
+    """Daily prices of every instrument."""
+
+    def _make(self, market: SimulatedMarket) -> Callable[[str, date, date], bytes]:
+        return market.prices_csv
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read prices that were made by `fetch`."""
+        return parse_prices(payload)
+
+
+class SimulatedFutures(SimulatedProvider, FuturesProvider):
+    """Settlements of the simulated strip."""
+
+    def contracts(self, start: date, end: date) -> list[str]:
+        """Contracts of the simulated strip with settlements in the range."""
+        return simulated_market().contracts(start, end)
+
+    def _make(self, market: SimulatedMarket) -> Callable[[str, date, date], bytes]:
+        return market.futures_csv
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read settlements that were made by `fetch`."""
+        return parse_settlements(payload)
+
+
+class SimulatedSeries(SimulatedProvider):
+    """Observations of every FRED series."""
+
+    def _make(self, market: SimulatedMarket) -> Callable[[str, date, date], bytes]:
+        return market.fred_csv
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read observations that were made by `fetch`."""
+        return parse_series(payload)

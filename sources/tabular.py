@@ -15,9 +15,11 @@ import gzip
 import io
 import tempfile
 import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -30,7 +32,9 @@ CONTRACT_MONTHS = "FGHJKMNQUVXZ"
 
 
 def delivery_month(contract: str) -> pd.Timestamp:
-    """First day of the delivery month of a contract code such as ZQU24; years 60..99 are of the last century."""
+    """First day of the delivery month of a contract code such as ZQU24; years 60..99 are of the last
+    century.
+    """
     if (
         len(contract) != 5
         or contract[:2] != "ZQ"
@@ -42,73 +46,88 @@ def delivery_month(contract: str) -> pd.Timestamp:
     return pd.Timestamp(year + (1900 if year >= 60 else 2000), CONTRACT_MONTHS.index(contract[2]) + 1, 1)
 
 
-def parse_tabular(payload: Payload) -> Parsed:
-    """Parse one payload by the dataset that its request names."""
-    text, unread = _as_text_frame(payload)
-    dataset, item = payload.request.dataset, payload.request.input
-    if dataset == "prices":
-        return _parse(
-            payload,
-            text,
-            unread,
-            "date",
-            "session_date",
-            {name: name for name in PRICE_COLUMNS},
-            {"symbol": item},
-        )
-    if dataset == "futures":
-        keys = {"contract": item, "delivery_month": delivery_month(item)}
-        return _parse(payload, text, unread, "date", "settlement_date", {"settle": "settle"}, keys)
-    return _parse(
-        payload, text, unread, "observation_date", "observation_date", {item: "value"}, {"series_id": item}
+@dataclass(frozen=True)
+class Layout:
+    """The columns of one kind of file: its dates, its numbers by the name that they get, and what stands for
+    "not known" besides a blank.
+    """
+
+    date_column: str
+    date_name: str
+    numbers: dict[str, str]
+    keys: dict[str, Any]
+    unknown: str = ""
+
+
+def parse_prices(payload: Payload) -> Parsed:
+    """Read the prices of one symbol; a row without any price is left out."""
+    layout = Layout(
+        "date", "session_date", {name: name for name in PRICE_COLUMNS}, {"symbol": payload.request.input}
     )
+    parsed = _parse(payload, layout)
+    # An index row without any price (a holiday that a vendor fills in) says nothing.
+    priced = parsed.frame[["open", "high", "low", "close"]].notna().any(axis=1)
+    frame = parsed.frame[priced].reset_index(drop=True)
+    return replace(parsed, frame=with_previous_adj_close(frame))
 
 
-def _parse(
-    payload: Payload,
-    text: pd.DataFrame,
-    unread: list[tuple[str, str]],
-    date_column: str,
-    date_name: str,
-    numbers: dict[str, str],
-    keys: dict[str, Any],
-) -> Parsed:
-    missing = [name for name in (date_column, *numbers) if name not in text.columns]
-    doubled = [name for name in (date_column, *numbers) if list(text.columns).count(name) > 1]
-    if missing or doubled:
-        fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(doubled)} is there twice"
-        raise Unreadable(
-            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {fault}; "
-            f"the header reads {', '.join(map(str, text.columns))[:200]!r}"
-        )
+def with_previous_adj_close(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add to each row of one symbol the adjusted close of the row before in the same payload."""
+    ordered = frame.sort_values("session_date", kind="stable")
+    return frame.assign(previous_adj_close=ordered["adj_close"].shift(1).reindex(frame.index))
+
+
+def parse_settlements(payload: Payload) -> Parsed:
+    """Read the settlements of one fed funds futures contract."""
+    contract = payload.request.input
+    keys = {"contract": contract, "delivery_month": delivery_month(contract)}
+    return _parse(payload, Layout("date", "settlement_date", {"settle": "settle"}, keys))
+
+
+def parse_series(payload: Payload) -> Parsed:
+    """Read one FRED series in FRED's own CSV layout, in which a dot is no observation."""
+    series = payload.request.input
+    layout = Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ".")
+    return _parse(payload, layout)
+
+
+def _parse(payload: Payload, layout: Layout) -> Parsed:
+    text, unread = _as_text_frame(payload)
+    _require_columns(payload, text, (layout.date_column, *layout.numbers))
     rejected: list[tuple[str, dict[str, Any]]] = [
-        (rule, {**_plain(keys), "line": line}) for rule, line in unread
+        (rule, {**_plain(layout.keys), "line": line}) for rule, line in unread
     ]
-    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is
-    # not: those rows are rejected below.
+    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is not:
+    # those rows are rejected below.
     text = text.apply(lambda column: column.str.strip())
-    stamps = pd.to_datetime(text[date_column], format="%Y-%m-%d", errors="coerce")
+    stamps = pd.to_datetime(text[layout.date_column], format="%Y-%m-%d", errors="coerce")
     bad = pd.Series(stamps.isna().to_numpy(), index=text.index)
-    rules = pd.Series(np.where(bad, f"{date_name}_is_a_date", ""), index=text.index, dtype=object)
-    columns: dict[str, Any] = {date_name: stamps}
-    for name, target in numbers.items():
+    rules = pd.Series(np.where(bad, f"{layout.date_name}_is_a_date", ""), index=text.index, dtype=object)
+    columns: dict[str, Any] = {layout.date_name: stamps}
+    for name, target in layout.numbers.items():
         parsed = pd.to_numeric(text[name], errors="coerce").astype("float64")
-        blank = (text[name] == "") | ((text[name] == ".") & (payload.request.dataset == "fred"))
+        blank = (text[name] == "") | (text[name] == layout.unknown)
         wrong = ~blank & ~np.isfinite(parsed.to_numpy())
         rules[wrong & (rules == "")] = f"{target}_is_a_finite_number"
         bad |= wrong
         columns[target] = parsed.where(~blank)
     for index in text.index[bad]:
-        rejected.append((str(rules[index]), {**_plain(keys), **text.loc[index].to_dict()}))
+        rejected.append((str(rules[index]), {**_plain(layout.keys), **text.loc[index].to_dict()}))
     frame = pd.DataFrame(columns)[~bad].reset_index(drop=True)
-    for position, (name, value) in enumerate(keys.items()):
+    for position, (name, value) in enumerate(layout.keys.items()):
         frame.insert(position, name, value)
-    if payload.request.dataset == "prices":
-        # An index row without any price (a holiday that a vendor fills in) says nothing.
-        frame = frame[frame[["open", "high", "low", "close"]].notna().any(axis=1)].reset_index(drop=True)
-        ordered = frame.sort_values("session_date", kind="stable")
-        frame["previous_adj_close"] = ordered["adj_close"].shift(1).reindex(frame.index)
     return Parsed(frame, rejected)
+
+
+def _require_columns(payload: Payload, text: pd.DataFrame, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in text.columns]
+    duplicates = [name for name in names if list(text.columns).count(name) > 1]
+    if missing or duplicates:
+        fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(duplicates)} is there twice"
+        raise Unreadable(
+            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {fault}; the"
+            f" header reads {', '.join(map(str, text.columns))[:200]!r}"
+        )
 
 
 def _plain(keys: dict[str, Any]) -> dict[str, Any]:
@@ -158,8 +177,6 @@ def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]
 
 
 def _parquet_as_text(content: bytes) -> pd.DataFrame:
-    import duckdb
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "payload.parquet"
         path.write_bytes(content)

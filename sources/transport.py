@@ -17,7 +17,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -319,7 +319,7 @@ def looks_like_a_page(content: bytes) -> bool:
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in start[:512]
 
 
-def service_url(name: str, environ: dict[str, str], *, carries_key: bool = False) -> str | None:
+def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = False) -> str | None:
     """The setting that points a client at another host, checked; None when it is not set."""
     text = environ.get(name, "").strip().rstrip("/")
     if not text:
@@ -332,7 +332,7 @@ def service_url(name: str, environ: dict[str, str], *, carries_key: bool = False
     return text
 
 
-def rate_limit(url: str | None, environ: dict[str, str]) -> float | None:
+def rate_limit(url: str | None, environ: Mapping[str, str]) -> float | None:
     """Requests a second: two, or fewer by ROTATION_REQUESTS_PER_SECOND; none against a server on this
     machine.
     """

@@ -18,9 +18,12 @@ import re
 import shutil
 import tempfile
 import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -28,8 +31,18 @@ import numpy as np
 import pandas as pd
 
 from market_calendar.sessions import is_session, session_close_utc
-from sources.protocol import NotServed, Parsed, SourceError, SourceUnavailable, Unreadable
-from sources.tabular import CONTRACT_MONTHS, PRICE_COLUMNS, delivery_month
+from sources.protocol import (
+    BarNotThere,
+    FuturesProvider,
+    NotServed,
+    Parsed,
+    PriceProvider,
+    Provider,
+    SourceError,
+    SourceUnavailable,
+    Unreadable,
+)
+from sources.tabular import CONTRACT_MONTHS, PRICE_COLUMNS, delivery_month, with_previous_adj_close
 from sources.transport import (
     Body,
     Forbidden,
@@ -43,6 +56,7 @@ from sources.transport import (
 )
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
+from warehouse.settings import Settings
 
 CHART_PATH = "/v8/finance/chart/"
 SYMBOL = re.compile(r"\^?[A-Z0-9][A-Z0-9.-]{0,14}")
@@ -57,33 +71,35 @@ COMPLETE_AFTER = timedelta(minutes=10)
 HELPER_SECONDS = 10.0
 
 
-class BarNotThere(SourceUnavailable):
-    """The session has closed, but its bar is missing or partial; a later attempt will find it."""
+class YahooProvider(Provider):
+    """Asks Yahoo's chart for one ticker; what the ticker is and what is read from it say its two classes."""
 
+    name = "yahoo"
 
-class YahooSource:
-    """Serves prices and futures."""
-
-    name = "live"
-
-    def __init__(self, environ: dict[str, str], *, transport: Transport[Any] | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], *, transport: Transport[Any] | None = None) -> None:
         self.url = service_url("ROTATION_YAHOO_URL", environ)
         self.transport: Transport[Any] = transport or Transport(
             "Yahoo", requests_per_second=rate_limit(self.url, environ)
         )
         self._session: Any = None
 
-    def contracts(self, start: date, end: date) -> list[str]:
-        """The contracts that are listed at the end of the range, and the one that expired last; Yahoo has
-        none older.
+    @classmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """The provider at Yahoo's address or at ROTATION_YAHOO_URL."""
+        return cls(environ)
+
+    @staticmethod
+    @abstractmethod
+    def ticker(item: str) -> str:
+        """An input as Yahoo calls it.
+
+        Raises:
+            SourceError: the input cannot be one of Yahoo's.
         """
-        first = pd.Period(max(start, end - timedelta(days=31)), "M")
-        months = pd.period_range(first, pd.Period(end, "M") + STRIP_MONTHS, freq="M")
-        return [f"ZQ{CONTRACT_MONTHS[month.month - 1]}{month.year % 100:02d}" for month in months]
 
     def fetch(self, request: Request) -> Payload:
         """Fetch one symbol or contract by range."""
-        ticker = _ticker(request)
+        ticker = self.ticker(request.input)
         if self._session is None:
             self._session = _session(self.url, self.transport)
         trouble, error = self._ask_yfinance(ticker, request)
@@ -93,13 +109,16 @@ class YahooSource:
         if content is None:
             raise SourceUnavailable(f"Yahoo: {ticker}: yfinance made no request ({trouble})")
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
-        parsed = parse_chart(payload)
+        parsed = self.parse(payload)
         if trouble is not None:
             raise Unreadable(f"Yahoo: {ticker}: yfinance cannot read the answer ({trouble})")
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"Yahoo: {request.describe()}: no row in this range; it may be delisted")
-        _require_last_bar(payload, parsed.frame)
+        self._check_fetched(payload, parsed.frame)
         return payload
+
+    def _check_fetched(self, payload: Payload, frame: pd.DataFrame) -> None:
+        """What only a look at the fresh answer can say; nothing where a kind of input has no such check."""
 
     def _ask_yfinance(self, ticker: str, request: Request) -> tuple[str | None, SourceError | None]:
         """Run yfinance; the answer stays in the session. Returns what it stumbled over, or the error to
@@ -139,6 +158,68 @@ class YahooSource:
         return trouble, self._session.failure
 
 
+class YahooPrices(YahooProvider, PriceProvider):
+    """Daily bars with dividends and splits."""
+
+    @staticmethod
+    def ticker(item: str) -> str:
+        """Yahoo's symbols are ours."""
+        if not SYMBOL.fullmatch(item):
+            raise SourceError(f"Yahoo: {item[:40]!r} cannot be a symbol")
+        return item
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read the bars of one symbol; 0 where no dividend or split is reported."""
+        return parse_prices_chart(payload)
+
+    def _check_fetched(self, payload: Payload, frame: pd.DataFrame) -> None:
+        """A required symbol whose newest session has just closed: its bar must be there, or the fetch is
+        tried again later.
+        """
+        request = payload.request
+        if not is_session(request.end):
+            return
+        instruments = reference_frame("instruments").set_index("symbol")["required"]
+        if request.input not in instruments.index or not bool(instruments[request.input]):
+            return
+        age = payload.fetched_at_utc - session_close_utc(request.end)
+        held = frame.loc[frame["close"].notna(), "session_date"]
+        if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
+            raise BarNotThere(
+                f"Yahoo: {request.input}: the bar of {request.end} is missing or partial {age} after the"
+                " close"
+            )
+
+
+class YahooFutures(YahooProvider, FuturesProvider):
+    """The listed strip; a contract's settlement is the close of its daily bar."""
+
+    @staticmethod
+    def ticker(item: str) -> str:
+        """`ZQU26` is `ZQU26.CBT`."""
+        try:
+            delivery_month(item)
+        except ValueError as error:
+            text = str(error)
+        else:
+            return f"{item}.CBT"
+        raise SourceError(f"Yahoo: {text}")
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read the settlements of one contract."""
+        return parse_futures_chart(payload)
+
+    def contracts(self, start: date, end: date) -> list[str]:
+        """The contracts that are listed at the end of the range, and the one that expired last; Yahoo has
+        none older.
+        """
+        first = pd.Period(max(start, end - timedelta(days=31)), "M")
+        months = pd.period_range(first, pd.Period(end, "M") + STRIP_MONTHS, freq="M")
+        return [f"ZQ{CONTRACT_MONTHS[month.month - 1]}{month.year % 100:02d}" for month in months]
+
+
 @cache
 def _yfinance() -> Any:
     """yfinance with its caches (time zones, cookies) in a folder of this process; imported only when
@@ -153,7 +234,9 @@ def _yfinance() -> Any:
 
 
 def _session(base: str | None, transport: Transport[Any]) -> Any:
-    """A session for yfinance: the chart goes through our transport, everything else gets one short attempt."""
+    """A session for yfinance: the chart goes through our transport, everything else gets one short
+    attempt.
+    """
     from curl_cffi import requests
 
     class Session(requests.Session[requests.Response]):
@@ -240,53 +323,85 @@ def _yahoo_reason(content: bytes) -> str:
         return ""
 
 
-def _ticker(request: Request) -> str:
-    if request.dataset == "futures":
-        try:
-            delivery_month(request.input)
-        except ValueError as error:
-            text = str(error)
-        else:
-            return f"{request.input}.CBT"
-        raise SourceError(f"Yahoo: {text}")
-    if not SYMBOL.fullmatch(request.input):
-        raise SourceError(f"Yahoo: {request.input[:40]!r} cannot be a symbol")
-    return request.input
-
-
-def _require_last_bar(payload: Payload, frame: pd.DataFrame) -> None:
-    """A required symbol whose newest session has just closed: its bar must be there, or the fetch is tried
-    again later.
-    """
-    request = payload.request
-    if request.dataset != "prices" or not is_session(request.end):
-        return
-    instruments = reference_frame("instruments").set_index("symbol")["required"]
-    if request.input not in instruments.index or not bool(instruments[request.input]):
-        return
-    age = payload.fetched_at_utc - session_close_utc(request.end)
-    held = frame.loc[frame["close"].notna(), "session_date"]
-    if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
-        raise BarNotThere(
-            f"Yahoo: {request.input}: the bar of {request.end} is missing or partial {age} after the close"
-        )
-
-
 # ---- reading
 
 
-def parse_chart(payload: Payload) -> Parsed:
-    """Rows of a chart answer: dates in the exchange's zone, prices as served, 0 where no dividend or split
-    is reported.
+@dataclass
+class Chart:
+    """One chart answer: its bars by row, the rule that each row breaks (blank where none), its cells as
+    served.
     """
+
+    what: str
+    result: dict[str, Any]
+    zone: ZoneInfo
+    frame: pd.DataFrame
+    rules: pd.Series
+    cells: dict[str, list[Any]]
+
+    def rejected(self, named: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
+        """The rows that break a rule, as they were served."""
+        return [
+            (
+                str(self.rules[index]),
+                {**named, "date": _text(self.frame.at[index, "session_date"])}
+                | {name: cells[index] for name, cells in self.cells.items()},
+            )
+            for index in self.frame.index[self.rules != ""]
+        ]
+
+    def good(self) -> pd.DataFrame:
+        """The rows that traded and break no rule."""
+        return self.frame[_traded(self.frame) & (self.rules == "")].reset_index(drop=True)
+
+
+def parse_prices_chart(payload: Payload) -> Parsed:
+    """Rows of a symbol's chart: dates in the exchange's zone, prices as served."""
     request = payload.request
-    what = f"Yahoo: {request.dataset}/{request.input}"
+    chart = _read_chart(payload, YahooPrices.ticker(request.input), adjusted=True)
+    if chart is None:
+        return Parsed(_no_prices())
+    _mark_partial(chart)
+    named = {"symbol": request.input}
+    frame = chart.good()
+    frame.insert(0, "symbol", request.input)
+    frame["dividend"], frame["split"], orphans = _events(
+        chart.what, chart.result, frame["session_date"], chart.zone
+    )
+    rejected = chart.rejected(named) + [
+        ("event_has_a_bar", {**named, **entry})
+        for entry in orphans
+        if str(request.start) <= entry["date"] <= str(request.end)
+    ]
+    frame = with_previous_adj_close(frame)
+    return Parsed(
+        frame[["symbol", "session_date", *PRICE_COLUMNS, "previous_adj_close"]],
+        rejected,
+        _metadata(chart.result),
+    )
+
+
+def parse_futures_chart(payload: Payload) -> Parsed:
+    """Rows of a contract's chart: the close of a daily bar is its settlement."""
+    contract = payload.request.input
+    chart = _read_chart(payload, YahooFutures.ticker(contract), adjusted=False)
+    if chart is None:
+        blank = pd.DataFrame(
+            {"session_date": pd.Series(dtype="datetime64[us]"), "close": pd.Series(dtype="float64")}
+        )
+        return Parsed(_settlements(contract, blank))
+    return Parsed(_settlements(contract, chart.good()), chart.rejected({"contract": contract}))
+
+
+def _read_chart(payload: Payload, ticker: str, *, adjusted: bool) -> Chart | None:
+    """The bars of an answer; None where it has no time stamps. `adjusted`: an adjusted close is expected."""
+    what = f"Yahoo: {payload.request.dataset}/{payload.request.input}"
     result = _result(what, payload)
-    zone = _check_meta(what, _ticker(request), result)
+    zone = _check_meta(what, ticker, result)
     if result.get("timestamp") is None:
-        return Parsed(_empty(request))
+        return None
     stamps = _field(what, result, "timestamp", list)
-    columns = _columns(what, result, len(stamps))
+    columns = _columns(what, result, len(stamps), adjusted)
     moments = pd.to_numeric(pd.Series(stamps, dtype=object), errors="coerce").astype("float64")
     local = pd.to_datetime(moments, unit="s", utc=True, errors="coerce").dt.tz_convert(zone)
     frame = pd.DataFrame({"session_date": local.dt.tz_localize(None).dt.normalize().astype("datetime64[us]")})
@@ -298,42 +413,19 @@ def parse_chart(payload: Payload) -> Parsed:
         wrong = served.notna() & ~number | _not_finite(served, values, number)
         rules[wrong & (rules == "")] = f"{name}_is_a_finite_number"
         frame[name] = values
-    traded = frame[["open", "high", "low", "close"]].notna().any(axis=1)
     last = len(frame) - 1
     if (
         last > 0
         and frame["session_date"].iloc[last] == frame["session_date"].iloc[last - 1]
-        and traded.iloc[last]
+        and _traded(frame).iloc[last]
     ):
         # Right after the close Yahoo serves the day twice, the live quote last; the volume alone differs.
         rules.iloc[last - 1] = rules.iloc[last - 1] or "daily_bar_stands_beside_the_live_one"
-    if request.dataset == "prices":
-        _mark_partial(payload, result["meta"], frame, rules)
-    bad = rules != ""
-    rejected: list[tuple[str, dict[str, Any]]] = [
-        (
-            str(rules[index]),
-            {**_named(request), "date": _text(frame.at[index, "session_date"])}
-            | {name: cells[index] for name, cells in columns.items()},
-        )
-        for index in frame.index[bad]
-    ]
-    frame = frame[traded & ~bad]
-    if request.dataset == "futures":
-        return Parsed(_futures_frame(request, frame), rejected)
-    frame = frame.reset_index(drop=True)
-    frame.insert(0, "symbol", request.input)
-    frame["dividend"], frame["split"], orphans = _events(what, result, frame["session_date"], zone)
-    rejected += [
-        ("event_has_a_bar", {**_named(request), **entry})
-        for entry in orphans
-        if str(request.start) <= entry["date"] <= str(request.end)
-    ]
-    ordered = frame.sort_values("session_date", kind="stable")
-    frame["previous_adj_close"] = ordered["adj_close"].shift(1).reindex(frame.index)
-    return Parsed(
-        frame[["symbol", "session_date", *PRICE_COLUMNS, "previous_adj_close"]], rejected, _metadata(result)
-    )
+    return Chart(what, result, zone, frame, rules, columns)
+
+
+def _traded(frame: pd.DataFrame) -> pd.Series:
+    return frame[["open", "high", "low", "close"]].notna().any(axis=1)
 
 
 def _result(what: str, payload: Payload) -> dict[str, Any]:
@@ -379,7 +471,7 @@ def _check_meta(what: str, ticker: str, result: dict[str, Any]) -> ZoneInfo:
     return ZoneInfo(meta["exchangeTimezoneName"])
 
 
-def _columns(what: str, result: dict[str, Any], count: int) -> dict[str, list[Any]]:
+def _columns(what: str, result: dict[str, Any], count: int, adjusted_expected: bool) -> dict[str, list[Any]]:
     """The arrays of the chart, all of the length of the time stamps."""
     indicators = _field(what, result, "indicators", dict)
     quotes = _field(what, indicators, "quote", list)
@@ -387,7 +479,9 @@ def _columns(what: str, result: dict[str, Any], count: int) -> dict[str, list[An
     columns = {name: _field(what, quote, name, list) for name in ("open", "high", "low", "close", "volume")}
     adjusted = _field(what, indicators, "adjclose", list) if "adjclose" in indicators else []
     columns["adj_close"] = (
-        _field(what, adjusted[0], "adjclose", list) if adjusted else _missing_adjusted(what, columns)
+        _field(what, adjusted[0], "adjclose", list)
+        if adjusted
+        else _missing_adjusted(what, columns, adjusted_expected)
     )
     for name, cells in columns.items():
         if len(cells) != count:
@@ -397,9 +491,9 @@ def _columns(what: str, result: dict[str, Any], count: int) -> dict[str, list[An
     return columns
 
 
-def _missing_adjusted(what: str, columns: dict[str, list[Any]]) -> list[Any]:
+def _missing_adjusted(what: str, columns: dict[str, list[Any]], expected: bool) -> list[Any]:
     """Futures have no adjusted close. Prices without one would lose the total return unseen."""
-    if what.startswith("Yahoo: futures/"):
+    if not expected:
         return columns["close"]
     raise Unreadable(f"{what}: field adjclose is missing")
 
@@ -412,9 +506,10 @@ def _not_finite(served: pd.Series, values: pd.Series, number: pd.Series) -> pd.S
     )
 
 
-def _mark_partial(payload: Payload, meta: dict[str, Any], frame: pd.DataFrame, rules: pd.Series) -> None:
+def _mark_partial(chart: Chart) -> None:
     """The last bar is a part of its session when the last trade lies well before the close."""
-    traded_at = meta.get("regularMarketTime")
+    frame, rules = chart.frame, chart.rules
+    traded_at = chart.result["meta"].get("regularMarketTime")
     if frame.empty or not isinstance(traded_at, (int, float)) or frame["session_date"].isna().iloc[-1]:
         return
     moment = datetime.fromtimestamp(float(traded_at), UTC).replace(tzinfo=None)
@@ -463,24 +558,19 @@ def _event_day(what: str, entry: Any, zone: ZoneInfo) -> pd.Timestamp:
     return pd.Timestamp(datetime.fromtimestamp(float(moment), zone).date())
 
 
-def _futures_frame(request: Request, frame: pd.DataFrame) -> pd.DataFrame:
+def _settlements(contract: str, frame: pd.DataFrame) -> pd.DataFrame:
     # Yahoo serves 32-bit floats; the contract's tick is 0.0025, final settlements have three decimals.
     return pd.DataFrame(
         {
-            "contract": request.input,
-            "delivery_month": delivery_month(request.input),
+            "contract": contract,
+            "delivery_month": delivery_month(contract),
             "settlement_date": frame["session_date"],
             "settle": frame["close"].round(4),
         }
     ).reset_index(drop=True)
 
 
-def _empty(request: Request) -> pd.DataFrame:
-    if request.dataset == "futures":
-        blank = pd.DataFrame(
-            {"session_date": pd.Series(dtype="datetime64[us]"), "close": pd.Series(dtype="float64")}
-        )
-        return _futures_frame(request, blank)
+def _no_prices() -> pd.DataFrame:
     names = ["symbol", "session_date", *PRICE_COLUMNS, "previous_adj_close"]
     frame = pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
     return frame.astype({"symbol": "str", "session_date": "datetime64[us]"})
@@ -491,10 +581,6 @@ def _metadata(result: dict[str, Any]) -> dict[str, str]:
     return {
         name: str(meta[name]) for name in ("longName", "instrumentType", "fullExchangeName") if meta.get(name)
     }
-
-
-def _named(request: Request) -> dict[str, str]:
-    return {{"futures": "contract", "prices": "symbol"}[request.dataset]: request.input}
 
 
 def _text(day: Any) -> str:

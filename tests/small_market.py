@@ -14,7 +14,9 @@ from typing import Any
 
 import duckdb
 
-from pipeline import daily
+from pipeline import steps
+from pipeline.context import Requested, RunContext
+from pipeline.state import Published
 from sources.simulated import simulated_market
 from warehouse.publication import current_generation, digests
 from warehouse.settings import Settings
@@ -55,16 +57,25 @@ def small_settings(folder: Path, home: Path, **changes: str) -> Settings:
     )
 
 
-def run_day(settings: Settings, session: str, run_id: str | None = None) -> dict[str, Any]:
+def context(settings: Settings, session: str, run_id: str | None = None, **changes: Any) -> RunContext:
+    """The context of a run for a session that its parameter names."""
+    return RunContext(settings, run_id or f"test-{session}", Requested(parameter=session), **changes)
+
+
+def fetch_all(run: RunContext) -> None:
+    """Plan, then fetch every batch."""
+    for batch in steps.plan(run).batches:
+        steps.fetch(run.for_batch(batch.number))
+
+
+def run_day(settings: Settings, session: str, run_id: str | None = None, **changes: Any) -> Published:
     """Plan, fetch, load, build, audit, publish, as the DAG's tasks do."""
-    run = run_id or f"test-{session}"
-    named = {"partition_key": None, "parameter": session, "logical_date": None}
-    for batch in daily.plan(settings, named, run):
-        daily.fetch(settings, run, batch["batch"])
-    daily.load(settings, run)
-    daily.build(settings, run)
-    daily.audit(settings, run)
-    return daily.publish(settings, run)
+    run = context(settings, session, run_id, **changes)
+    fetch_all(run)
+    steps.load(run)
+    steps.build(run)
+    steps.audit(run)
+    return steps.publish(run)
 
 
 def published(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -19,9 +19,16 @@ import pytest
 
 from operations import backup
 from operations.backup import BackupDamaged, BackupRefused, make_backup, restore, verify_backup
-from pipeline import daily
-from tests.small_market import published_digests, run_day, small_settings, write_small_market
-from warehouse.database import HomeError, pipeline_database
+from pipeline import steps
+from tests.small_market import (
+    context,
+    fetch_all,
+    published_digests,
+    run_day,
+    small_settings,
+    write_small_market,
+)
+from warehouse.database import LAYOUT, HomeError, pipeline_database
 from warehouse.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -105,14 +112,13 @@ def test_a_restored_home_goes_on_like_an_undisturbed_one(
     shutil.copytree(filled, tmp_path / "home", symlinks=True)
     undisturbed = small_settings(market, tmp_path / "home")
     before = published_digests(undisturbed)
-    named = {"partition_key": "2024-07-17", "parameter": None, "logical_date": None}
-    for batch in daily.plan(undisturbed, named, "next"):
-        daily.fetch(undisturbed, "next", batch["batch"])
-    daily.load(undisturbed, "next")
+    run = context(undisturbed, "2024-07-17", "next")
+    fetch_all(run)
+    steps.load(run)
     made = make_backup(undisturbed, target)
-    daily.build(undisturbed, "next")
-    daily.audit(undisturbed, "next")
-    daily.publish(undisturbed, "next")
+    steps.build(run)
+    steps.audit(run)
+    steps.publish(run)
 
     restored = to_home(undisturbed, tmp_path / "restored")
     told = restore(restored, made.folder)
@@ -277,14 +283,16 @@ def test_a_restore_killed_half_way_lets_no_run_start_and_is_ended_by_the_next(
     assert process.returncode == -signal.SIGXFSZ, errors
     assert content(restored.landing) == content(settings.landing)
     assert not restored.warehouse.exists()
-    named = {"partition_key": "2024-07-16", "parameter": None, "logical_date": None}
     with pytest.raises(HomeError, match=r"home\.json cannot be read"):
-        daily.plan(restored, named, "too-early")
+        steps.plan(context(restored, "2024-07-16", "too-early"))
     another = next_backup(settings, target, 1)
     with pytest.raises(BackupRefused, match="needs an empty home"):
         restore(restored, another.folder)
     restore(restored, made.folder)
-    assert json.loads((restored.home / "home.json").read_text()) == {"kind": "real"}
+    assert json.loads((restored.home / "home.json").read_text()) == {
+        "kind": "real",
+        "layout": LAYOUT,
+    }
     assert [path for path in restored.home.rglob("*.tmp")] == []
     with pipeline_database(restored, read_only=True) as connection:
         assert connection.execute("select count(*) from ops.publication").fetchone() == (1,)

@@ -25,8 +25,9 @@ from brief.cells import Cell, Reader, ordinal, plain_number
 from brief.headline import headline
 from brief.page import build_brief, build_validation, plain_text, write_pages
 from brief.rotation import rotation
-from pipeline import daily
-from tests.small_market import run_day, small_settings, write_small_market
+from pipeline import steps
+from pipeline.errors import StepFailed
+from tests.small_market import context, run_day, small_settings, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 
@@ -370,7 +371,7 @@ def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
 
     monkeypatch.setattr("brief.sections.rotation", broken)
     with pytest.raises(
-        daily.StepFailed,
+        StepFailed,
         match=r"brief could not be drawn: ZeroDivisionError: a bug in a drawing.*stays in place",
     ):
         run_day(settings, str(SESSION), "broken")
@@ -378,7 +379,7 @@ def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
     status = json.loads((settings.published / "status.json").read_text())
     assert (status["state"], status["step"]) == ("failed", "publish")
     monkeypatch.setattr("brief.sections.rotation", rotation)
-    daily.publish(settings, "broken")
+    steps.publish(context(settings, str(SESSION), "broken"))
     current = current_generation(settings)
     assert current is not None
     assert current != folder

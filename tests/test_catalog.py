@@ -197,7 +197,7 @@ def empty_publication() -> duckdb.DuckDBPyConnection:
         if table.model is None:
             connection.execute(table.ddl())
             connection.execute(table.ddl(catalog="pipeline"))
-    load_reference(connection, "files")
+    load_reference(connection)
     for name, value in (
         ("session_date", "date '2024-07-16'"),
         ("cutoff_utc", "timestamp '2024-07-17 03:59:00'"),

@@ -8,7 +8,6 @@ are cut"; each line of that table is asserted here.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,14 +15,15 @@ from typing import Any
 
 import pytest
 
+from datasets.base import Dataset, PlannedInput
 from market_calendar.sessions import is_session
-from pipeline import daily, plan_inputs
-from pipeline.run_record import run_folder
+from pipeline import steps
+from pipeline.state import LoadSummary, RunState
 from tests.faults import world
 from tests.faults.home import RAW, impatient, raw_digest
 from tests.faults.server import Server
 from tests.faults.world import World
-from tests.small_market import SERIES, SYMBOLS
+from tests.small_market import SERIES, SYMBOLS, context, fetch_all
 from warehouse.database import pipeline_database, prepare_home
 from warehouse.publication import digests, opened_publication
 from warehouse.settings import Settings
@@ -62,10 +62,10 @@ def run_through(
     folder: Path, sessions: list[date], inputs: frozenset[str] = INPUTS, build: bool = True, **changes: Any
 ) -> Left:
     """Plan, fetch and load each session in the world of its evening; build the marts of the last."""
-    plan_items = plan_inputs.plan_items
+    plan_one = Dataset.plan
 
-    def few(*arguments: Any) -> list[dict[str, str]]:
-        return [item for item in plan_items(*arguments) if item["input"] in inputs]
+    def few(*arguments: Any) -> list[PlannedInput]:
+        return [item for item in plan_one(*arguments) if item.input in inputs]
 
     missing = {}
     with (
@@ -82,20 +82,19 @@ def run_through(
         }.items():
             monkeypatch.setenv(name, value)
         impatient(monkeypatch, 30.0, 20.0)
-        monkeypatch.setattr(plan_inputs, "plan_items", few)
+        monkeypatch.setattr(Dataset, "plan", few)
         settings = Settings.from_environment()
         prepare_home(settings)
         for session in sessions:
             server.feed.as_of = session
             run_id = f"run-{session}"
-            named = {"partition_key": None, "parameter": str(session), "logical_date": None}
-            for batch in daily.plan(settings, named, run_id):
-                daily.fetch(settings, run_id, batch["batch"])
-            daily.load(settings, run_id)
+            run = context(settings, str(session), run_id)
+            fetch_all(run)
+            steps.load(run)
             missing[session] = daily_missing(settings, run_id)
         marts = []
         if build:
-            daily.build(settings, run_id)
+            steps.build(run)
             with opened_publication(settings) as connection:
                 marts = digests(connection)
     with pipeline_database(settings, read_only=True) as connection:
@@ -125,8 +124,9 @@ def run_through(
 
 def daily_missing(settings: Settings, run_id: str) -> list[str]:
     """The optional inputs that a run did not get."""
-    path = run_folder(settings, run_id) / "loaded.json"
-    return list(json.loads(path.read_text())["missing"])
+    loaded = RunState(settings.home, run_id).read("loaded", LoadSummary)
+    assert loaded is not None
+    return list(loaded.missing)
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,21 @@ from airflow.timetables.base import TimeRestriction
 from market_calendar import calendar_file, refresh, release_rules, sessions
 from market_calendar.calendar_file import CLOSURE_COLUMNS, CalendarError, calendar_rows
 from market_calendar.timetable import NyseSessionTimetable
-from pipeline import daily
+from pipeline import steps
+from pipeline.errors import StepFailed
 from pipeline.presence import session_presence
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, live_home
 from tests.faults.server import Server
-from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
+from tests.small_market import (
+    context,
+    fetch_all,
+    published,
+    published_digests,
+    run_day,
+    small_settings,
+    write_small_market,
+)
 from warehouse.database import pipeline_database
 from warehouse.reference_data import ReferenceDataError, reference_frame
 from warehouse.settings import Settings
@@ -241,10 +250,9 @@ def home_of(market: Path, folder: Path) -> Settings:
 
 
 def plan_to_load(settings: Settings, session: date, run_id: str) -> None:
-    named = {"partition_key": None, "parameter": str(session), "logical_date": None}
-    for batch in daily.plan(settings, named, run_id):
-        daily.fetch(settings, run_id, batch["batch"])
-    daily.load(settings, run_id)
+    run = context(settings, str(session), run_id)
+    fetch_all(run)
+    steps.load(run)
 
 
 @pytest.fixture(scope="module")
@@ -255,11 +263,9 @@ def unaware(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = home_of(market, tmp_path_factory.mktemp("unaware") / "home")
     run_day(settings, str(BEFORE))
     first = published_digests(settings)
-    with pytest.raises(daily.StepFailed, match=f"No symbol has a bar of {CLOSED}, while 5 symbols answered"):
+    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, while 5 symbols answered"):
         plan_to_load(settings, CLOSED, "evening")
-    with pytest.raises(
-        daily.StepFailed, match=f"No symbol has a bar of {CLOSED}, and later sessions have theirs"
-    ):
+    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, and later sessions have theirs"):
         plan_to_load(settings, AFTER, "next")
     assert published_digests(settings) == first, "the last publication stays in place"
     return settings

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import daily
+from pipeline.errors import StepFailed
 from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
 from warehouse import publication
 from warehouse.catalog import load_catalog
@@ -255,7 +255,7 @@ def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
     run_day(settings, "2024-07-16")
     before, link = published_digests(settings), os.readlink(settings.published / "current")
     damage(folder / "prices" / "KRE.csv")  # type: ignore[operator]
-    with pytest.raises(daily.StepFailed) as caught:
+    with pytest.raises(StepFailed) as caught:
         run_day(settings, "2024-07-17")
     assert said in str(caught.value)
     assert "KRE" in str(caught.value)
@@ -281,7 +281,7 @@ def test_a_required_symbol_without_the_session_stops_the_publication(market: Pat
     settings = small_settings(folder, tmp_path / "home")
     run_day(settings, "2024-07-16")
     with pytest.raises(
-        daily.StepFailed,
+        StepFailed,
         match=(
             r"required_symbols_have_a_close_for_the_session \(1 rows: symbol=KRE,"
             r" last_session_held=2024-07-16"

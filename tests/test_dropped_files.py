@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 import sources.files
-from sources.files import FilesSource
+from sources.files import FilesFutures, FilesPrices
 from sources.protocol import NotServed, SourceUnavailable, Unreadable
+from sources.registry import parse_payload
 from sources.simulated import simulated_market
 from tests.faults.home import LiveHome
 from warehouse.database import pipeline_database, prepare_home
@@ -71,7 +72,7 @@ def home(tmp_path: Path) -> LiveHome:
     )
     prepare_home(settings)
     with pipeline_database(settings) as connection:
-        load_reference(connection, "files")
+        load_reference(connection)
     home = LiveHome(settings)
     home.run(INPUTS, BEFORE)
     assert not home.errors and home.stopped is None
@@ -173,15 +174,14 @@ def test_a_cut_last_line_is_set_aside(home: LiveHome) -> None:
 
 def test_a_cut_anywhere_gives_rows_of_the_complete_file_or_none(home: LiveHome) -> None:
     """Every byte at which a write can stop, for each layout: no row that the complete file does not have."""
-    source = FilesSource(Path("unused"))
     for dataset, item in INPUTS:
         content = content_of(dataset, DAY)
         payload = Payload(Request(dataset, item, START, DAY), "files", content, "csv", SERVED)
-        whole = source.parse(payload).frame
+        whole = parse_payload(payload).frame
         known = set(map(tuple, whole.astype(object).where(whole.notna(), None).to_numpy()))
         for end in range(len(content) - 400, len(content)):
             try:
-                part = source.parse(Payload(payload.request, "files", content[:end], "csv", SERVED)).frame
+                part = parse_payload(Payload(payload.request, "files", content[:end], "csv", SERVED)).frame
             except Unreadable:
                 continue
             assert set(map(tuple, part.astype(object).where(part.notna(), None).to_numpy())) <= known, end
@@ -206,7 +206,7 @@ def test_a_temporary_name_is_no_file(home: LiveHome) -> None:
         ):
             drop(path.with_name(name), content_of(dataset, DAY))
     assert home.settings.files_dir is not None
-    assert FilesSource(home.settings.files_dir).contracts(START, DAY) == ["ZQU24"]
+    assert FilesFutures(home.settings.files_dir).contracts(START, DAY) == ["ZQU24"]
     home.run(INPUTS, DAY)
     assert home.raw() == before and home.missing == []
     complete(home, *FILES)
@@ -284,13 +284,13 @@ def test_a_file_replaced_between_listing_and_reading(home: LiveHome, monkeypatch
 
     monkeypatch.setattr(Path, "read_bytes", replaced_while_read)
     assert home.settings.files_dir is not None
-    payload = FilesSource(home.settings.files_dir).fetch(Request("prices", "JPM", START, DAY))
+    payload = FilesPrices(home.settings.files_dir).fetch(Request("prices", "JPM", START, DAY))
     assert payload.content == content and reads.count(path) == 2
 
 
 def test_a_file_removed_between_listing_and_reading(home: LiveHome, monkeypatch: pytest.MonkeyPatch) -> None:
     assert home.settings.files_dir is not None
-    source, path = FilesSource(home.settings.files_dir), path_of(home, "futures")
+    source, path = FilesFutures(home.settings.files_dir), path_of(home, "futures")
     assert source.contracts(START, DAY) == ["ZQU24"]
     state = sources.files._state
 

@@ -17,12 +17,15 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from sources.fdic import BASE_URL, FdicSource, quarter_inputs, unrealised_gains
+from datasets.bank_financials import quarter_inputs
+from sources.fdic import BASE_URL, FdicSource, unrealised_gains
 from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
 from warehouse.landing import land, read_landed
 from warehouse.payloads import Payload, Request
+from warehouse.settings import Settings
 
 QUARTER = date(2024, 6, 30)
+SETTINGS = Settings.from_environment({"ROTATION_SOURCE": "live"})
 REQUEST = Request("bank_financials", "2024-06-30", QUARTER, QUARTER)
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, str]], None]
 
@@ -150,22 +153,15 @@ def test_key_and_address_come_from_the_environment_and_the_key_stays_out_of_the_
     server: Server,
 ) -> None:
     server.answer = lambda handler, query: send(handler, page([report(1)]))
-    FdicSource.from_environment({"ROTATION_FDIC_URL": server.url + "/", "FDIC_API_KEY": "key-1"}).fetch(
-        REQUEST
-    )
+    FdicSource.open(SETTINGS, {"ROTATION_FDIC_URL": server.url + "/", "FDIC_API_KEY": "key-1"}).fetch(REQUEST)
     assert server.headers[0]["X-Api-Key"] == "key-1"
     assert "key-1" not in json.dumps(server.asked)
-    assert FdicSource.from_environment({}).address == f"{BASE_URL}/financials"
+    assert FdicSource.open(SETTINGS, {}).address == f"{BASE_URL}/financials"
 
 
 def test_quarters_of_a_range() -> None:
     assert quarter_inputs(date(2023, 12, 31), date(2024, 8, 1)) == ["2023-12-31", "2024-03-31", "2024-06-30"]
     assert quarter_inputs(date(2024, 1, 1), date(2024, 3, 30)) == []
-
-
-def test_it_serves_neither_futures_nor_prices() -> None:
-    assert FdicSource().contracts(QUARTER, QUARTER) == []
-    assert FdicSource().last_session("SPY") is None
 
 
 # --- answers that fail ---------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.files import FilesSource
+from sources.files import FilesPrices
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
-from sources.tabular import delivery_month, parse_tabular
+from sources.registry import parse_payload
+from sources.tabular import delivery_month
 from warehouse.payloads import Payload, Request
 
 HEADER = "date,open,high,low,close,adj_close,volume,dividend,split\n"
@@ -24,7 +25,7 @@ DAY = date(2024, 7, 16)
 
 def parse(content: bytes, dataset: str = "prices", item: str = "IWM", extension: str = "csv") -> Parsed:
     """Parse bytes as if a file of them had been fetched."""
-    return parse_tabular(
+    return parse_payload(
         Payload(Request(dataset, item, DAY, DAY), "files", content, extension, datetime(2026, 11, 20))
     )
 
@@ -127,7 +128,7 @@ def test_a_series_under_another_name_is_refused() -> None:
 
 def test_files_are_found_by_symbol_and_refused_when_doubled(tmp_path: Path) -> None:
     (tmp_path / "prices").mkdir()
-    source = FilesSource(tmp_path)
+    source = FilesPrices(tmp_path)
     with pytest.raises(NotServed, match=r"expected prices/_RUT\.csv"):
         source.fetch(Request("prices", "^RUT", DAY, DAY))
     (tmp_path / "prices" / "_RUT.csv").write_text(HEADER + GOOD)
@@ -143,7 +144,7 @@ def test_files_are_found_by_symbol_and_refused_when_doubled(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", ".hidden", "a\\b"])
 def test_no_path_leaves_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError):
-        FilesSource(tmp_path).fetch(Request("prices", name, DAY, DAY))
+        FilesPrices(tmp_path).fetch(Request("prices", name, DAY, DAY))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datasets.registry import DATASETS
 from expectations import gate as gate_module
 from expectations.gate import GateResult, check_rows, check_table
-from pipeline.load import _with_availability, _with_context
 from warehouse.catalog import load_catalog
 
 KNOWN = pd.Timestamp("2026-11-20 12:00:00")
@@ -42,11 +42,18 @@ def price_rows(**changes: Any) -> pd.DataFrame:
     return rows
 
 
+def in_context(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what the rules compare with, for an empty warehouse."""
+    dataset = DATASETS[name]
+    with duckdb.connect() as connection:
+        connection.execute("create schema raw")
+        connection.execute(load_catalog()[dataset.table].ddl())
+        return dataset.with_context(connection, dataset.with_availability(rows))
+
+
 def check_prices(rows: pd.DataFrame) -> GateResult:
     """The gate on price rows."""
-    return check_rows(
-        load_catalog()["raw.equity_prices"], _with_context("prices", _with_availability("prices", rows))
-    )
+    return check_rows(load_catalog()["raw.equity_prices"], in_context("prices", rows))
 
 
 def failed(gate: GateResult) -> set[str]:
@@ -171,7 +178,7 @@ def futures_rows(settlement_date: list[str], settle: list[float]) -> pd.DataFram
     ],
 )
 def test_futures_rules(dates: list[str], settles: list[float], rule: str, row: int) -> None:
-    rows = _with_context("futures", _with_availability("futures", futures_rows(dates, settles)))
+    rows = in_context("futures", futures_rows(dates, settles))
     gate = check_rows(load_catalog()["raw.fed_funds_futures"], rows)
     assert rule in failed(gate)
     assert gate.broken.tolist() == [position == row for position in range(3)]
@@ -179,9 +186,7 @@ def test_futures_rules(dates: list[str], settles: list[float], rule: str, row: i
 
 def test_good_friday_2023_is_a_settlement_day_and_an_easing_strip_is_no_outlier() -> None:
     rows = futures_rows(["2023-04-07"] * 3, [94.0, 94.7, 95.4])
-    gate = check_rows(
-        load_catalog()["raw.fed_funds_futures"], _with_context("futures", _with_availability("futures", rows))
-    )
+    gate = check_rows(load_catalog()["raw.fed_funds_futures"], in_context("futures", rows))
     assert failed(gate) == set()
 
 

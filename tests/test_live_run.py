@@ -14,12 +14,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import daily
+from pipeline import steps
+from pipeline.errors import StepFailed
 from tests.faults.canary import hits
 from tests.faults.feed import Feed
 from tests.faults.home import impatient
 from tests.faults.server import Fault, Server
-from tests.small_market import SERIES, SYMBOLS, run_day
+from tests.small_market import SERIES, SYMBOLS, context, fetch_all, run_day
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 
@@ -48,11 +49,9 @@ def environ_of(server: Server, home: Path) -> dict[str, str]:
 
 
 def until_load(settings: Settings, session: str, run_id: str) -> None:
-    for batch in daily.plan(
-        settings, {"partition_key": None, "parameter": session, "logical_date": None}, run_id
-    ):
-        daily.fetch(settings, run_id, batch["batch"])
-    daily.load(settings, run_id)
+    run = context(settings, session, run_id)
+    fetch_all(run)
+    steps.load(run)
 
 
 def test_two_sessions_live(
@@ -84,7 +83,7 @@ def test_two_sessions_live(
             status=400,
             body=lambda body: f'<error code="400" message="api_key {CANARY} is wrong"/>'.encode(),
         )
-        with pytest.raises(daily.StepFailed, match="DGS2"):
+        with pytest.raises(StepFailed, match="DGS2"):
             until_load(settings, "2024-07-16", "refused")
     generation = current_generation(settings)
     assert generation is not None

@@ -22,9 +22,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import daily
-from sources.fred import VINTAGE_SERIES, FredSource, find_key, parse_fred
-from sources.protocol import SourceError, SourceUnavailable, Unreadable
+from pipeline import steps
+from pipeline.errors import TryAgain
+from pipeline.fetch import ATTEMPTS
+from sources.fred import VINTAGE_SERIES, FredSource, find_key
+from sources.protocol import BarNotThere, SourceError, SourceUnavailable, Unreadable
+from sources.registry import parse_payload
 from sources.transport import (
     Forbidden,
     NotData,
@@ -36,7 +39,7 @@ from sources.transport import (
     seconds_to_wait,
     service_url,
 )
-from sources.yahoo import BarNotThere, YahooSource, parse_chart
+from sources.yahoo import YahooFutures, YahooPrices, YahooProvider
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, impatient, live_home
 from tests.faults.server import Fault, Server, hang_up, reset, silent, slow, truncated
@@ -79,7 +82,7 @@ def request_of(provider: str, start: date = START) -> Request:
     return Request(dataset, item, start, AS_OF)
 
 
-def source_of(provider: str, url: str, **transport: Any) -> FredSource | YahooSource:
+def source_of(provider: str, url: str, **transport: Any) -> FredSource | YahooProvider:
     options = {
         "requests_per_second": None,
         "deadline_seconds": 8.0,
@@ -91,15 +94,13 @@ def source_of(provider: str, url: str, **transport: Any) -> FredSource | YahooSo
     if provider in ("fred_api", "fred_latest"):
         environ["FRED_API_KEY"] = KEY
     made: Transport[Any] = Transport("test", **options)
-    return (
-        FredSource(environ, transport=made)
-        if provider.startswith("fred")
-        else YahooSource(environ, transport=made)
-    )
+    if provider.startswith("fred"):
+        return FredSource(environ, transport=made)
+    return (YahooFutures if provider == "futures" else YahooPrices)(environ, transport=made)
 
 
 def read(payload: Payload) -> pd.DataFrame:
-    return (parse_fred if payload.request.dataset == "fred" else parse_chart)(payload).frame
+    return parse_payload(payload).frame
 
 
 # ---- the wire: every provider, every way in which an answer can fail to come
@@ -479,12 +480,12 @@ def test_what_never_answers_is_given_up_after_some_attempts(home: LiveHome, serv
     """
     server.fault = Fault(status=500, on="chart/")
     home.run([("prices", "JPM"), ("fred", "BAA10Y")], AS_OF, trailing=True)
-    run_id = f"run-{home.runs}"
-    for _ in range(daily.FETCH_ATTEMPTS - 2):
-        with pytest.raises(daily.TryAgain):
-            daily.fetch(home.settings, run_id, 0)
-    assert daily.fetch(home.settings, run_id, 0)["failed"] == 1
-    daily.load(home.settings, run_id)
+    run = home.context(AS_OF)
+    for _ in range(ATTEMPTS - 2):
+        with pytest.raises(TryAgain):
+            steps.fetch(run.for_batch(0))
+    assert [name for name, entry in steps.fetch(run.for_batch(0)).inputs.items() if entry.error] == ["JPM"]
+    steps.load(run)
     home.run([("prices", "SPY")], AS_OF)
     assert home.stopped is not None and "SPY" in home.stopped
 
@@ -724,7 +725,7 @@ def test_the_last_bar(server: Server) -> None:
     good = read(source.fetch(request_of("prices")))
     close = int(datetime(2024, 7, 16, 20, tzinfo=UTC).timestamp())
     server.fault = Fault(body=edit_json(lambda result: result["meta"].update(regularMarketTime=close - 3600)))
-    partial = parse_chart(source.fetch(request_of("prices")))
+    partial = source.parse(source.fetch(request_of("prices")))
     assert [rule for rule, _ in partial.rejected] == ["bar_is_of_the_whole_session"] and len(
         partial.frame
     ) == len(good) - 1
@@ -735,7 +736,7 @@ def test_the_last_bar(server: Server) -> None:
             cells.append(cells[-1])
 
     server.fault = Fault(body=edit_json(doubled))
-    twice = parse_chart(source.fetch(request_of("prices")))
+    twice = source.parse(source.fetch(request_of("prices")))
     assert [rule for rule, _ in twice.rejected] == ["daily_bar_stands_beside_the_live_one"]
     pd.testing.assert_frame_equal(twice.frame, good)
 
@@ -757,19 +758,19 @@ def test_a_required_bar_that_is_not_there_yet_is_waited_for(
     payload = source.fetch(request)
     server.feed.as_of = date(2024, 7, 15)
     short = source.fetch(request)
-    soon = Payload(request, "live", short.content, "json", datetime(2024, 7, 16, 20, 30))
+    soon = Payload(request, "yahoo", short.content, "json", datetime(2024, 7, 16, 20, 30))
     with pytest.raises(BarNotThere, match="2024-07-16") as caught:
         yahoo._require_last_bar(soon, read(soon))
     assert caught.value.retryable
     yahoo._require_last_bar(
-        Payload(request, "live", payload.content, "json", soon.fetched_at_utc), read(payload)
+        Payload(request, "yahoo", payload.content, "json", soon.fetched_at_utc), read(payload)
     )
 
 
 def test_our_reading_equals_that_of_yfinance(server: Server) -> None:
     """The same bytes by yfinance itself, on a history with dividends and splits."""
     source = source_of("prices", server.url)
-    assert isinstance(source, YahooSource)
+    assert isinstance(source, YahooProvider)
     server.feed.changed["prices", "KRE"] = split(rows_of(server.feed, "prices", "KRE"), "2020-06-01", 4.0)
     ours = read(source.fetch(Request("prices", "KRE", date(2015, 1, 2), AS_OF))).set_index("session_date")
     import yfinance as yf
@@ -1041,7 +1042,7 @@ def test_two_sources_that_disagree_on_a_settlement(
     files = LiveHome(Settings.from_environment(environment()))
     files.run([("futures", "ZQQ24"), ("prices", "KRE")], AS_OF)
     assert (
-        files.summary["futures"]["new_rows"] == len(text) - 1 and files.summary["prices"]["source"] == "live"
+        files.summary["futures"]["new_rows"] == len(text) - 1 and files.summary["prices"]["source"] == "yahoo"
     )
     monkeypatch.delenv("ROTATION_FUTURES_SOURCE")
     live.runs = 1
@@ -1082,7 +1083,7 @@ def test_a_final_settlement_is_checked_against_the_month_average() -> None:
 
 def test_nothing_is_imported_or_asked_before_a_fetch() -> None:
     code = (
-        "import sys; from sources.live import LiveSource; s = LiveSource({}); s.contracts.__doc__;"
+        "import sys; from sources.yahoo import YahooFutures; s = YahooFutures({}); s.contracts.__doc__;"
         "print([m for m in ('yfinance', 'fredapi', 'curl_cffi') if m in sys.modules])"
     )
     result = subprocess.run(

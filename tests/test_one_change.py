@@ -49,7 +49,7 @@ def home_on(folder: Path, home: Path, start: date) -> LiveHome:
     prepare_home(settings)
     with pipeline_database(settings) as connection:
         ensure_views(connection)
-        load_reference(connection, "files")
+        load_reference(connection)
     return LiveHome(settings)
 
 

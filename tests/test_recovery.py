@@ -17,11 +17,15 @@ import pytest
 
 from cli import status
 from expectations import gate
-from pipeline import daily
-from sources.files import FilesSource
+from pipeline import run_record, steps
+from pipeline.errors import StepFailed
+from pipeline.state import LoadSummary
+from sources.files import FilesFutures, FilesPrices
 from sources.protocol import Unreadable
 from tests.small_market import (
     START,
+    context,
+    fetch_all,
     published,
     published_digests,
     run_day,
@@ -55,13 +59,11 @@ def settings(market: Path, filled: Path, tmp_path: Path) -> Settings:
     return small_settings(tmp_path / "files", tmp_path / "home")
 
 
-def load(settings: Settings, session: str, run_id: str) -> dict[str, Any]:
+def load(settings: Settings, session: str, run_id: str) -> LoadSummary:
     """Plan, fetch and load alone."""
-    for batch in daily.plan(
-        settings, {"partition_key": session, "parameter": None, "logical_date": None}, run_id
-    ):
-        daily.fetch(settings, run_id, batch["batch"])
-    return daily.load(settings, run_id)
+    run = context(settings, session, run_id)
+    fetch_all(run)
+    return steps.load(run)
 
 
 def values(settings: Settings, sql: str) -> list[Any]:
@@ -77,7 +79,7 @@ def test_a_file_that_is_put_back_is_a_change_like_any_other(settings: Settings) 
     line = next(line for line in good.splitlines() if line.startswith("2024-07-10"))
     before = published_digests(settings)
     path.write_text(good.replace(line, "2024-07-10,9.99"))
-    with pytest.raises(daily.StepFailed, match="critical rules failed"):
+    with pytest.raises(StepFailed, match="critical rules failed"):
         run_day(settings, "2024-07-16", "bad")
     path.write_text(good)
     run_day(settings, "2024-07-16", "restored")
@@ -113,7 +115,7 @@ def test_a_failed_critical_rule_is_judged_again_not_forgotten(
             },
         )
         for run_id in ("first", "second"):
-            with pytest.raises(daily.StepFailed, match="volume_is_large"):
+            with pytest.raises(StepFailed, match="volume_is_large"):
                 load(settings, "2024-07-17", run_id)
     load(settings, "2024-07-17", "without-the-rule")
     assert values(
@@ -170,9 +172,7 @@ def test_an_earlier_start_is_fetched_from_a_source_that_serves_ranges(tmp_path: 
 
 def test_a_session_before_the_start_names_the_setting(market: Path, tmp_path: Path) -> None:
     settings = small_settings(market, tmp_path / "home", ROTATION_HISTORY_START="2024-07-17")
-    with pytest.raises(
-        daily.StepFailed, match="Session 2024-07-16 lies before ROTATION_HISTORY_START=2024-07-17"
-    ):
+    with pytest.raises(StepFailed, match="Session 2024-07-16 lies before ROTATION_HISTORY_START=2024-07-17"):
         run_day(settings, "2024-07-16")
 
 
@@ -188,11 +188,10 @@ def test_a_damaged_payload_is_fetched_once_more(settings: Settings, damage: Any)
     assert settings.files_dir is not None
     path = settings.files_dir / "prices" / "JPM.csv"
     path.write_text(path.read_text().rstrip("\n") + "\n2024-09-03,1,1,1,1,1,1,0,\n")
-    named = {"partition_key": "2024-07-17", "parameter": None, "logical_date": None}
-    for batch in daily.plan(settings, named, "damaged"):
-        daily.fetch(settings, "damaged", batch["batch"])
+    run = context(settings, "2024-07-17", "damaged")
+    fetch_all(run)
     damage(max((settings.landing / "prices" / "JPM").glob("*.gz"), key=lambda item: item.name))
-    daily.load(settings, "damaged")
+    steps.load(run)
     assert (
         values(
             settings,
@@ -222,7 +221,7 @@ def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(setting
         plain.with_suffix(".csv.gz").write_bytes(bytes(flipped))
         if plain.exists():
             plain.unlink()
-        source = FilesSource(settings.files_dir)
+        source = FilesPrices(settings.files_dir)
         with pytest.raises(Unreadable, match="prices/JPM"):
             source.parse(source.fetch(Request("prices", "JPM", START, START)))
     assert broken > 3
@@ -243,7 +242,7 @@ def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(setting
 def test_a_strange_table_is_refused_by_name(settings: Settings, line: str, said: str) -> None:
     assert settings.files_dir is not None
     (settings.files_dir / "futures" / "ZQU24.csv").write_text(line)
-    source = FilesSource(settings.files_dir)
+    source = FilesFutures(settings.files_dir)
     with pytest.raises(Unreadable, match=said) as caught:
         source.parse(source.fetch(Request("futures", "ZQU24", START, START)))
     assert "futures/ZQU24" in str(caught.value)
@@ -252,7 +251,7 @@ def test_a_strange_table_is_refused_by_name(settings: Settings, line: str, said:
 def test_dates_of_a_frame_s_parquet_are_dates(settings: Settings) -> None:
     assert settings.files_dir is not None
     path = settings.files_dir / "prices" / "SPY.csv"
-    source = FilesSource(settings.files_dir)
+    source = FilesPrices(settings.files_dir)
     before = source.parse(source.fetch(Request("prices", "SPY", START, START))).frame
     duckdb.execute(
         f"copy (select * replace (date::timestamp as date) from read_csv('{path}')) to"
@@ -267,11 +266,11 @@ def test_dates_of_a_frame_s_parquet_are_dates(settings: Settings) -> None:
 def test_one_bad_row_does_not_move_the_last_session(settings: Settings) -> None:
     assert settings.files_dir is not None
     path = settings.files_dir / "prices" / "SPY.csv"
-    before = FilesSource(settings.files_dir).last_session("SPY")
+    before = FilesPrices(settings.files_dir).last_session("SPY")
     path.write_text(
         path.read_text().rstrip("\n") + "\n2024-08-31,1,1,1,1,1,1,0,\n2028-01-05,1,1,1,1,1,1,0,\n"
     )
-    assert before == FilesSource(settings.files_dir).last_session("SPY") == date(2024, 8, 30)
+    assert before == FilesPrices(settings.files_dir).last_session("SPY") == date(2024, 8, 30)
 
 
 def test_a_failed_fetch_is_in_the_status(
@@ -309,9 +308,9 @@ def test_a_full_disk_is_said_before_the_work_starts(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        daily.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
+        run_record.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
     )
-    with pytest.raises(daily.StepFailed, match=r"has 1 MB left and a run needs about \d+ MB"):
+    with pytest.raises(StepFailed, match=r"has 1 MB left and a run needs about \d+ MB"):
         load(settings, "2024-07-17", "full")
 
 
@@ -319,10 +318,8 @@ def test_an_error_without_space_names_the_folder(settings: Settings, monkeypatch
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device", str(settings.landing / "x"))
 
-    monkeypatch.setattr("warehouse.landing.land", full)
-    with pytest.raises(
-        daily.StepFailed, match=r"No space left on device\. Make room or writable what is below"
-    ):
+    monkeypatch.setattr("pipeline.fetch.land", full)
+    with pytest.raises(StepFailed, match=r"No space left on device\. Make room or writable what is below"):
         load(settings, "2024-07-17", "no-space")
 
 

@@ -88,8 +88,7 @@ def test_every_column_of_the_fragment_is_used_and_none_is_defined_twice() -> Non
 def test_contract_columns_are_there() -> None:
     contract = {
         "ref.instruments": (
-            "symbol name asset_class role size style benchmark_symbol price_basis "
-            "required active_from active_to"
+            "symbol name asset_class role size style benchmark_symbol required active_from active_to"
         ),
         "ref.group_members": "group_id symbol",
         "ref.pairs": "pair_id base_symbol quote_symbol theme",
@@ -152,14 +151,6 @@ def test_every_bank_share_is_in_one_specific_group_at_most() -> None:
     banks = {row["symbol"] for row in rows("instruments") if row["role"] == "bank"}
     assert banks == {row["symbol"] for row in rows("group_members") if row["group_id"] == "all_banks"}
     assert banks - set(specific) == {"COF"}
-
-
-def test_fully_adjusted_are_bank_shares_only() -> None:
-    for row in rows("instruments"):
-        assert row["price_basis"] == "split_adjusted" or row["role"] == "bank", row
-
-
-# --- FOMC ---
 
 
 def test_eight_scheduled_meetings_a_year() -> None:

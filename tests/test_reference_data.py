@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ("pairs", "pair_id,", "pair,", "the header must read pair_id,base_symbol,quote_symbol,theme"),
         ("instruments", "\nSPY,", "\nIWM,", "this symbol is there already"),
-        ("instruments", ",split_adjusted,true,", ",split_adjusted,yes,", "required = 'yes' is no boolean"),
+        ("instruments", ",large,blend,,true,", ",large,blend,,yes,", "required = 'yes' is no boolean"),
         ("group_members", "\nregional,CFG", "\n,CFG", "group_id is empty"),
     ],
 )
@@ -65,12 +65,12 @@ def database() -> duckdb.DuckDBPyConnection:
 
 def test_loading_twice_changes_nothing(database: duckdb.DuckDBPyConnection) -> None:
     tables = {table.full_name for table in load_catalog().in_schema("ref")}
-    assert set(load_reference(database, "files")) == tables
-    assert load_reference(database, "files") == []
+    assert set(load_reference(database)) == tables
+    assert load_reference(database) == []
 
 
 def test_decisions_are_events_but_a_cancelled_meeting_is_none(database: duckdb.DuckDBPyConnection) -> None:
-    load_reference(database, "files")
+    load_reference(database)
     found = database.execute(
         "select event_date, status from ref.events where event_type = 'fomc' and event_date between"
         " '2020-03-01' and '2020-03-31' order by 1"
@@ -81,12 +81,12 @@ def test_decisions_are_events_but_a_cancelled_meeting_is_none(database: duckdb.D
     ]
 
 
-def test_price_basis_is_that_of_the_source(database: duckdb.DuckDBPyConnection) -> None:
-    load_reference(database, "files")
-    assert database.execute("select price_basis from ref.instruments where symbol = 'JPM'").fetchall() == [
-        ("fully_adjusted",)
-    ]
-    assert load_reference(database, "simulated") == ["ref.instruments"]
-    assert database.execute("select distinct price_basis from ref.instruments").fetchall() == [
-        ("split_adjusted",)
-    ]
+def test_price_basis_is_that_of_the_provider(database: duckdb.DuckDBPyConnection) -> None:
+    query = "select price_basis, count(*) from ref.instruments group by all order by 1"
+    load_reference(database)
+    [(basis, symbols)] = database.execute(query).fetchall()
+    assert basis == "split_adjusted"
+    assert load_reference(database, frozenset({"JPM", "BAC", "NOT_A_SYMBOL"})) == ["ref.instruments"]
+    assert database.execute(query).fetchall() == [("fully_adjusted", 2), ("split_adjusted", symbols - 2)]
+    assert load_reference(database) == ["ref.instruments"]
+    assert database.execute(query).fetchall() == [("split_adjusted", symbols)]

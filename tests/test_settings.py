@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from datasets.registry import DATASETS, active_datasets
+from sources.files import FilesPrices
+from sources.registry import LIVE, PROVIDERS, check_providers, provider_class
 from warehouse.database import HomeError, prepare_home
 from warehouse.settings import REPOSITORY, Settings, SettingsError, has_fred_key
 
@@ -46,12 +49,6 @@ def test_a_fred_key_makes_live_the_default(name: str) -> None:
     [
         ({"ROTATION_SOURCE": "yahoo"}, "ROTATION_SOURCE='yahoo'"),
         ({"ROTATION_SOURCE": "SIMULATED"}, "ROTATION_SOURCE"),
-        ({"ROTATION_SOURCE": "simulated", "ROTATION_FRED_SOURCE": "fried"}, "ROTATION_FRED_SOURCE='fried'"),
-        ({"ROTATION_SOURCE": "files"}, "ROTATION_FILES_DIR is not set"),
-        (
-            {"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": "/no/such/folder"},
-            "ROTATION_FILES_DIR is no folder",
-        ),
         ({"ROTATION_HISTORY_START": "01/03/2000"}, "ROTATION_HISTORY_START='01/03/2000'"),
         ({"ROTATION_HISTORY_START": "2000-02-30"}, "ROTATION_HISTORY_START='2000-02-30'"),
         ({"ROTATION_HISTORY_START": "1929-10-24"}, "lies before 1990-01-02"),
@@ -63,6 +60,70 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], named: str) -> No
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(environment)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"ROTATION_SOURCE": "live", "ROTATION_FRED_SOURCE": "fried"},
+            "ROTATION_FRED_SOURCE='fried' is unknown; choose one of files, fred, simulated (or live).",
+        ),
+        (
+            {"ROTATION_SOURCE": "live", "ROTATION_FUTURES_SOURCE": "fred"},
+            "ROTATION_FUTURES_SOURCE='fred' is unknown",
+        ),
+        ({"ROTATION_SOURCE": "live", "ROTATION_PRICE_SOURCE": "yahoo"}, "no kind of input 'price'"),
+        ({"ROTATION_SOURCE": "files"}, "ROTATION_FILES_DIR is not set"),
+        (
+            {"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": "/no/such/folder"},
+            "ROTATION_FILES_DIR is not a folder",
+        ),
+    ],
+)
+def test_a_provider_that_cannot_be_opened_is_named(environment: dict[str, str], said: str) -> None:
+    settings = Settings.from_environment(environment)
+    with pytest.raises(SettingsError) as caught:
+        check_providers(settings)
+    assert said in str(caught.value)
+
+
+def test_every_kind_of_input_has_its_live_provider() -> None:
+    kinds = {kind for kind, _ in PROVIDERS}
+    assert set(LIVE) == kinds == set(DATASETS)
+    for kind, name in PROVIDERS:
+        assert provider_class(kind, name).name == name
+        with pytest.raises(SettingsError, match=f"known are .*{name}"):
+            provider_class(kind, "bloomberg")
+
+
+def test_the_reports_of_banks_can_be_added_to_files(tmp_path: Path) -> None:
+    environment = {"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": str(tmp_path)}
+    plain = Settings.from_environment(environment)
+    added = Settings.from_environment(environment | {"ROTATION_BANK_FINANCIALS_SOURCE": "fdic"})
+    assert [dataset.name for dataset in active_datasets(plain)] == ["prices", "futures", "fred"]
+    assert [dataset.name for dataset in active_datasets(added)][-1] == "bank_financials"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fully_adjusted: JPM\n", "must read `fully_adjusted"),
+        ("adjusted: [JPM]\n", "unknown: adjusted"),
+        ("[JPM", "cannot be read"),
+        ("- JPM\n", "must read `fully_adjusted"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "manifest.yml").write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        FilesPrices(tmp_path).fully_adjusted_symbols()
+
+
+def test_a_folder_says_which_closes_are_fully_adjusted(tmp_path: Path) -> None:
+    assert FilesPrices(tmp_path).fully_adjusted_symbols() == frozenset()
+    (tmp_path / "manifest.yml").write_text("fully_adjusted: [JPM, BAC]\n")
+    assert FilesPrices(tmp_path).fully_adjusted_symbols() == {"JPM", "BAC"}
 
 
 def test_one_input_can_come_from_elsewhere(tmp_path: Path) -> None:

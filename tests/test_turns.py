@@ -20,11 +20,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_calendar.sessions import sessions_between
-from pipeline import daily
-from pipeline.run_record import LeftToAnother, TryAgain
+from pipeline import steps
+from pipeline.errors import LeftToAnother, TryAgain
+from pipeline.state import HomeState
 from pipeline.turns import Turns
-from sources.files import FilesSource
-from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
+from sources.files import FilesProvider
+from tests.small_market import (
+    context,
+    fetch_all,
+    published,
+    published_digests,
+    run_day,
+    small_settings,
+    write_small_market,
+)
 from warehouse.database import utc_now
 from warehouse.landing import Landed, land, set_aside
 from warehouse.payloads import Payload, Request
@@ -59,19 +68,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
     """Every request to the source."""
     requests: list[Request] = []
-    fetch = FilesSource.fetch
+    fetch = FilesProvider.fetch
 
-    def watched(source: FilesSource, request: Request) -> Payload:
+    def watched(source: FilesProvider, request: Request) -> Payload:
         requests.append(request)
         return fetch(source, request)
 
-    monkeypatch.setattr(FilesSource, "fetch", watched)
+    monkeypatch.setattr(FilesProvider, "fetch", watched)
     yield requests
-
-
-def named(session: str) -> dict[str, Any]:
-    """A run for a session, as the scheduler names it."""
-    return {"partition_key": session, "parameter": None, "logical_date": None}
 
 
 def run_to_its_end(home: Settings, queue: Queue, session: str, *, backfill: bool = True) -> bool:
@@ -79,12 +83,7 @@ def run_to_its_end(home: Settings, queue: Queue, session: str, *, backfill: bool
     run_id = f"{'backfill' if backfill else 'scheduled'}__{session}"
     turns = queue.turns(run_id, backfill=backfill)
     try:
-        for batch in daily.plan(home, named(session), run_id, turns):
-            daily.fetch(home, run_id, batch["batch"])
-        daily.load(home, run_id)
-        daily.build(home, run_id, turns)
-        daily.audit(home, run_id)
-        daily.publish(home, run_id)
+        run_day(home, session, run_id, turns=turns)
         return True
     except LeftToAnother:
         return False
@@ -177,16 +176,17 @@ def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked
     home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
     queue = backfill_queue(SESSIONS)
     first, *others = queue.active[:]
-    batches = daily.plan(home, named(SESSIONS[0]), first, queue.turns(first))
+    run = context(home, SESSIONS[0], first, turns=queue.turns(first))
+    batches = steps.plan(run).batches
     for run_id, session in zip(others, SESSIONS[1:], strict=True):
         with pytest.raises(LeftToAnother, match="more runs follow"):
-            daily.plan(home, named(session), run_id, queue.turns(run_id))
+            steps.plan(context(home, session, run_id, turns=queue.turns(run_id)))
     for batch in batches:
-        daily.fetch(home, first, batch["batch"])
-    daily.load(home, first)
-    daily.build(home, first, queue.turns(first))
-    daily.audit(home, first)
-    daily.publish(home, first)
+        steps.fetch(run.for_batch(batch.number))
+    steps.load(run)
+    steps.build(run)
+    steps.audit(run)
+    steps.publish(run)
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
     run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
@@ -200,29 +200,31 @@ def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
     """
     home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
     run_day(home, SESSIONS[1])
-    (home.home / "runs" / "unserved.json").unlink()
+    HomeState.read(home.home).change(home.home, unserved={})
     queue = backfill_queue(SESSIONS)
     first, second, *others = queue.active[:]
-    batches = daily.plan(home, named(SESSIONS[0]), first, queue.turns(first))
+    run = context(home, SESSIONS[0], first, turns=queue.turns(first))
+    batches = steps.plan(run).batches
     assert batches
     with pytest.raises(LeftToAnother):
-        daily.plan(home, named(SESSIONS[1]), second, queue.turns(second))
+        steps.plan(context(home, SESSIONS[1], second, turns=queue.turns(second)))
     third = others.pop(0)
-    later = daily.plan(home, named(SESSIONS[2]), third, queue.turns(third))
+    later = context(home, SESSIONS[2], third, turns=queue.turns(third))
+    more = steps.plan(later).batches
     asked.clear()
-    for run_id, work in ((first, batches), (third, later)):
+    for at_work, work in ((run, batches), (later, more)):
         for batch in work:
-            daily.fetch(home, run_id, batch["batch"])
-        daily.load(home, run_id)
+            steps.fetch(at_work.for_batch(batch.number))
+        steps.load(at_work)
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
     for run_id, session in zip(others, SESSIONS[3:], strict=True):
         with pytest.raises(LeftToAnother):
-            daily.plan(home, named(session), run_id, queue.turns(run_id))
+            steps.plan(context(home, session, run_id, turns=queue.turns(run_id)))
     with pytest.raises(LeftToAnother):
-        daily.build(home, first, queue.turns(first))
-    daily.build(home, third, queue.turns(third))
-    daily.audit(home, third)
-    daily.publish(home, third)
+        steps.build(run)
+    steps.build(later)
+    steps.audit(later)
+    steps.publish(later)
     run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
 
@@ -292,7 +294,7 @@ def test_a_publication_is_finished_by_the_next_attempt(
         with pytest.raises(KeyboardInterrupt):
             run_day(home, session, f"run-{session}")
         monkeypatch.setattr(publication, step_name, step)
-        daily.publish(home, f"run-{session}")
+        steps.publish(context(home, session, f"run-{session}"))
         with published(home) as connection:
             assert connection.execute(
                 "select max_by(run_id, generation) from ops.publication"
@@ -317,33 +319,30 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path
     home = small_settings(market, tmp_path / "home")
     queue = Queue(["first", "second"])
     # The one that waits is for an earlier session: it must not take the publication back to it.
-    for run_id, session in (("first", SESSIONS[1]), ("second", SESSIONS[0])):
-        turns = queue.turns(run_id, backfill=False)
-        for batch in daily.plan(home, named(session), run_id, turns):
-            daily.fetch(home, run_id, batch["batch"])
-        daily.load(home, run_id)
-    daily.build(home, "first", queue.turns("first", backfill=False))
+    first, second = (
+        context(home, session, run_id, turns=queue.turns(run_id, backfill=False))
+        for run_id, session in (("first", SESSIONS[1]), ("second", SESSIONS[0]))
+    )
+    for run in (first, second):
+        fetch_all(run)
+        steps.load(run)
+    steps.build(first)
     with pytest.raises(TryAgain, match="run first has built and not published yet"):
-        daily.build(home, "second", queue.turns("second", backfill=False))
-    daily.audit(home, "first")
-    daily.publish(home, "first")
-    daily.build(home, "second", queue.turns("second", backfill=False))
-    daily.audit(home, "second")
-    daily.publish(home, "second")
+        steps.build(second)
+    steps.audit(first)
+    steps.publish(first)
+    steps.build(second)
+    steps.audit(second)
+    steps.publish(second)
     with published(home) as connection:
         assert connection.execute(
             "select session_date::varchar from ops.publication order by generation"
         ).fetchall() == [(SESSIONS[1],), (SESSIONS[1],)]
     # A run that died between the two is no longer active and is not waited for.
-    daily.build(home, "second", queue.turns("second", backfill=False))
+    steps.build(second)
     queue.active = ["third"]
-    turns = queue.turns("third", backfill=False)
-    for batch in daily.plan(home, named(SESSIONS[2]), "third", turns):
-        daily.fetch(home, "third", batch["batch"])
-    daily.load(home, "third")
-    daily.build(home, "third", turns)
-    daily.audit(home, "third")
-    assert daily.publish(home, "third")["generation"] == 3
+    third = run_day(home, SESSIONS[2], "third", turns=queue.turns("third", backfill=False))
+    assert third.generation == 3
 
 
 @settings(max_examples=60, deadline=None)

@@ -18,9 +18,11 @@ import duckdb
 import pandas as pd
 
 from warehouse.catalog import Catalog, load_catalog, quoted
-from warehouse.durable import replace_json
+from warehouse.durable import replace_durably
 from warehouse.settings import Settings
 
+# The layout of the homes that this version makes (warehouse.migrations).
+LAYOUT = 2
 MEMORY_LIMIT = "4GB"
 PIPELINE_SCHEMAS = ("raw", "ref", "ops")
 
@@ -60,23 +62,45 @@ def prepare_home(settings: Settings) -> None:
         raise HomeError(
             f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
         ) from None
-    marker = settings.home / "home.json"
-    if not marker.exists():
-        replace_json(marker, {"kind": settings.kind})
+    if not _marker_file(settings).exists():
+        marker: dict[str, Any] = {"kind": settings.kind}
+        # A home whose warehouse is there already was made by an earlier version: its layout is not known yet.
+        if not settings.warehouse.exists():
+            marker["layout"] = LAYOUT
+        write_home_marker(settings, marker)
 
 
-def refuse_other_kind(settings: Settings) -> None:
-    """Refuse to bring simulated data into a home of real data, or the other way round."""
-    marker = settings.home / "home.json"
-    if not marker.exists():
-        return
+def home_marker(settings: Settings) -> dict[str, Any]:
+    """What `home.json` says: the kind of data, and the layout of the home (absent: 1).
+
+    Raises:
+        HomeError: it cannot be read.
+    """
+    marker = _marker_file(settings)
     try:
-        kind = json.loads(marker.read_text(encoding="utf-8"))["kind"]
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        return {**content, "kind": content["kind"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise HomeError(
             f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, whichever'
             " this home holds."
         ) from None
+
+
+def write_home_marker(settings: Settings, marker: dict[str, Any]) -> None:
+    """Replace `home.json`."""
+    replace_durably(_marker_file(settings), json.dumps(marker) + "\n")
+
+
+def _marker_file(settings: Settings) -> Path:
+    return settings.home / "home.json"
+
+
+def refuse_other_kind(settings: Settings) -> None:
+    """Refuse to bring simulated data into a home of real data, or the other way round."""
+    if not _marker_file(settings).exists():
+        return
+    kind = home_marker(settings)["kind"]
     if kind != settings.kind:
         raise MixedData(
             f"ROTATION_HOME={settings.home} holds {kind} data and this run would add {settings.kind} data "

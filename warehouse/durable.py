@@ -13,8 +13,8 @@ from typing import Any
 def replace_durably(path: Path, content: str | bytes) -> None:
     """Replace a file in one step; folders that are missing are created.
 
-    The content is on the disk before the name points to it, and the folder is synced, so that a rename that was
-    reported survives.
+    The content is on the disk before the name points to it, and the folder is synced, so that a rename that
+    was reported survives.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")

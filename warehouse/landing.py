@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 import re
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ class PayloadDamaged(RuntimeError):
     """A landed payload cannot be read back as it was stored; names the file and says what to do."""
 
 
+LOG = logging.getLogger(__name__)
 STAMP = "%Y%m%dT%H%M%S%f"
 
 
@@ -125,7 +127,7 @@ def landed_since(inputs: Path, since: datetime | None) -> Iterator[Landed]:
             yield entry
         else:
             why = entry.set_aside if entry else "its description cannot be read"
-            print(f"▸ landing: {path.relative_to(inputs.parent.parent)} is left out: {why}", flush=True)
+            LOG.warning("landing: %s is left out: %s", path.relative_to(inputs.parent.parent), why)
 
 
 def set_aside(folder: Path, landed: Landed, reason: str) -> None:

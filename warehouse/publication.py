@@ -22,7 +22,7 @@ import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
 from warehouse.database import cannot_open, limits, utc_now
-from warehouse.durable import replace_json, sync
+from warehouse.durable import replace_durably, replace_json, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
@@ -72,6 +72,17 @@ def space_needed_bytes(settings: Settings) -> int:
 def building_folder(settings: Settings) -> Path:
     """Where the next generation is built; no reader ever looks here."""
     return settings.published / "generations" / "building"
+
+
+def mark_built(settings: Settings, run_id: str) -> None:
+    """Say whose build waits to be audited and published."""
+    replace_durably(building_folder(settings) / ".run", run_id)
+
+
+def run_that_built(settings: Settings) -> str | None:
+    """The run whose built publication waits to be audited and published."""
+    marker = building_folder(settings) / ".run"
+    return marker.read_text(encoding="utf-8") if marker.exists() else None
 
 
 @contextmanager
@@ -195,7 +206,9 @@ def generation_of_run(settings: Settings, run_id: str) -> int | None:
 
 
 def link(settings: Settings, generation: int) -> Path:
-    """Switch `current` to a generation, unless a later one is there already; the last generations are kept."""
+    """Switch `current` to a generation, unless a later one is there already; the last generations are
+    kept.
+    """
     target = settings.published / "generations" / str(generation)
     current = current_generation(settings)
     if current is None or int(current.name) < generation:

@@ -17,6 +17,8 @@ from market_calendar.calendar_file import CalendarError, calendar_rows
 from warehouse.catalog import Table, load_catalog, quoted
 
 FOLDER = Path(__file__).resolve().parent / "reference"
+# Columns of a ref table that no CSV holds: what they say depends on where the data comes from.
+DEFAULTS = {"instruments": {"price_basis": "split_adjusted"}}
 
 
 class ReferenceDataError(ValueError):
@@ -38,10 +40,11 @@ def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
             raise ReferenceDataError(str(error)) from None
     else:
         text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    if list(text.columns) != table.column_names:
-        raise ReferenceDataError(
-            f"reference/{path.name}: the header must read {','.join(table.column_names)}"
-        )
+    defaults = DEFAULTS.get(name, {})
+    expected = [column for column in table.column_names if column not in defaults]
+    if list(text.columns) != expected:
+        raise ReferenceDataError(f"reference/{path.name}: the header must read {','.join(expected)}")
+    text = text.assign(**defaults)
     frame = pd.DataFrame(
         {column.name: _typed(path.name, text[column.name], column.type) for column in table.columns}
     )
@@ -77,17 +80,24 @@ def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:
     return values
 
 
-def load_reference(connection: duckdb.DuckDBPyConnection, prices_source: str) -> list[str]:
-    """Bring the ref tables of the pipeline's database in line with the CSV files; returns the tables that
-    changed.
+def load_reference(
+    connection: duckdb.DuckDBPyConnection, fully_adjusted: frozenset[str] = frozenset()
+) -> list[str]:
+    """Bring the ref tables of the pipeline's database in line with the CSV files.
+
+    Args:
+        connection: the pipeline's database.
+        fully_adjusted: symbols whose close is adjusted for dividends too, as the provider of the prices says.
+
+    Returns:
+        The tables that changed.
     """
     changed = []
     for table in load_catalog().in_schema("ref"):
         frame = reference_frame(table.name)
-        if table.name == "instruments" and prices_source != "files":
-            # The recorded files hold banks only as fully adjusted prices; every other source
-            # serves split-adjusted closes with dividends.
-            frame = frame.assign(price_basis="split_adjusted")
+        if table.name == "instruments" and fully_adjusted:
+            other = frame["price_basis"].where(~frame["symbol"].isin(fully_adjusted), "fully_adjusted")
+            frame = frame.assign(price_basis=other)
         if table.name == "events":
             frame = pd.concat([frame, _fomc_events(table)], ignore_index=True)
         if _replace(connection, table, frame):

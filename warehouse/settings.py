@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = ("live", "files", "simulated")
-DATASETS = ("prices", "futures", "fred")
+OVERRIDE = re.compile(r"ROTATION_([A-Z_]+)_SOURCE")
 FIRST_DATE = date(1990, 1, 2)
 
 
@@ -28,9 +28,7 @@ class Settings:
     """Where the data comes from and where it is kept."""
 
     source: str
-    prices_source: str
-    futures_source: str
-    fred_source: str
+    overrides: Mapping[str, str]
     home: Path
     warehouse: Path
     history_start: date
@@ -38,9 +36,8 @@ class Settings:
     source_was_chosen_for_you: bool
 
     def source_of(self, dataset: str) -> str:
-        """The source of one input: `prices`, `futures`, `fred`, or one that has no setting of its own."""
-        chosen = {"prices": self.prices_source, "futures": self.futures_source, "fred": self.fred_source}
-        return chosen.get(dataset, self.source)
+        """What is chosen for one kind of input: its own setting, else ROTATION_SOURCE."""
+        return self.overrides.get(dataset, self.source)
 
     @property
     def kind(self) -> str:
@@ -63,41 +60,27 @@ class Settings:
         env = environment() if environ is None else environ
         chosen = env.get("ROTATION_SOURCE", "").strip()
         source = chosen or ("live" if has_fred_key(env) else "simulated")
-        by_dataset = {
-            dataset: (
-                _one_of(
-                    f"ROTATION_{dataset.upper()}_SOURCE", env.get(f"ROTATION_{dataset.upper()}_SOURCE", "")
-                )
-                or _one_of("ROTATION_SOURCE", source)
-            )
-            for dataset in DATASETS
+        if source not in SOURCES:
+            raise SettingsError(f"ROTATION_SOURCE={source!r} is unknown; choose one of {', '.join(SOURCES)}.")
+        overrides = {
+            found.group(1).lower(): value.strip()
+            for name, value in env.items()
+            if (found := OVERRIDE.fullmatch(name)) and value.strip()
         }
-        if len({name == "simulated" for name in (source, *by_dataset.values())}) > 1:
+        if len({name == "simulated" for name in (source, *overrides.values())}) > 1:
             raise SettingsError(
                 "ROTATION_SOURCE and its overrides mix simulated with real data: "
-                + ", ".join(f"{dataset}={name}" for dataset, name in by_dataset.items())
+                + ", ".join(f"{dataset}={name}" for dataset, name in {"all": source, **overrides}.items())
                 + ". Take simulated for all inputs or for none."
             )
         home = (
             Path(env.get("ROTATION_HOME", "").strip() or REPOSITORY / "data" / source).expanduser().resolve()
         )
         files_dir = env.get("ROTATION_FILES_DIR", "").strip()
-        if "files" in by_dataset.values():
-            if not files_dir:
-                raise SettingsError(
-                    "ROTATION_FILES_DIR is not set: the source 'files' reads its data from that folder."
-                )
-            if not Path(files_dir).expanduser().is_dir():
-                raise SettingsError(
-                    f"ROTATION_FILES_DIR is no folder: {files_dir}. Set it to a folder with prices/, futures/"
-                    " and fred/."
-                )
         warehouse = env.get("ROTATION_WAREHOUSE", "").strip()
         return cls(
             source=source,
-            prices_source=by_dataset["prices"],
-            futures_source=by_dataset["futures"],
-            fred_source=by_dataset["fred"],
+            overrides=overrides,
             home=home,
             warehouse=Path(warehouse).expanduser().resolve() if warehouse else home / "warehouse.duckdb",
             history_start=parse_date(
@@ -128,18 +111,11 @@ def has_fred_key(env: Mapping[str, str]) -> bool:
 def parse_date(name: str, text: str) -> date:
     """An ISO date of a setting between 1990-01-02 and the end of the calendar."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
-        raise SettingsError(f"{name}={text!r} is no date; write it as 2024-07-16.")
+        raise SettingsError(f"{name}={text!r} is not a date; write it as 2024-07-16.")
     try:
         value = date.fromisoformat(text.strip())
     except ValueError as error:
-        raise SettingsError(f"{name}={text!r} is no date: {error}.") from None
+        raise SettingsError(f"{name}={text!r} is not a date: {error}.") from None
     if value < FIRST_DATE:
         raise SettingsError(f"{name}={text} lies before {FIRST_DATE}, where the calendar starts.")
-    return value
-
-
-def _one_of(name: str, value: str) -> str:
-    value = value.strip()
-    if value and value not in SOURCES:
-        raise SettingsError(f"{name}={value!r} is unknown; choose one of {', '.join(SOURCES)}.")
     return value

@@ -72,7 +72,8 @@ def revisions_sql() -> str:
         for column in table.compared:
             parts.append(f"""
                 select '{full_name}' as table_name, {key} as key, '{column}' as column_name,
-                    lag({quoted(column)}) over versions_{len(parts)} as old_value, {quoted(column)} as new_value, known_at_utc
+                    lag({quoted(column)}) over versions_{len(parts)} as old_value,
+                    {quoted(column)} as new_value, known_at_utc
                 from {full_name}
                 window versions_{len(parts)} as ({window})
                 qualify row_number() over versions_{len(parts)} > 1

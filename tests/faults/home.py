@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -11,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from datasets import DATASETS
-from pipeline import daily
-from pipeline.plan_inputs import plan_items
-from pipeline.run_record import run_folder
+from datasets.base import PlannedInput, Reach
+from datasets.registry import DATASETS
+from pipeline import steps
+from pipeline.context import RunContext
+from pipeline.errors import StepFailed, TryAgain
+from pipeline.state import FetchBatch, LoadSummary, RunPlan, RunState
+from sources.registry import open_provider
 from sources.transport import Transport
+from tests.small_market import context
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database, prepare_home, utc_now
 from warehouse.reference_data import load_reference
@@ -43,53 +46,62 @@ class LiveHome:
         `stopped`.
         """
         self.runs += 1
-        run_id = f"run-{self.runs}"
-        chosen = set(inputs)
-        batches = []
-        with pipeline_database(self.settings) as connection:
-            for dataset in dict.fromkeys(dataset for dataset, _ in inputs):
-                held = {
-                    item["input"]: item
-                    for item in plan_items(self.settings, connection, DATASETS[dataset], session, session)
-                }
-                items = []
-                for name in [name for kind, name in inputs if kind == dataset]:
-                    blank = {
-                        "input": name,
-                        "start": str(self.settings.history_start),
-                        "end": str(session),
-                        "known_until": "",
-                    }
-                    items.append(held[name] if trailing and name in held else blank)
-                batches.append({"dataset": dataset, "items": items})
-        assert chosen
-        plan = {
-            "run_id": run_id,
-            "session": str(session),
-            "target": str(session),
-            "source": "live",
-            "batches": batches,
-            "replay": {},
-            "reference_changed": [],
-            "started_at_utc": utc_now().isoformat(),
-        }
-        folder = run_folder(self.settings, run_id)
-        (folder / "plan.json").write_text(json.dumps(plan))
+        state = RunState(self.settings.home, f"run-{self.runs}")
+        plan = RunPlan(
+            run_id=state.run_id,
+            session=session,
+            target=session,
+            source="live",
+            started_at_utc=utc_now(),
+            batches=self._batches(inputs, session, trailing),
+        )
+        state.write("plan", plan)
+        run = self.context(session)
         self.errors = {}
-        for number in range(len(batches)):
+        for batch in plan.batches:
             for _ in range(attempts):
-                with contextlib.suppress(daily.TryAgain):
-                    daily.fetch(self.settings, run_id, number)
+                with contextlib.suppress(TryAgain):
+                    steps.fetch(run.for_batch(batch.number))
                     break
-            fetched = json.loads((folder / f"fetched-{number:03d}.json").read_text())
-            self.errors |= {name: entry for name, entry in fetched.items() if "error" in entry}
+            fetched = state.fetched(batch.number).inputs
+            self.errors |= {
+                name: {"error": entry.error, "kind": entry.kind}
+                for name, entry in fetched.items()
+                if entry.error
+            }
         self.stopped = None
         try:
-            daily.load(self.settings, run_id)
-        except daily.StepFailed as error:
+            steps.load(run)
+        except StepFailed as error:
             self.stopped = str(error)
-        loaded = json.loads((folder / "loaded.json").read_text())
-        self.summary, self.missing = loaded["datasets"], loaded["missing"]
+        loaded = state.read("loaded", LoadSummary)
+        assert loaded is not None
+        self.summary = {name: entry.model_dump() for name, entry in loaded.datasets.items()}
+        self.missing = list(loaded.missing)
+
+    def context(self, session: date) -> RunContext:
+        """The context of the last run."""
+        return context(self.settings, str(session), f"run-{self.runs}")
+
+    def _batches(
+        self, inputs: list[tuple[str, str]], session: date, trailing: bool
+    ) -> tuple[FetchBatch, ...]:
+        """One batch per kind of input: a trailing window where the run plans one, else the whole history."""
+        batches = []
+        with pipeline_database(self.settings) as connection:
+            for number, name in enumerate(dict.fromkeys(kind for kind, _ in inputs)):
+                dataset, provider = DATASETS[name], open_provider(self.settings, name)
+                assert provider is not None
+                planned = dataset.plan(connection, self.settings, provider, Reach(session, session))
+                held = {item.input: item for item in planned if trailing}
+                start = self.settings.history_start
+                chosen = [
+                    held.get(item, PlannedInput(item, start, session))
+                    for kind, item in inputs
+                    if kind == name
+                ]
+                batches.append(FetchBatch(number=number, dataset=name, inputs=tuple(chosen)))
+        return tuple(batches)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A query on the pipeline's database."""
@@ -160,7 +172,7 @@ def live_home(
     settings = Settings.from_environment(environ)
     prepare_home(settings)
     with pipeline_database(settings) as connection:
-        load_reference(connection, "live")
+        load_reference(connection)
     return LiveHome(settings)
 
 

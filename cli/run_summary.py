@@ -1,0 +1,106 @@
+"""What `make run` prints at its end: what was loaded, what failed, the headlines, the paths.
+
+In: the settings, the run's hand-overs and `published/status.json`. Out: text and the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipeline.state import AuditSummary, LoadSummary, RunState
+from warehouse.settings import Settings
+
+SHOWN = 5
+
+
+def print_summary(
+    settings: Settings, session: date, code: int, log: Path, seconds: float, before: str | None
+) -> int:
+    """Print the outcome; returns the exit code. `before`: the run that wrote the status file last."""
+    status = read_status(settings)
+    if status.get("state") != "success" or status.get("run_id") == before or code:
+        return _print_failure(status, code, log, before)
+    state = RunState(settings.home, str(status["run_id"]))
+    loaded, audited = (
+        state.read("loaded", LoadSummary) or LoadSummary(),
+        state.read("audited", AuditSummary) or AuditSummary(),
+    )
+    print(f"\nSummary of {session} ({seconds:.0f} s)")
+    _print_loaded(loaded)
+    _print_audited(audited)
+    simulated = " (SIMULATED)" if settings.kind == "simulated" else ""
+    print(f"\nHeadlines{simulated}")
+    for sentence in status.get("headlines", []):
+        print(f"  {sentence}")
+    generation = settings.published / "current"
+    print(
+        f"\nPublished: generation {status['generation']} for {status['session_date']},"
+        f" {audited.rules} rules checked"
+    )
+    print(f"  warehouse  {generation / 'warehouse.duckdb'}")
+    print(f"  parquet    {generation / 'parquet'}")
+    print(f"  brief      {generation / 'brief.html'}")
+    print(f"  log        {log}")
+    return 0
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """`published/status.json`; empty where it is missing or cannot be read."""
+    try:
+        document: dict[str, Any] = json.loads(
+            (settings.published / "status.json").read_text(encoding="utf-8")
+        )
+    except (OSError, ValueError):
+        return {}
+    return document
+
+
+def _print_failure(status: dict[str, Any], code: int, log: Path, before: str | None) -> int:
+    told = status.get("state") == "failed" and status.get("run_id") != before
+    reason = (
+        f"at step {status['step']}: {status['message']}"
+        if told
+        else f"before any step could say why; see {log}"
+    )
+    print(f"\nFAILED {reason}", file=sys.stderr)
+    current = status.get("generation")
+    stays = f"The last publication (generation {current}) stays in place."
+    print(stays if current else "Nothing was published.", file=sys.stderr)
+    print(f"Log: {log}", file=sys.stderr)
+    return code or 1
+
+
+def _print_loaded(loaded: LoadSummary) -> None:
+    for dataset, entry in loaded.datasets.items():
+        print(
+            f"  {dataset:<8} {entry.source:<10} {entry.fetched:>4} of {entry.inputs} inputs,"
+            f" {entry.new_rows:>9,} new rows, {entry.quarantined} quarantined"
+        )
+        for rule, found in entry.quarantine_by_rule.items():
+            print(f"           {rule}: {found.rows} rows, the first {found.example[:140]}")
+    _print_list("Not served or unreadable (optional inputs)", loaded.missing)
+
+
+def _print_audited(audited: AuditSummary) -> None:
+    _print_list(
+        "Failed checks",
+        [
+            f"[{found.severity}] {found.table_name}: {found.rule}: {found.failed_rows} rows: {found.sample}"
+            for found in audited.failed
+        ],
+    )
+    _print_list("Stale inputs", audited.stale)
+
+
+def _print_list(title: str, entries: Sequence[str]) -> None:
+    if entries:
+        print(f"  {title}: {len(entries)}")
+        for entry in entries[:SHOWN]:
+            print(f"    {entry[:220]}")
+        if len(entries) > SHOWN:
+            print(f"    ... and {len(entries) - SHOWN} more (ops.validation_results, ops.freshness)")

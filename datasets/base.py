@@ -1,0 +1,227 @@
+"""What a kind of input has to say for itself.
+
+One subclass per kind of input holds all that is particular to it: its raw table, which inputs a run asks for
+and since when, when a row could first be had, what its rules compare with, whether what is served continues
+what is held, and how far it should reach. The steps of the run know kinds of input by this class alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+import duckdb
+import pandas as pd
+
+from market_calendar.release_rules import available_at_utc
+from sources.protocol import Provider
+from warehouse.landing import Landed
+from warehouse.payloads import Request
+from warehouse.raw import asked_ranges, no_longer_served
+from warehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """One input to ask a provider for, over a range with both ends included.
+
+    `held` is what the next answer must agree with (day to value), so that a step without a database can tell
+    that all of the history has to be asked for again.
+    """
+
+    input: str
+    start: date
+    end: date
+    known_until: date | None = None
+    held: Mapping[date, float] | None = None
+
+    def request(self, dataset: str, start: date | None = None) -> Request:
+        """The request for it, or for a longer range."""
+        return Request(dataset, self.input, start or self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Up to which session a run asks: `session` is the run's, `until` is later in a backfill's first run."""
+
+    session: date
+    until: date
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """One row of `ops.freshness`; an input that was never served has no last date and is stale."""
+
+    dataset: str
+    input: str
+    required: bool
+    last_date: date | None
+    expected_date: date | None
+
+    @property
+    def stale(self) -> bool:
+        """Whether it ends before its own schedule promises."""
+        return self.last_date is None or (
+            self.expected_date is not None and self.last_date < self.expected_date
+        )
+
+    def as_row(self) -> dict[str, Any]:
+        """The row."""
+        return {**vars(self), "stale": self.stale}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A series' metadata as served, and what changed in it: name to the old and the new text."""
+
+    row: dict[str, Any]
+    is_new: bool
+    changes: Mapping[str, tuple[str, str]]
+
+
+class Dataset:
+    """One kind of input.
+
+    Attributes:
+        name: as in ROTATION_<NAME>_SOURCE, `landing/<name>/` and `ops`.
+        table: its raw table.
+        key: the column that names an input.
+        day: the column of its dates.
+        batch_size: inputs per fetch task.
+        trailing_days: how far before the last date held a provider is asked again, so that a late correction
+            is seen.
+        awaited: whether a provider that does not answer is asked again in the same run; what comes by the
+            quarter can wait for the next one.
+        release_rule, frequency: when a row could first be had, unless the provider dates it.
+        proves_sessions: whether a row of it proves that a session took place.
+    """
+
+    name: ClassVar[str]
+    table: ClassVar[str]
+    key: ClassVar[str]
+    day: ClassVar[str]
+    batch_size: ClassVar[int]
+    trailing_days: ClassVar[int]
+    awaited: ClassVar[bool] = True
+    release_rule: ClassVar[str]
+    frequency: ClassVar[str]
+    proves_sessions: ClassVar[bool] = False
+
+    # ---- what to ask for
+
+    def inputs(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        provider: Provider,
+        reach: Reach,
+        held: Mapping[str, date],
+    ) -> list[str]:
+        """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
+        raise NotImplementedError
+
+    def held_values(
+        self, connection: duckdb.DuckDBPyConnection, session: date
+    ) -> Mapping[str, Mapping[date, float]]:
+        """Per input the last values that are held, for kinds whose history a provider may restate."""
+        return {}
+
+    def plan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        provider: Provider,
+        reach: Reach,
+    ) -> list[PlannedInput]:
+        """The inputs with the range to ask for: all of the history once, then a trailing window around the
+        session.
+
+        A provider that was never asked for an input, or with a later start than the present one, is asked for
+        all of it.
+        """
+        held: dict[str, date] = dict(
+            connection.execute(
+                f"select {self.key}::varchar, max({self.day}) from {self.table} where {self.day} <= ?"
+                " group by 1",
+                [reach.session],
+            ).fetchall()
+        )
+        asked_from: dict[str, date] = dict(
+            connection.execute(
+                "select input, min(request_start_date) from ops.payloads where dataset = ? and source = ?"
+                " group by 1",
+                [self.name, provider.name],
+            ).fetchall()
+        )
+        values = self.held_values(connection, reach.session) if provider.serves_ranges else {}
+        planned = []
+        for name in self.inputs(connection, settings, provider, reach, held):
+            start = settings.history_start
+            if (
+                name in held
+                and provider.serves_ranges
+                and asked_from.get(name, date.max) <= settings.history_start
+            ):
+                last = min(held[name], reach.session)
+                start = max(start, last - timedelta(days=self.trailing_days))
+            planned.append(PlannedInput(name, start, reach.until, held.get(name), values.get(name)))
+        return planned
+
+    def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
+        """Whether what came (`read` parses it) says that all of the history has to be asked for again."""
+        return False
+
+    def required(self, connection: duckdb.DuckDBPyConnection, session: date) -> set[str]:
+        """The inputs without which nothing is published."""
+        return set()
+
+    # ---- what came
+
+    def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add `available_at_utc` and `availability`: when a row could first be had, and how that is known."""
+        available = available_at_utc(self.release_rule, self.frequency, rows[self.day])
+        return rows.assign(available_at_utc=available, availability="assumed")
+
+    def with_context(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add what the rules compare with, as columns that start with an underscore and are not loaded."""
+        return rows
+
+    def described(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        landed: Landed,
+        metadata: Mapping[str, str],
+        run_id: str,
+        accepted: frozenset[str],
+    ) -> Described | None:
+        """What the metadata of an input says and what changed in it; None where nothing is kept of it.
+
+        Raises:
+            Unreadable: the numbers no longer mean the same, and the input is not among the `accepted`.
+        """
+        return None
+
+    def broken_continuity(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
+    ) -> Mapping[str, str]:
+        """Inputs whose served rows do not continue what is held, with the reason; they are refused whole."""
+        return {}
+
+    def gone(
+        self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
+    ) -> list[tuple[str, date, date, int]] | None:
+        """Rows that are held, lie in the range that was asked and did not come: input, first and last day,
+        number; None where the question has no sense.
+        """
+        asked = asked_ranges((item.input, item.start, item.end) for item in landed)
+        return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    # ---- how far it reaches
+
+    def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
+        """How far each input reaches in the publication, against what its own schedule promises on the
+        evening of the session.
+        """
+        return []

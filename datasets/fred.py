@@ -1,0 +1,160 @@
+"""Observations of the FRED series in `ref.fred_series`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import duckdb
+import pandas as pd
+
+from datasets.base import Dataset, Described, Freshness, Reach
+from market_calendar.release_rules import available_at_utc
+from market_calendar.sessions import cutoff_utc, fed_business_days_between
+from sources.protocol import Provider, Unreadable
+from warehouse.landing import Landed
+from warehouse.raw import asked_ranges, no_longer_served
+from warehouse.reference_data import reference_frame
+from warehouse.settings import Settings
+
+# How far back a series' next observation is looked for, by frequency.
+LOOK_BACK_DAYS = {"daily": 30, "weekly": 60, "monthly": 200, "quarterly": 500}
+METADATA = ("title", "units", "frequency", "first_observation_date")
+
+
+class FredSeries(Dataset):
+    """One series is one input; its release rule and frequency stand in `ref.fred_series`."""
+
+    name = "fred"
+    table = "raw.fred_observations"
+    key = "series_id"
+    day = "observation_date"
+    batch_size = 50
+    trailing_days = 45
+
+    def inputs(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        provider: Provider,
+        reach: Reach,
+        held: Mapping[str, date],
+    ) -> list[str]:
+        """Every series."""
+        rows = connection.execute("select series_id from ref.fred_series order by 1").fetchall()
+        return [row[0] for row in rows]
+
+    def required(self, connection: duckdb.DuckDBPyConnection, session: date) -> set[str]:
+        """The series that `ref.fred_series` requires."""
+        return {
+            row[0]
+            for row in connection.execute("select series_id from ref.fred_series where required").fetchall()
+        }
+
+    def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The series' release rule; where the source dates its versions, its own date stands."""
+        series = reference_frame("fred_series").set_index("series_id")
+        parts = []
+        for series_id, part in rows.groupby("series_id", sort=False):
+            rule, frequency = (
+                str(series.at[series_id, "release_rule"]),
+                str(series.at[series_id, "frequency"]),
+            )
+            parts.append(available_at_utc(rule, frequency, part["observation_date"]))
+        available = pd.concat(parts).reindex(rows.index) if parts else pd.Series(dtype="datetime64[ns]")
+        if "available_at_utc" in rows:
+            available = rows["available_at_utc"].astype("datetime64[us]").fillna(available)
+        # An observation that we hold was available by then, whatever the rule says.
+        available = available.where(available <= rows["known_at_utc"], rows["known_at_utc"])
+        served = rows["availability"] if "availability" in rows else pd.Series("assumed", index=rows.index)
+        return rows.assign(available_at_utc=available, availability=served.fillna("assumed"))
+
+    def described(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        landed: Landed,
+        metadata: Mapping[str, str],
+        run_id: str,
+        accepted: frozenset[str],
+    ) -> Described | None:
+        """Title, units, frequency and first date as FRED says them."""
+        if not metadata:
+            return None
+        held = connection.execute(
+            """
+            select title, units, frequency, cast(first_observation_date as varchar)
+            from ops.series_metadata where series_id = ? order by known_at_utc desc limit 1
+            """,
+            [landed.input],
+        ).fetchone()
+        before = {name: value or "" for name, value in zip(METADATA, held, strict=True)} if held else {}
+        changed = {name: (old, metadata[name]) for name, old in before.items() if old != metadata[name]}
+        for name in ("units", "frequency"):
+            if name in changed and landed.input not in accepted:
+                old, new = changed[name]
+                raise Unreadable(
+                    f"FRED: {landed.input}: field {name} reads {new!r}, the observations held are in {old!r};"
+                    " nothing of it is loaded. If the new ones belong behind the old ones, run once with"
+                    f" ROTATION_ACCEPT_UNITS={landed.input}"
+                )
+        row = {
+            "series_id": landed.input,
+            **metadata,
+            "first_observation_date": metadata["first_observation_date"] or None,
+            "known_at_utc": landed.fetched_at_utc,
+            "run_id": run_id,
+            "payload_sha256": landed.sha256,
+        }
+        return Described(row, not before, changed)
+
+    def gone(
+        self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
+    ) -> list[tuple[str, date, date, int]] | None:
+        """As for every kind; but a trailing window of vintages holds new versions only: what it leaves out is
+        not gone.
+        """
+        dated = set(rows.loc[rows["availability"] == "vintage", self.key])
+        asked = asked_ranges((item.input, item.start, item.end) for item in landed if item.input not in dated)
+        return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
+        """Every active series should reach what its release rule promises by the session's cut-off."""
+        rows = connection.execute(
+            """
+            select
+                series.series_id, series.frequency, series.release_rule, series.required, series.active_to,
+                max(observations.observation_date)
+            from ref.fred_series as series
+            left join staging.fred_observations as observations
+                on series.series_id = observations.series_id
+            where coalesce(series.active_from, date '1900-01-01') <= $1
+            group by all
+            order by 1
+            """,
+            [session],
+        ).fetchall()
+        found = []
+        for series_id, frequency, rule, required, active_to, last in rows:
+            expected = _expected_observation(rule, frequency, session, last)
+            if expected and active_to:
+                expected = min(expected, active_to)
+            found.append(Freshness(self.name, series_id, required, last, expected))
+        return found
+
+
+def _expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:
+    """The latest observation date that the release rule promises by the session's cut-off."""
+    first = session - timedelta(days=LOOK_BACK_DAYS[frequency])
+    if frequency == "daily":
+        candidates = fed_business_days_between(first, session)
+    elif frequency == "weekly":
+        if last is None:
+            return None
+        weeks = (session - last).days // 7
+        candidates = [last + timedelta(days=7 * week) for week in range(weeks + 1)]
+    else:
+        starts = pd.date_range(first, session, freq="MS" if frequency == "monthly" else "QS")
+        candidates = [stamp.date() for stamp in starts]
+    days = pd.Series(pd.to_datetime(pd.Series(candidates, dtype=object)))
+    promised = days[available_at_utc(rule, frequency, days) <= pd.Timestamp(cutoff_utc(session))]
+    return None if promised.empty else promised.max().date()

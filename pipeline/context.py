@@ -1,0 +1,91 @@
+"""What a step of the run is told: the one argument of every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from market_calendar.dag_session import session_of_run
+from pipeline.errors import StepFailed
+from pipeline.state import RunPlan, RunState
+from pipeline.turns import Turns
+from warehouse.database import utc_now
+from warehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class Requested:
+    """How a run says which session it is for; the first that is there counts."""
+
+    partition_key: str | None = None
+    parameter: str | None = None
+    logical_date: datetime | None = None
+
+    @property
+    def session_text(self) -> str:
+        """The session as it was written, not checked yet.
+
+        Raises:
+            SessionUnknown: nothing names one.
+        """
+        return session_of_run(
+            partition_key=self.partition_key, parameter=self.parameter, logical_date=self.logical_date
+        )
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run as a step sees it.
+
+    Attributes:
+        settings: of this process.
+        run_id: the run, as Airflow calls it.
+        requested: which session it is for; only `plan` asks.
+        turns: whose turn it is among the runs of a scheduler; None in `make run`, which holds the home.
+        batch: the fetch batch of a mapped task; only `fetch` asks.
+        patient: whether a provider that is late is waited for, as a scheduler does and a person does not.
+        clock: the present moment as naive UTC.
+    """
+
+    settings: Settings
+    run_id: str
+    requested: Requested = field(default_factory=Requested)
+    turns: Turns | None = None
+    batch: int | None = None
+    patient: bool = False
+    clock: Callable[[], datetime] = utc_now
+
+    def for_batch(self, number: int) -> RunContext:
+        """The same run, for one fetch batch."""
+        return replace(self, batch=number)
+
+    @property
+    def state(self) -> RunState:
+        """The run's hand-overs."""
+        return RunState(self.settings.home, self.run_id)
+
+    @property
+    def plan(self) -> RunPlan:
+        """What `plan` decided.
+
+        Raises:
+            StepFailed: its folder is gone, as after a restore.
+        """
+        plan = self.state.plan
+        if plan is None:
+            raise StepFailed(
+                f"The folder of run {self.run_id} has no plan any more; start the run again from its first"
+                " task."
+            )
+        return plan
+
+    @property
+    def session(self) -> date:
+        """The session that the run is for."""
+        return self.plan.session
+
+    @property
+    def target(self) -> date:
+        """The session at which it builds: its own, or the high-water session when that is later."""
+        return self.plan.target

@@ -1,0 +1,15 @@
+"""How a step of the run may end, other than well."""
+
+from __future__ import annotations
+
+
+class StepFailed(RuntimeError):
+    """The run stops here; trying again without a change would not help. The message says what to change."""
+
+
+class TryAgain(RuntimeError):
+    """The source did not answer; a later attempt may work."""
+
+
+class LeftToAnother(Exception):
+    """This run ends well here: another run will build and publish."""

@@ -1,0 +1,100 @@
+"""The second step, mapped: fetch one batch and land every payload as it was served.
+
+In: the run's context with its batch. Out: payloads in `landing/`, and `fetched-<batch>.json`. It opens no
+database, so that batches run side by side.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from datasets.base import Dataset, PlannedInput
+from datasets.registry import DATASETS
+from pipeline.context import RunContext
+from pipeline.errors import StepFailed, TryAgain
+from pipeline.log import LOG
+from pipeline.run_record import status_on_failure
+from pipeline.state import FetchBatch, Fetched, FetchedBatch
+from sources.protocol import Provider, SourceError
+from sources.registry import open_provider
+from warehouse.landing import Landed, land, set_aside
+
+# After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
+# required. A person who waits at `make run` is told after the first number; the scheduler waits about an
+# hour, because a source may be late on an evening.
+ATTEMPTS, PATIENT_ATTEMPTS = 4, 9
+
+
+def fetch(run: RunContext) -> FetchedBatch:
+    """Fetch one batch and land it.
+
+    Failures of single inputs are written down, not raised, unless another attempt may help.
+
+    Raises:
+        TryAgain: the provider did not answer for some inputs, and attempts are left.
+    """
+    plan = run.plan
+    assert run.batch is not None, "fetch is called for one batch"
+    with status_on_failure(run, "fetch", plan.session):
+        return _fetch_batch(run, plan.batches[run.batch], len(plan.batches))
+
+
+def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBatch:
+    dataset = DATASETS[batch.dataset]
+    provider = open_provider(run.settings, dataset.name)
+    if provider is None:
+        raise StepFailed(
+            f"The plan asks for {dataset.name}, and the settings name no provider of it any more."
+        )
+    before = run.state.fetched(batch.number)
+    # Counted when it begins: an attempt that was killed was one.
+    attempt = before.attempts + 1
+    run.state.write_fetched(batch.number, before.model_copy(update={"attempts": attempt}))
+    done, waiting = dict(before.inputs), []
+    for item in batch.inputs:
+        earlier = done.get(item.input)
+        if earlier and earlier.landed:
+            continue
+        try:
+            done[item.input] = Fetched(landed=_fetch_input(run, dataset, provider, item))
+        except SourceError as error:
+            done[item.input] = Fetched(error=str(error), kind=type(error).__name__)
+            if error.retryable and dataset.awaited:
+                waiting.append(f"{item.input}: {error}")
+    fetched = FetchedBatch(attempts=attempt, inputs=done)
+    run.state.write_fetched(batch.number, fetched)
+    if waiting and attempt < (PATIENT_ATTEMPTS if run.patient else ATTEMPTS):
+        raise TryAgain(
+            f"{provider.name} did not answer for {len(waiting)} of {len(batch.inputs)} {dataset.name} inputs:"
+            f" {waiting[0]}"
+        )
+    _report(batch, batches, provider.name, fetched)
+    return fetched
+
+
+def _fetch_input(run: RunContext, dataset: Dataset, provider: Provider, item: PlannedInput) -> Landed:
+    """Fetch and land one input; all of its history where a window shows that it was restated."""
+    payload = provider.fetch(item.request(dataset.name))
+    # What was served is kept, even if it is refused below.
+    landed = land(run.settings.landing, payload)
+    start: date = run.settings.history_start
+    if item.start <= start or not dataset.needs_whole_history(lambda: provider.parse(payload).frame, item):
+        return landed
+    set_aside(run.settings.landing, landed, "the whole history came on a new basis")
+    return land(run.settings.landing, provider.fetch(item.request(dataset.name, start)))
+
+
+def _report(batch: FetchBatch, batches: int, provider: str, fetched: FetchedBatch) -> None:
+    served = sum(entry.landed is not None for entry in fetched.inputs.values())
+    LOG.info(
+        "fetch: %s batch %s/%s: %s of %s inputs from %s",
+        batch.dataset,
+        batch.number + 1,
+        batches,
+        served,
+        len(fetched.inputs),
+        provider,
+    )
+    for name, entry in fetched.inputs.items():
+        if entry.error:
+            LOG.debug("fetch: %s/%s: %s", batch.dataset, name, entry.error)

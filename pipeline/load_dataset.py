@@ -1,0 +1,333 @@
+"""Landed payloads of one kind of input → validated rows → new versions in its append-only raw table.
+
+In: landed payloads. Out: rows in `raw.*`, in one transaction with `ops.payloads`, `ops.validation_results`
+and `ops.quarantine`, and a `LoadReport`. A payload whose hash was loaded before is not parsed again. A row
+is new when its key is, or when a compared column differs from the latest version; nothing is updated or
+deleted. An input that does not continue what is held is refused whole, whichever provider served it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from datasets.base import Dataset, Described
+from expectations.gate import GateResult, check_rows
+from sources.protocol import Parsed, SourceError
+from sources.registry import parse_payload
+from warehouse.catalog import Table, load_catalog
+from warehouse.database import append, transaction
+from warehouse.landing import Landed, PayloadDamaged, read_landed, set_aside
+from warehouse.raw import insert_new_versions
+from warehouse.settings import Settings, environment
+
+# What the pipeline adds to a served row; it is not quoted in the quarantine.
+ADDED_COLUMNS = (
+    "source",
+    "known_at_utc",
+    "available_at_utc",
+    "availability",
+    "payload_sha256",
+    "previous_adj_close",
+)
+SHOWN_ROWS = 5
+
+Rejected = tuple[str, dict[str, Any], str]
+"""A row that could not be read: the rule that it broke, the row, the hash of its payload."""
+
+
+@dataclass
+class LoadReport:
+    """What the load of one kind of input did."""
+
+    dataset: str
+    payloads: int = 0
+    unchanged_payloads: int = 0
+    served_rows: int = 0
+    new_rows: int = 0
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, other: LoadReport) -> None:
+        """Count a later load of the same kind in; an input that can be read later on is no problem any
+        more.
+        """
+        self.payloads += other.payloads
+        self.unchanged_payloads += other.unchanged_payloads
+        self.served_rows += other.served_rows
+        self.new_rows += other.new_rows
+        self.quarantined += other.quarantined
+        self.results += other.results
+        self.unreadable = {
+            name: text for name, text in self.unreadable.items() if name not in other.read
+        } | other.unreadable
+        self.read |= other.read
+
+
+@dataclass
+class _Read:
+    """The payloads that could be read, with their rows."""
+
+    items: list[tuple[Landed, int]] = field(default_factory=list)
+    frames: list[pd.DataFrame] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    described: list[Described] = field(default_factory=list)
+
+    def without(self, inputs: Iterable[str], key: str) -> _Read:
+        """The same but for some inputs."""
+        left_out = set(inputs)
+        if not left_out:
+            return self
+        pairs = zip(self.items, self.frames, strict=True)
+        kept = [(item, frame) for item, frame in pairs if item[0].input not in left_out]
+        hashes = {item.sha256 for (item, _), _ in kept}
+        return _Read(
+            [item for item, _ in kept],
+            [frame for _, frame in kept],
+            [entry for entry in self.rejected if entry[2] in hashes],
+            [entry for entry in self.described if entry.row.get(key) not in left_out],
+        )
+
+
+def load_dataset(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    dataset: Dataset,
+    landed: list[Landed],
+    run_id: str,
+) -> LoadReport:
+    """Validate and load the landed payloads of one kind of input in one transaction."""
+    table = load_catalog()[dataset.table]
+    report = LoadReport(dataset.name, payloads=len(landed))
+    known = _loaded_payloads(connection, dataset.name, settings.history_start)
+    fresh = [item for item in landed if (item.input, item.sha256) not in known]
+    report.unchanged_payloads = len(landed) - len(fresh)
+    read = _read_payloads(connection, settings, dataset, fresh, run_id, report)
+    read = _without_broken(connection, settings, dataset, read, report)
+    if not read.frames:
+        return report
+    rows = _since(dataset, read.frames, settings.history_start)
+    rows = dataset.with_context(connection, dataset.with_availability(rows))
+    gate: GateResult = check_rows(table, rows)
+    items = [item for item, _ in read.items]
+    report.read = {item.input for item in items}
+    report.served_rows = len(rows) + len(read.rejected)
+    report.results = [
+        {"run_id": run_id, **result}
+        for result in (
+            *_rejections(table, read.rejected, len(rows)),
+            *gate.results,
+            *_metadata_changes(read.described),
+            *_no_longer_served(connection, dataset, items, rows),
+        )
+    ]
+    report.quarantined = [
+        {
+            "run_id": run_id,
+            "table_name": table.full_name,
+            "rule": rule,
+            "row": as_json(row),
+            "payload_sha256": sha256,
+        }
+        for rule, row, sha256 in (*read.rejected, *gate.broken_rows(rows))
+    ]
+    with transaction(connection):
+        append(connection, "ops.validation_results", report.results)
+        if gate.critical_failures:
+            # Nothing of it is kept but what was found, so that the next run judges the same payloads
+            # again; a backfill leaves them out.
+            for item in items:
+                set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
+            return report
+        report.new_rows = insert_new_versions(connection, table, rows[~gate.broken].assign(run_id=run_id))
+        changed = [entry.row for entry in read.described if entry.is_new or entry.changes]
+        append(connection, "ops.series_metadata", changed)
+        append(connection, "ops.quarantine", report.quarantined)
+        append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in read.items])
+    for item in items:
+        if item.set_aside:
+            set_aside(settings.landing, item, "")
+    return report
+
+
+def _read_payloads(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    dataset: Dataset,
+    landed: list[Landed],
+    run_id: str,
+    report: LoadReport,
+) -> _Read:
+    """Parse the payloads; one that cannot be read is set aside and named in the report."""
+    accepted = frozenset(environment().get("ROTATION_ACCEPT_UNITS", "").split(","))
+    read = _Read()
+    for item in landed:
+        try:
+            parsed: Parsed = parse_payload(read_landed(settings.landing, item))
+            described = dataset.described(connection, item, parsed.metadata, run_id, accepted)
+        except (SourceError, PayloadDamaged) as error:
+            _refuse(settings, report, item, str(error))
+            continue
+        except (ValueError, TypeError, KeyError) as error:
+            _refuse(
+                settings,
+                report,
+                item,
+                f"{item.source}: {dataset.name}/{item.input}: the payload cannot be parsed"
+                f" ({type(error).__name__}: {error})",
+            )
+            continue
+        if described:
+            read.described.append(described)
+        read.frames.append(
+            parsed.frame.assign(
+                source=item.source,
+                known_at_utc=pd.Timestamp(item.fetched_at_utc),
+                payload_sha256=item.sha256,
+            )
+        )
+        read.rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
+        read.items.append((item, len(parsed.frame)))
+    return read
+
+
+def _without_broken(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    dataset: Dataset,
+    read: _Read,
+    report: LoadReport,
+) -> _Read:
+    """Leave out the inputs that do not continue what is held."""
+    if not read.frames:
+        return read
+    broken = dataset.broken_continuity(connection, _since(dataset, read.frames, settings.history_start))
+    for item, _ in read.items:
+        if item.input in broken:
+            _refuse(settings, report, item, broken[item.input])
+    return read.without(broken, dataset.key)
+
+
+def _refuse(settings: Settings, report: LoadReport, item: Landed, reason: str) -> None:
+    report.unreadable[item.input] = reason
+    set_aside(settings.landing, item, reason)
+
+
+def _since(dataset: Dataset, frames: list[pd.DataFrame], start: date) -> pd.DataFrame:
+    rows = pd.concat(frames, ignore_index=True)
+    return rows[rows[dataset.day] >= pd.Timestamp(start)].reset_index(drop=True)
+
+
+def as_json(row: dict[Any, Any]) -> str:
+    """A row as JSON text: dates as ISO, a missing value as null, without what the pipeline added to it."""
+    served = {key: value for key, value in row.items() if key not in ADDED_COLUMNS}
+    return json.dumps(
+        {key: None if pd.isna(value) else value for key, value in served.items()},
+        default=_date_text,
+        ensure_ascii=False,
+    )
+
+
+def _date_text(value: Any) -> str:
+    return str(value.date()) if isinstance(value, pd.Timestamp) and value == value.normalize() else str(value)
+
+
+def _loaded_payloads(
+    connection: duckdb.DuckDBPyConnection, dataset: str, history_start: date
+) -> set[tuple[str, str]]:
+    """The newest payload of each input that is in raw already, loaded with a history that started no later
+    than the present setting.
+
+    Only the newest: a payload that comes back after another one is a change, like any other.
+    """
+    rows = connection.execute(
+        """
+        select input, payload_sha256
+        from ops.payloads
+        where dataset = ?
+        qualify row_number() over (partition by input order by fetched_at_utc desc) = 1
+            and request_start_date <= ?
+        """,
+        [dataset, history_start],
+    ).fetchall()
+    return {(row[0], row[1]) for row in rows}
+
+
+def _payload_row(item: Landed, count: int, run_id: str) -> dict[str, Any]:
+    return {
+        "dataset": item.dataset,
+        "input": item.input,
+        "payload_sha256": item.sha256,
+        "source": item.source,
+        "request": f"{item.dataset}/{item.input} {item.start}..{item.end}",
+        "fetched_at_utc": item.fetched_at_utc,
+        "path": f"landing/{item.path}",
+        "byte_count": item.byte_count,
+        "rows": count,
+        "run_id": run_id,
+        "request_start_date": item.start,
+    }
+
+
+def _result(table_name: str, rule: str, checked: int, failed: list[str], failed_rows: int) -> dict[str, Any]:
+    """A warning of the load as a row of `ops.validation_results`."""
+    return {
+        "table_name": table_name,
+        "rule": rule,
+        "column_name": None,
+        "severity": "warning",
+        "passed": not failed,
+        "checked_rows": checked,
+        "failed_rows": failed_rows,
+        "sample": "; ".join(failed[:SHOWN_ROWS]) or None,
+    }
+
+
+def _rejections(table: Table, rejected: list[Rejected], read_rows: int) -> Iterator[dict[str, Any]]:
+    """Rows that the parser refused, as validation results: the rule of being readable."""
+    rules = sorted({rule for rule, _, _ in rejected} | {"row_is_readable"})
+    for rule in rules:
+        broken = [as_json(row) for name, row, _ in rejected if name == rule]
+        if broken or rule == "row_is_readable":
+            yield _result(table.full_name, rule, read_rows + len(rejected), broken, len(broken))
+
+
+def _metadata_changes(described: list[Described]) -> Iterator[dict[str, Any]]:
+    """Changed titles, first dates and accepted units, as one warning."""
+    if not described:
+        return
+    changes = [
+        f"{entry.row['series_id']}: {name} {old!r} became {new!r}"
+        for entry in described
+        for name, (old, new) in entry.changes.items()
+    ]
+    yield _result(
+        "ops.series_metadata", "series_metadata_is_unchanged", len(described), changes, len(changes)
+    )
+
+
+def _no_longer_served(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, items: list[Landed], rows: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
+    """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a
+    warning.
+    """
+    gone = dataset.gone(connection, items, rows)
+    if gone is None:
+        return
+    shown = [f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone]
+    yield _result(
+        dataset.table,
+        "source_still_serves_what_is_held",
+        len(items),
+        shown,
+        sum(count for *_, count in gone),
+    )

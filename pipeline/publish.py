@@ -1,0 +1,86 @@
+"""The last step: record the publication, export Parquet, draw the brief and move the link.
+
+In: the run's context and the audited build. Out: generation N behind `published/current`, `published.json`
+and `published/status.json`. Each part can be done again by an attempt that follows one that was killed.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from brief.headlines import headlines
+from brief.page import DrawingFailed, write_pages
+from pipeline.context import RunContext
+from pipeline.errors import StepFailed
+from pipeline.log import LOG
+from pipeline.published import heal_publication_record, require_own_build
+from pipeline.run_record import step, write_run_status
+from pipeline.state import Published
+from pipeline.turns import forget_left
+from warehouse import publication
+from warehouse.catalog import load_catalog
+from warehouse.database import append, pipeline_database
+
+
+def publish(run: RunContext) -> Published:
+    """Make the built publication the current one.
+
+    Raises:
+        StepFailed: the brief cannot be drawn, or another run's build took the place of this one's.
+    """
+    plan = run.plan
+    with step(run, "publish", plan.session) as log:
+        generation = publication.generation_of_run(run.settings, run.run_id)
+        if generation is None:
+            require_own_build(run)
+            generation = _finish_build(run)
+            publication.move_into_place(run.settings, generation)
+        # From here on each part may have been done by an attempt that was killed, and can be done again.
+        published = run.state.read("published", Published) or Published(generation=generation)
+        publication.link(run.settings, generation)
+        with pipeline_database(run.settings) as connection:
+            heal_publication_record(run.settings, connection)
+        forget_left(run.settings.home, plan.target)
+        publication.finish(run.settings, generation)
+        log.rows = generation
+        LOG.info("publish: generation %s for %s", generation, plan.target)
+    write_run_status(run, "success", "publish", None, plan.target, generation, published.headlines)
+    return published
+
+
+def _finish_build(run: RunContext) -> int:
+    """Record, export and draw what was built; its generation."""
+    with pipeline_database(run.settings, read_only=True) as connection:
+        recorded = connection.execute("select max(generation) from ops.publication").fetchone()
+    generation = publication.next_generation(run.settings, recorded[0] if recorded else None)
+    catalog = load_catalog()
+    building = publication.building_folder(run.settings)
+    with publication.opened_publication(run.settings) as connection:
+        with publication.attached_pipeline(connection, run.settings):
+            publication.copy_tables(connection, catalog, "ops")
+        _record(run, connection, generation)
+        publication.fill_data_dictionary(connection, catalog)
+        publication.export_parquet(connection, catalog, building)
+        try:
+            sentences = (write_pages(connection, building), *headlines(connection, run.target))
+        except DrawingFailed as error:
+            # A publication without its brief is not published: the last one stays, and the message says what
+            # broke (docs/adr/0006).
+            raise StepFailed(
+                f"{error}. Nothing was published; the last publication stays in place."
+            ) from error
+    run.state.write("published", Published(generation=generation, headlines=sentences))
+    return generation
+
+
+def _record(run: RunContext, connection: duckdb.DuckDBPyConnection, generation: int) -> None:
+    row = {
+        "generation": generation,
+        "session_date": run.target,
+        "data_source": run.settings.source,
+        "published_at_utc": run.clock(),
+        "storage_version": publication.STORAGE_VERSION,
+        "code_version": publication.code_version(),
+        "run_id": run.run_id,
+    }
+    append(connection, "ops.publication", [row])

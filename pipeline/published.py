@@ -1,0 +1,57 @@
+"""What the steps ask of the publications that are there: whose build waits, and whether the last one was
+recorded.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipeline.context import RunContext
+from pipeline.errors import StepFailed
+from pipeline.log import LOG
+from warehouse.catalog import load_catalog, quoted
+from warehouse.database import append, transaction
+from warehouse.publication import current_generation, run_that_built
+from warehouse.settings import Settings
+
+
+def require_own_build(run: RunContext) -> None:
+    """Refuse to go on with a build that is another run's."""
+    if run_that_built(run.settings) != run.run_id:
+        raise StepFailed(
+            "The publication that was built is not this run's; another run took its place. Run the session"
+            " again."
+        )
+
+
+def heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+    """A run that was killed between moving the link and writing it down: take the record from the publication
+    itself.
+    """
+    current = current_generation(settings)
+    if current is None:
+        return
+    names = ", ".join(quoted(name) for name in load_catalog()["ops.publication"].column_names)
+    try:
+        with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as reader:
+            frame = reader.execute(
+                f"select {names} from ops.publication where generation = ?", [int(current.name)]
+            ).df()
+    except duckdb.Error as error:
+        LOG.warning(
+            "plan: generation %s cannot be read and is replaced by this run (%s)",
+            current.name,
+            str(error).splitlines()[0][:120],
+        )
+        return
+    missing = connection.execute(
+        "select count(*) from ops.publication where generation = ?", [int(current.name)]
+    ).fetchone()
+    if missing and not missing[0]:
+        rows = frame.astype(object).to_dict("records")
+        with transaction(connection):
+            append(
+                connection,
+                "ops.publication",
+                [{str(key): value for key, value in row.items()} for row in rows],
+            )

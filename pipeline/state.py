@@ -1,0 +1,210 @@
+"""What a run and the runs of a home write down between their steps, typed, in `<home>/runs/`.
+
+Out: `<run id>/` with one JSON file per hand-over of a run (`RunState`), and `state.json` with what the runs
+of one home must know of each other (`HomeState`). Both are written by `warehouse.durable`, so that a reader
+finds the old or the new content. Caveat: `state.json` is written by tasks that hold the pool's one slot,
+never by two at once; the fetch tasks, which run side by side, write a file each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from datasets.base import PlannedInput
+from warehouse.durable import replace_durably
+from warehouse.landing import Landed
+
+
+class HandOver(BaseModel):
+    """A typed document that one step writes and a later one reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FetchBatch(HandOver):
+    """The inputs of one fetch task, all of one kind."""
+
+    number: int
+    dataset: str
+    inputs: tuple[PlannedInput, ...]
+
+
+class RunPlan(HandOver):
+    """What `plan` decided: for which session, at which session to build, what to fetch, what to replay."""
+
+    run_id: str
+    session: date
+    target: date
+    source: str
+    started_at_utc: datetime
+    reference_changed: tuple[str, ...] = ()
+    batches: tuple[FetchBatch, ...] = ()
+    replay: Mapping[str, tuple[Landed, ...]] = {}
+
+
+class Fetched(HandOver):
+    """What came of one input: what was landed, or the error and its kind."""
+
+    landed: Landed | None = None
+    error: str | None = None
+    kind: str | None = None
+
+
+class FetchedBatch(HandOver):
+    """What came of one batch so far; `attempts` counts the attempts that began."""
+
+    attempts: int = 0
+    inputs: Mapping[str, Fetched] = {}
+
+
+class QuarantinedRule(HandOver):
+    """How many rows broke a rule, and the first of them."""
+
+    rows: int
+    example: str
+
+
+class DatasetSummary(HandOver):
+    """What the load of one kind of input did."""
+
+    source: str
+    inputs: int
+    fetched: int
+    replayed: int
+    unchanged: int
+    served_rows: int
+    new_rows: int
+    quarantined: int
+    quarantine_by_rule: Mapping[str, QuarantinedRule] = {}
+
+
+class LoadSummary(HandOver):
+    """What `load` did, by kind of input, and the sentences on optional inputs that are missing."""
+
+    datasets: Mapping[str, DatasetSummary] = {}
+    missing: tuple[str, ...] = ()
+
+
+class BuildSummary(HandOver):
+    """Rows by model."""
+
+    rows: Mapping[str, int] = {}
+
+
+class FailedRule(HandOver):
+    """A rule of the audit that failed."""
+
+    table_name: str
+    rule: str
+    severity: str
+    failed_rows: int
+    sample: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Table, rule, rows and a sample."""
+        return f"{self.table_name}: {self.rule} failed for {self.failed_rows:,} rows ({self.sample})"
+
+
+class AuditSummary(HandOver):
+    """What `audit` found."""
+
+    rules: int = 0
+    failed: tuple[FailedRule, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+class Published(HandOver):
+    """What `publish` made."""
+
+    generation: int
+    headlines: tuple[str, ...] = ()
+
+
+Document = TypeVar("Document", bound=HandOver)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The hand-overs of one run."""
+
+    home: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", self.run_id)
+
+    def write(self, name: str, document: HandOver) -> None:
+        """Replace a hand-over, or leave the old one."""
+        replace_durably(self.folder / f"{name}.json", document.model_dump_json(indent=1) + "\n")
+
+    def read(self, name: str, kind: type[Document]) -> Document | None:
+        """A hand-over; None when it is not there or was cut short."""
+        try:
+            return kind.model_validate_json((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            return None
+
+    @property
+    def plan(self) -> RunPlan | None:
+        """What `plan` decided; None when there is none."""
+        return self.read("plan", RunPlan)
+
+    @property
+    def has_loaded(self) -> bool:
+        """Whether the run is past its load."""
+        return (self.folder / "loaded.json").exists()
+
+    def fetched(self, number: int) -> FetchedBatch:
+        """What came of a batch so far."""
+        return self.read(f"fetched-{number:03d}", FetchedBatch) or FetchedBatch()
+
+    def write_fetched(self, number: int, document: FetchedBatch) -> None:
+        """Replace what came of a batch."""
+        self.write(f"fetched-{number:03d}", document)
+
+
+class HomeState(HandOver):
+    """What the runs of a home must know of each other.
+
+    Attributes:
+        left_session: the latest session that a run left to another one to build.
+        decided: runs that have decided to build or to leave it.
+        working: runs of a backfill that fetch or replay.
+        unserved: when an optional input (`kind/name`) last returned nothing.
+    """
+
+    left_session: date | None = None
+    decided: tuple[str, ...] = ()
+    working: tuple[str, ...] = ()
+    unserved: Mapping[str, datetime] = {}
+
+    @classmethod
+    def read(cls, home: Path) -> HomeState:
+        """The present state; an empty one where it is missing or was cut short: then more is asked for than
+        needed, and nothing is lost.
+        """
+        try:
+            return cls.model_validate_json(_state_file(home).read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            return cls()
+
+    def change(self, home: Path, **fields: object) -> HomeState:
+        """Write a state that differs in some fields."""
+        changed = HomeState.model_validate({**self.model_dump(), **fields})
+        if changed != self:
+            replace_durably(_state_file(home), changed.model_dump_json(indent=1) + "\n")
+        return changed
+
+
+def _state_file(home: Path) -> Path:
+    return home / "runs" / "state.json"
