@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from market_calendar.sessions import is_session, session_close_utc
-from sources.protocol import NotServed, Parsed, PriceProvider, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import BarNotThere, NotServed, Parsed, PriceProvider, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, with_previous_adj_close
 from sources.transport import (
     Body,
@@ -61,10 +61,6 @@ FIELDS = {
 STEP_TOLERANCE, ADJ_CLOSE_ROUNDING_USD = 5e-4, 1e-4
 
 
-class BarNotThere(SourceUnavailable):
-    """The session has closed, but Tiingo does not have its prices yet; it has most at 17:30 New York time."""
-
-
 @dataclass(frozen=True)
 class Reply:
     """One HTTP answer."""
@@ -96,9 +92,8 @@ class TiingoPrices(PriceProvider):
             )
         if not text.isascii() or not text.isalnum():
             raise SettingsError("TIINGO_API_KEY holds a character that no key of Tiingo has; copy it again.")
-        values = dict(environ)
-        url = service_url("ROTATION_TIINGO_URL", values, carries_key=True)
-        return cls(Secret(text), url, Transport("Tiingo", requests_per_second=rate_limit(url, values)))
+        url = service_url("ROTATION_TIINGO_URL", environ, carries_key=True)
+        return cls(Secret(text), url, Transport("Tiingo", requests_per_second=rate_limit(url, environ)))
 
     def fetch(self, request: Request) -> Payload:
         """Fetch one symbol from the start of the range to the newest day."""

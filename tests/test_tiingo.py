@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
-from sources.tiingo import BarNotThere, TiingoPrices, parse_prices
+from sources.protocol import BarNotThere, NotServed, SourceError, SourceUnavailable, Unreadable
+from sources.tiingo import TiingoPrices, parse_prices
 from sources.transport import Forbidden, NotData, RateLimited, Secret, Transport
-from sources.yahoo import parse_chart
+from sources.yahoo import YahooPrices
 from tests.faults.feed import Feed
 from tests.faults.server import Fault, chart, hang_up, reset, silent, slow, truncated
 from tests.faults.tiingo_server import ALLOWANCE, TiingoServer, daily_rows
@@ -125,7 +125,7 @@ def test_the_same_instrument_from_yahoo_and_from_tiingo(server: TiingoServer) ->
     query = {"period1": "0", "period2": str(2**40)}
     moment = datetime(2024, 7, 17)
     body = chart(server.feed, FUND, query)[2]
-    second = parse_chart(Payload(request_of(), "yahoo", body, "json", moment)).frame
+    second = YahooPrices.parse(Payload(request_of(), "yahoo", body, "json", moment)).frame
     for name in ("session_date", "open", "high", "low", "close", "volume", "dividend", "split"):
         assert first[name].to_list() == second[name].to_list(), name
     returns = [

@@ -79,9 +79,8 @@ class DatabentoFutures(FuturesProvider):
             )
         if not text.isascii() or not text.replace("-", "").isalnum():
             raise SettingsError("DATABENTO_API_KEY holds a character that no key has; copy it again.")
-        values = dict(environ)
-        url = service_url("ROTATION_DATABENTO_URL", values, carries_key=True)
-        return cls(Secret(text), url, Transport("Databento", requests_per_second=rate_limit(url, values)))
+        url = service_url("ROTATION_DATABENTO_URL", environ, carries_key=True)
+        return cls(Secret(text), url, Transport("Databento", requests_per_second=rate_limit(url, environ)))
 
     def contracts(self, start: date, end: date) -> list[str]:
         """The contracts from the delivery month of the range's start to two years after its end."""
