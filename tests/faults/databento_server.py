@@ -58,11 +58,15 @@ class DatabentoServer(Server):
     ) -> None:
         super().__init__(feed, key, certificate)
         self._http.RequestHandlerClass = DatabentoHandler
-        self.available_until = pd.Timestamp(feed.as_of) + pd.Timedelta(days=2)
         self.forms: list[dict[str, str]] = []
         self.records: Callable[[list[Any]], list[Any]] = list
         self.metadata: dict[str, Any] = {}
         self.compress: Callable[[bytes], bytes] = zstandard.compress
+
+    @property
+    def available_until(self) -> pd.Timestamp:
+        """Where the data of the dataset ends, for this key."""
+        return pd.Timestamp(self.feed.as_of) + pd.Timedelta(days=2)
 
 
 class DatabentoHandler(Handler):
