@@ -49,7 +49,7 @@ test-compose: $(VENV)/.installed-dev ## The compose stack in containers, through
 	@$(RUN) -m tests.compose.run
 
 backup: $(VENV)/.installed ## Verified copy of the home into ROTATION_BACKUP_DIR
-	@$(RUN) -m operations.backup
+	@$(RUN) -m cli.backup
 
 restore: $(VENV)/.installed ## Put BACKUP=<dated folder> into an empty home
 	@$(RUN) -m cli.restore "$(BACKUP)"

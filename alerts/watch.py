@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from alerts.alert import Alert
@@ -15,19 +16,22 @@ from alerts.checks import StaleInput, check_publication, publication_in_place
 from market_calendar.sessions import NEW_YORK
 from warehouse.settings import Settings
 
+LOG = logging.getLogger(__name__)
 # A few days late mends itself mostly (a holiday of the source, a late release); longer deserves a person's
 # look.
 DIGEST_DAYS, DIGEST_WEEKDAY, SHOWN_INPUTS = 5, 0, 15
 
 
 def morning_check(settings: Settings, now: datetime, run_id: str | None) -> list[str]:
-    """Print the state, send the digest when it is its day, return the problems."""
+    """Log the state, send the digest when it is its day, return the problems."""
     state = check_publication(settings, now)
-    for line in [*state.lines, *state.problems]:
-        print(f"▸ {line}", flush=True)
+    for line in state.lines:
+        LOG.info(line)
+    for problem in state.problems:
+        LOG.warning(problem)
     late = overdue_optional_inputs(state.stale)
     for entry in late:
-        print(f"▸ optional input behind: {entry}", flush=True)
+        LOG.warning("optional input behind: %s", entry)
     # A broken publication has its own alert, which names its inputs; the digest waits a week.
     if late and not state.problems and now.astimezone(NEW_YORK).weekday() == DIGEST_WEEKDAY:
         send(digest(late, run_id, publication_in_place(settings)))
@@ -66,5 +70,5 @@ def send_test_alert(run_id: str | None) -> list[str]:
         "test", "Rotation: test of the alerts", message, "rotation_watch", run_id, severity="warning"
     )
     delivery = send(alert)
-    print(f"▸ the test alert went to: {', '.join(delivery.took)}", flush=True)
+    LOG.info("the test alert went to: %s", ", ".join(delivery.took))
     return [f"Not delivered by {sentence}" for sentence in delivery.failed]

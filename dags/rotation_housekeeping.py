@@ -10,12 +10,16 @@ never touched. **airflow** cleans Airflow's own database and logs where `ROTATIO
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from alerts.notifiers import RunFailed
+from warehouse.settings import Settings, SettingsError
+
+LOG = logging.getLogger(__name__)
 
 WAREHOUSE_POOL = (  # shared with the steps of the daily run, so that none of them is at work meanwhile
     "rotation_warehouse"
@@ -46,12 +50,11 @@ def rotation_housekeeping() -> None:
     @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
         from operations.housekeeping import HousekeepingFailed, clean_home, require_room
-        from warehouse.settings import Settings, SettingsError
 
         try:
             settings = Settings.from_environment()
             report = clean_home(settings)
-            print(report.text(), flush=True)
+            LOG.info(report.text())
             require_room(settings, report)
         except (SettingsError, HousekeepingFailed) as error:
             raise AirflowFailException(str(error)) from None
@@ -65,7 +68,6 @@ def rotation_housekeeping() -> None:
             clean_airflow_logs,
             clean_airflow_metadata,
         )
-        from warehouse.settings import SettingsError
 
         report = Report()
         try:
@@ -73,7 +75,7 @@ def rotation_housekeeping() -> None:
             report.removed["rows of Airflow's database"] = clean_airflow_metadata()
         except (SettingsError, HousekeepingFailed) as error:
             raise AirflowFailException(str(error)) from None
-        print(report.text(), flush=True)
+        LOG.info(report.text())
         return {what: part.entries for what, part in report.removed.items()}
 
     home()

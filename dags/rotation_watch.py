@@ -22,6 +22,7 @@ from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from alerts.notifiers import PublicationStale
+from warehouse.settings import Settings, SettingsError
 
 
 @dag(
@@ -49,7 +50,6 @@ def rotation_watch() -> None:
     @task(on_failure_callback=PublicationStale())
     def check(params: dict[str, Any] | None = None, run_id: str | None = None) -> None:
         from alerts.watch import morning_check, send_test_alert
-        from warehouse.settings import Settings, SettingsError
 
         if (params or {}).get("test_alert"):
             if undelivered := send_test_alert(run_id):

@@ -27,4 +27,4 @@ echo "backup $dump ($tables tables, $(wc -c < "$dump") bytes)"
 docker compose run --rm --no-deps -T --user 0 --cap-add CHOWN --entrypoint chown \
     --volume "$folder/home:/var/lib/rotation/backups" scheduler 50000:50000 /var/lib/rotation/backups
 docker compose run --rm --no-deps -T --env ROTATION_BACKUP_DIR=/var/lib/rotation/backups \
-    --volume "$folder/home:/var/lib/rotation/backups" scheduler python -m operations.backup
+    --volume "$folder/home:/var/lib/rotation/backups" scheduler python -m cli.backup

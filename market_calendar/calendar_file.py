@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo
 REFERENCE = Path(__file__).resolve().parent.parent / "warehouse" / "reference"
 CALENDAR_CSV = REFERENCE / "calendar.csv"
 CLOSURES_CSV = REFERENCE / "unscheduled_closures.csv"
+# The horizon of the calendar; whoever needs it asks for it by this name.
+FIRST_DAY, LAST_DAY = dt.date(1990, 1, 1), dt.date(2028, 12, 31)
 NEW_YORK = ZoneInfo("America/New_York")
 COLUMNS = (
     "calendar_date",

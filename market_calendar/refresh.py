@@ -2,7 +2,7 @@
 
 In: exchange_calendars' XNYS (sessions and closes), `extra_settlement_days.csv` (where the futures'
 settlement days differ from the NYSE's sessions), the settlement days of `unscheduled_closures.csv` and the
-Federal Reserve Banks' holiday rule. Out: one row per day from 1990-01-01 to 2028-12-31, the columns of
+Federal Reserve Banks' holiday rule. Out: one row per day from FIRST_DAY to LAST_DAY, the columns of
 `ref.calendar`; flags are 1 and 0 to keep the file small, and an empty field is NULL. Source:
 https://github.com/gerrymanoim/exchange_calendars and https://www.frbservices.org/about/holiday-schedules.
 Caveat: rows of `unscheduled_closures.csv` are not written into the file: they are applied whenever it is
@@ -19,10 +19,15 @@ import datetime as dt
 import sys
 from pathlib import Path
 
-from market_calendar.calendar_file import CALENDAR_CSV, COLUMNS, REFERENCE, read_closures
+from market_calendar.calendar_file import (
+    CALENDAR_CSV,
+    COLUMNS,
+    FIRST_DAY,
+    LAST_DAY,
+    REFERENCE,
+    read_closures,
+)
 
-FIRST_DAY = dt.date(1990, 1, 1)
-LAST_DAY = dt.date(2028, 12, 31)
 # A law of June 2021, when the 19th was a Saturday: the Reserve Banks first closed for Juneteenth in 2022.
 FIRST_JUNETEENTH = 2022
 

@@ -1,6 +1,6 @@
 """NYSE sessions as pure functions of dates.
 
-In: the days of `market_calendar.calendar_file`, 1990-01-01 to 2028-12-31, read on first use and again when
+In: the days of `market_calendar.calendar_file`, FIRST_DAY to LAST_DAY, read on first use and again when
 a file of it changes. Out: sessions as `datetime.date`, instants as naive UTC `datetime`. Source:
 exchange_calendars XNYS, see `market_calendar.refresh`. Caveat: a closure that was announced after the
 calendar was generated (a national day of mourning, a storm) is known once somebody adds its row to
@@ -232,7 +232,7 @@ def calendar_ends_soon(day: dt.date) -> str | None:
         return None
     return (
         f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that:"
-        " raise LAST_DAY in market_calendar/refresh.py, run `python -m market_calendar.refresh` and deploy"
+        " raise LAST_DAY in market_calendar/calendar_file.py, run `python -m market_calendar.refresh` and deploy"
         " the new calendar.csv."
     )
 

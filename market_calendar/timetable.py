@@ -3,7 +3,7 @@
 In: the calendar of `market_calendar.sessions`. Out: an Airflow timetable whose runs carry the session as
 their partition key (`2024-07-16`): holidays have no run, half days theirs. The class lives here and is only
 registered in `plugins/`, because a timetable that is defined under `plugins/` is imported under two names
-and then "not registered". Caveat: the calendar ends on 2028-12-31; after its last session the timetable
+and then "not registered". Caveat: the calendar ends on LAST_DAY; after its last session the timetable
 schedules nothing (`sessions.calendar_ends_soon`).
 """
 

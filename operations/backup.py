@@ -1,5 +1,5 @@
-"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR; and how a copy is
-verified and put back.
+"""A verified copy of the home in a dated folder of ROTATION_BACKUP_DIR, and how a copy is verified and put
+back.
 
 In: the home's settings and ROTATION_BACKUP_DIR. Out: `<time>/` with `landing/`, `warehouse.duckdb`,
 `home.json`, `backup.json` (what it holds) and `SHA256SUMS` (also good for `sha256sum -c`). Payloads never
@@ -21,8 +21,6 @@ import os
 import re
 import shutil
 import stat
-import sys
-import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +30,7 @@ import duckdb
 
 from operations.housekeeping import between_runs
 from warehouse.catalog import quoted
-from warehouse.database import HomeError, high_water_session, pipeline_database, refuse_other_kind
+from warehouse.database import high_water_session, pipeline_database, refuse_other_kind
 from warehouse.durable import replace_durably
 from warehouse.publication import code_version
 from warehouse.settings import Settings, SettingsError, environment
@@ -77,34 +75,6 @@ class Made:
     linked: int = 0
     copied_bytes: int = 0
     total_bytes: int = 0
-
-
-def main() -> int:
-    """Make one backup; 0 when it is verified, 2 when it was refused."""
-    started = time.monotonic()
-    try:
-        settings = Settings.from_environment()
-        made = make_backup(settings, backup_folder(settings))
-    except (SettingsError, HomeError, BackupRefused, BackupDamaged) as error:
-        print(f"No backup was made: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(
-            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or"
-            " writable, then try again.",
-            file=sys.stderr,
-        )
-        return 2
-    told = made.description
-    print(
-        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {told.kind} data up to session"
-        f" {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n "
-        f" {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the"
-        f" backup before; {made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
-    )
-    for warning in told.warnings:
-        print(f"  WARNING: {warning}")
-    return 0
 
 
 def backup_folder(settings: Settings) -> Path:
@@ -425,7 +395,3 @@ def _copy_stream(source: BinaryIO, target: Path) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -387,7 +387,7 @@ def test_an_empty_home_has_nothing_to_back_up(settings: Settings, target: Path, 
 
 def test_the_commands_speak_in_sentences(settings: Settings, target: Path, tmp_path: Path) -> None:
     environment = {**as_environment(settings), "ROTATION_BACKUP_DIR": str(target), "FRED_API_KEY": "canary"}
-    run = "import sys; from operations import backup; sys.exit(backup.main())"
+    run = "import sys; from cli import backup; sys.exit(backup.main())"
     with python(run, **environment) as process:
         output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")

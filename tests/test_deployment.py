@@ -46,6 +46,23 @@ print(json.dumps({
 }))
 """
 
+# What decides whether Airflow keeps a new version of a DAG.
+SERIALISE = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.serialized_objects import DagSerialization
+
+root = Path(sys.argv[1])
+bag = BundleDagBag(dag_folder=root, bundle_path=root, bundle_name="rotation-warehouse")
+documents = {name: DagSerialization.to_dict(dag) for name, dag in sorted(bag.dags.items())}
+print(json.dumps({
+    "hashes": {name: SerializedDagModel.hash(document) for name, document in documents.items()},
+    "addresses": [name for name, document in documents.items() if " at 0x" in json.dumps(document, default=str)],
+}))
+"""
+
 # What the scheduler and the API server do: they have the plugins folder and no bundle.
 USE_THE_PLUGIN = """
 import datetime as dt, json, sys
@@ -62,7 +79,7 @@ print(json.dumps({
 """
 
 
-def run_alone(program: str, folder: Path, *arguments: str, plugins: Path) -> Any:
+def run_alone(program: str, folder: Path, *arguments: str, plugins: Path, seed: str = "0") -> Any:
     """What a program prints as JSON, run by this interpreter without PYTHONPATH and without settings of ours."""
     environment = {
         name: value
@@ -71,6 +88,7 @@ def run_alone(program: str, folder: Path, *arguments: str, plugins: Path) -> Any
     }
     environment |= {
         "AIRFLOW_HOME": str(folder),
+        "PYTHONHASHSEED": seed,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
     }
@@ -139,3 +157,14 @@ def test_no_package_of_ours_is_also_an_installed_one() -> None:
 def test_files_that_airflow_imports_by_their_bare_name_hide_no_package(folder: str) -> None:
     taken = {*OUR_PACKAGES, *importlib.metadata.packages_distributions(), *sys.stdlib_module_names}
     assert not {path.stem for path in (REPOSITORY / folder).glob("*.py")} & taken
+
+
+def test_a_dag_is_serialised_alike_in_every_process(tmp_path: Path) -> None:
+    """Else Airflow keeps a new version of it at almost every parse."""
+    found = [
+        run_alone(SERIALISE, tmp_path, str(REPOSITORY), plugins=REPOSITORY / "plugins", seed=seed)
+        for seed in ("1", "2", "3")
+    ]
+    assert sorted(found[0]["hashes"]) == sorted(DAG_IDS)
+    assert found[0] == found[1] == found[2]
+    assert found[0]["addresses"] == []

@@ -15,9 +15,13 @@ from typing import Any
 
 import yaml
 
+from market_calendar.calendar_file import LAST_DAY
+
 HERE = Path(__file__).resolve().parent
 TRANSFORMS = HERE.parent.parent / "transforms"
 MODEL_SCHEMAS = ("staging", "marts")
+# What a column's `max` says where no date can lie behind the market calendar.
+CALENDAR_END = "calendar_end"
 
 
 class CatalogError(ValueError):
@@ -182,11 +186,7 @@ def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
         raise CatalogError(
             f"{path.name}: column {name}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
         )
-    limits = {
-        key: str(entry[key]) if entry["type"] in ("DATE", "TIMESTAMP") else entry[key]
-        for key in ("min", "max")
-        if key in entry
-    }
+    limits = {key: _limit(entry["type"], entry[key]) for key in ("min", "max") if key in entry}
     return Column(
         name,
         entry["type"],
@@ -196,6 +196,13 @@ def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
         max=limits.get("max"),
         values=tuple(str(value) for value in entry.get("values", ())),
     )
+
+
+def _limit(type_name: str, value: Any) -> Any:
+    """A limit as it is compared: a date as text, the end of the calendar by its name."""
+    if value == CALENDAR_END:
+        return str(LAST_DAY)
+    return str(value) if type_name in ("DATE", "TIMESTAMP") else value
 
 
 def _table(

@@ -1,0 +1,42 @@
+"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR (`operations.backup`)."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from operations.backup import BackupDamaged, BackupRefused, backup_folder, make_backup
+from warehouse.database import HomeError
+from warehouse.settings import Settings, SettingsError
+
+
+def main() -> int:
+    """Make one backup; 0 when it is verified, 2 when it was refused."""
+    started = time.monotonic()
+    try:
+        settings = Settings.from_environment()
+        made = make_backup(settings, backup_folder(settings))
+    except (SettingsError, HomeError, BackupRefused, BackupDamaged) as error:
+        print(f"No backup was made: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or"
+            " writable, then try again.",
+            file=sys.stderr,
+        )
+        return 2
+    told = made.description
+    print(
+        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {told.kind} data up to session"
+        f" {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n "
+        f" {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the"
+        f" backup before; {made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
+    )
+    for warning in told.warnings:
+        print(f"  WARNING: {warning}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

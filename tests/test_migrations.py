@@ -1,0 +1,147 @@
+"""A home that the version before made: the providers get their own names, and the next run goes on in it.
+
+`data/home_layout_1.tar.xz` is such a home, made by that version (commit d1517ff) in a live run against the local
+server of `tests.faults`, with the simulated market's values: seven symbols, seven series and seven contracts from
+2024-05-01 to 2024-07-15, and a backfill under way.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline import steps
+from pipeline.state import HomeState
+from tests.faults.home import impatient
+from tests.faults.server import Server
+from tests.small_market import context, fetch_all
+from tests.test_live_run import CANARY, environ_of, small_feed
+from warehouse import migrations
+from warehouse.database import LAYOUT, HomeError, home_marker, pipeline_database
+from warehouse.migrations import RAW_TABLES, migrate_home
+from warehouse.settings import Settings
+
+ARCHIVE = Path(__file__).parent / "data" / "home_layout_1.tar.xz"
+PROVIDERS = {
+    "raw.equity_prices": [("yahoo",)],
+    "raw.fed_funds_futures": [("yahoo",)],
+    "raw.fred_observations": [("fred",)],
+    "raw.bank_financials": [],
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The old home, unpacked."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "live",
+            "ROTATION_HOME": str(tmp_path / "home"),
+            "ROTATION_HISTORY_START": "2024-05-01",
+        }
+    )
+
+
+def sources(settings: Settings) -> dict[str, list[tuple[str]]]:
+    with pipeline_database(settings, read_only=True) as connection:
+        return {
+            table: connection.execute(f"select distinct source from {table} order by 1").fetchall()
+            for table in RAW_TABLES
+        }
+
+
+def landed(settings: Settings) -> set[tuple[str, str]]:
+    entries = [json.loads(path.read_text()) for path in settings.landing.rglob("*.json")]
+    return {(entry["dataset"], entry["source"]) for entry in entries}
+
+
+def content(settings: Settings) -> list[list[tuple[object, ...]]]:
+    """Everything in raw but the provider."""
+    with pipeline_database(settings, read_only=True) as connection:
+        return [
+            connection.execute(f"select * exclude (source) from {table} order by all").fetchall()
+            for table in RAW_TABLES
+        ]
+
+
+def test_the_providers_get_their_own_names_and_nothing_else_changes(settings: Settings) -> None:
+    before, payloads = content(settings), sorted(settings.landing.rglob("*.gz"))
+    assert sources(settings)["raw.equity_prices"] == [("live",)]
+    assert landed(settings) == {("prices", "live"), ("futures", "live"), ("fred", "live")}
+    assert migrate_home(settings)
+    assert sources(settings) == PROVIDERS
+    assert landed(settings) == {("prices", "yahoo"), ("futures", "yahoo"), ("fred", "fred")}
+    with pipeline_database(settings, read_only=True) as connection:
+        assert connection.execute(
+            "select dataset, source, count(*) from ops.payloads group by all order by 1"
+        ).fetchall() == [("fred", "fred", 7), ("futures", "yahoo", 7), ("prices", "yahoo", 7)]
+    assert content(settings) == before and len(before[0]) == 357
+    assert sorted(settings.landing.rglob("*.gz")) == payloads
+    assert home_marker(settings) == {"kind": "real", "layout": LAYOUT}
+    assert not migrate_home(settings)
+
+
+def test_what_runs_know_of_each_other_is_kept(settings: Settings) -> None:
+    unserved = json.loads((settings.home / "runs" / "unserved.json").read_text())
+    assert migrate_home(settings)
+    state = HomeState.read(settings.home)
+    assert state.left_session == date(2024, 7, 15)
+    assert state.decided == state.working == ("backfill__2024-07-15",)
+    assert {name: moment.isoformat() for name, moment in state.unserved.items()} == unserved
+    assert len(unserved) > 100
+    assert [path.name for path in (settings.home / "runs").iterdir() if path.is_file()] == ["state.json"]
+
+
+@pytest.mark.parametrize("step", ["_name_providers_in_warehouse", "_join_run_state", "write_home_marker"])
+def test_an_interrupted_migration_is_finished_by_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            migrate_home(settings)
+    assert "layout" not in home_marker(settings)
+    assert migrate_home(settings)
+    assert sources(settings) == PROVIDERS
+    assert HomeState.read(settings.home).left_session == date(2024, 7, 15)
+
+
+def test_a_home_of_a_later_version_is_refused(settings: Settings) -> None:
+    (settings.home / "home.json").write_text(json.dumps({"kind": "real", "layout": LAYOUT + 1}))
+    with pytest.raises(HomeError, match="was written by a later version"):
+        migrate_home(settings)
+
+
+def test_the_next_session_goes_on_in_a_migrated_home(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trailing window, not the whole history again, and no row that is there comes a second time."""
+    before = content(settings)
+    with Server(small_feed(date(2024, 7, 16)), key=CANARY) as server:
+        environment = {**environ_of(server, settings.home), "ROTATION_HISTORY_START": "2024-05-01"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        impatient(monkeypatch)
+        run = context(Settings.from_environment(), "2024-07-16", "tuesday")
+        fetch_all(run)
+        loaded = steps.load(run)
+    assert loaded.datasets["prices"].source == "yahoo" and loaded.datasets["fred"].source == "fred"
+    assert loaded.datasets["prices"].new_rows == 7
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        assert connection.execute(
+            "select distinct request_start_date > date '2024-06-01' from ops.payloads"
+            " where run_id = 'tuesday' and dataset = 'prices'"
+        ).fetchall() == [(True,)]
+    after = content(settings)
+    assert all(set(old) <= set(new) for old, new in zip(before, after, strict=True))
+    assert sources(settings) == PROVIDERS
