@@ -31,6 +31,7 @@ SETTLEMENT_PRICE, DELETED = 3, 2
 NO_PRICE = 2**63 - 1
 NS_PER_DAY, NS_PER_MINUTE, PRICE_SCALE = 86_400 * 10**9, 60 * 10**9, 1e9
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+CLIENT = "databento"  # the package, not this one: imports are absolute
 INSTALL = ".venv/bin/uv pip install --python .venv/bin/python --require-hashes -r requirements-databento.lock"
 FIELDS = {
     "ts_ref": "uint64",
@@ -44,7 +45,7 @@ FIELDS = {
 
 def require_client() -> None:
     """Refuse to go on without the client; says how to install it."""
-    if importlib.util.find_spec("databento") is None:
+    if importlib.util.find_spec(CLIENT) is None:
         raise SettingsError(
             f"The source 'databento' needs its client, which is an extra. Install it: {INSTALL}"
         )
