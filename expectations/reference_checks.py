@@ -2,9 +2,9 @@
 parameter is refused.
 
 In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a
-`ReferenceDataError` that names every wrong row by file and line. Types, empty cells and doubled keys are
-checked on reading already; here is what needs a second table. Caveat: lines are counted as one row each, so
-a quoted cell must not hold a line break.
+`ReferenceDataError` that names every wrong row by file and line. Types, empty cells and duplicate keys have
+been checked when the files were read; these checks need a second table. Caveat: lines are counted as one
+row each, so a quoted cell must not hold a line break.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from transforms.lib.claims import (
+from transforms.lib.claims.parameters import (
     Known,
     WrongParameters,
     check_figure,
@@ -29,7 +29,14 @@ CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "cl
 
 
 def check_reference_rows(frames: Frames = reference_frame) -> None:
-    """Refuse the reference data with every wrong row named."""
+    """Check every row that refers to another table.
+
+    Args:
+        frames: gives the rows of a reference table by its name.
+
+    Raises:
+        ReferenceDataError: with every wrong row by file and line.
+    """
     problems = [
         problem for check in (_texts, _instruments, _members, _pairs, _claims) for problem in check(frames)
     ]
@@ -55,11 +62,11 @@ def _texts(frames: Frames) -> Problems:
         for column in load_catalog()[f"ref.{name}"].columns:
             if column.values:
                 wrong = frame[column.name].notna() & ~frame[column.name].isin(column.values)
-                for place in wrong.to_numpy().nonzero()[0]:
-                    value = frame[column.name].iloc[place]
+                for row in wrong.to_numpy().nonzero()[0]:
+                    value = frame[column.name].iloc[row]
                     yield (
                         name,
-                        int(place) + 2,
+                        int(row) + 2,
                         f"{column.name} = {value!r} is not one of {', '.join(column.values)}",
                     )
 

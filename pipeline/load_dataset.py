@@ -120,13 +120,40 @@ def load_dataset(
     items = [item for item, _ in read.items]
     report.read = {item.input for item in items}
     report.served_rows = len(rows) + len(read.rejected)
+    _judge(connection, dataset, table, read, rows, gate, report, run_id)
+    if gate.critical_failures:
+        # Nothing of it is kept but what was found, so that the next run judges the same payloads again; a
+        # backfill leaves them out.
+        append(connection, "ops.validation_results", report.results)
+        for item in items:
+            set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
+        return report
+    good = rows[~gate.broken].assign(run_id=run_id)
+    report.new_rows = _write(connection, table, good, read, report, run_id)
+    for item in items:
+        if item.set_aside:
+            set_aside(settings.landing, item, "")
+    return report
+
+
+def _judge(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    table: Table,
+    read: _Read,
+    rows: pd.DataFrame,
+    gate: GateResult,
+    report: LoadReport,
+    run_id: str,
+) -> None:
+    """Note every rule's result and every row that goes to the quarantine."""
     report.results = [
         {"run_id": run_id, **result}
         for result in (
             *_rejections(table, read.rejected, len(rows)),
             *gate.results,
             *_metadata_changes(read.described),
-            *_no_longer_served(connection, dataset, items, rows),
+            *_no_longer_served(connection, dataset, [item for item, _ in read.items], rows),
         )
     ]
     report.quarantined = [
@@ -139,23 +166,25 @@ def load_dataset(
         }
         for rule, row, sha256 in (*read.rejected, *gate.broken_rows(rows))
     ]
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    rows: pd.DataFrame,
+    read: _Read,
+    report: LoadReport,
+    run_id: str,
+) -> int:
+    """New versions and all that is known of them, in one transaction; the number of new rows."""
     with transaction(connection):
         append(connection, "ops.validation_results", report.results)
-        if gate.critical_failures:
-            # Nothing of it is kept but what was found, so that the next run judges the same payloads
-            # again; a backfill leaves them out.
-            for item in items:
-                set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
-            return report
-        report.new_rows = insert_new_versions(connection, table, rows[~gate.broken].assign(run_id=run_id))
+        new_rows = insert_new_versions(connection, table, rows)
         changed = [entry.row for entry in read.described if entry.is_new or entry.changes]
         append(connection, "ops.series_metadata", changed)
         append(connection, "ops.quarantine", report.quarantined)
         append(connection, "ops.payloads", [_payload_row(item, count, run_id) for item, count in read.items])
-    for item in items:
-        if item.set_aside:
-            set_aside(settings.landing, item, "")
-    return report
+    return new_rows
 
 
 def _read_payloads(

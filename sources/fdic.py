@@ -163,35 +163,12 @@ class FdicSource(Provider):
         headers = {"Accept": "application/json", "User-Agent": "rotation-warehouse"}
         if self._api_key:
             headers["X-Api-Key"] = self._api_key
-        deadline = time.monotonic() + self._total_seconds
         try:
             with requests.get(
                 self.address, params=parameters, headers=headers, timeout=self._timeout, stream=True
             ) as response:
-                if response.status_code == 429 or response.status_code >= 500:
-                    raise SourceUnavailable(f"{where}: the server answered {response.status_code}; try later")
-                if response.status_code in (401, 403):
-                    raise SourceError(
-                        f"{where}: access refused ({response.status_code}); set FDIC_API_KEY to a free key of"
-                        " api.data.gov"
-                    )
-                if response.status_code != 200:
-                    raise SourceError(
-                        f"{where}: the server answered {response.status_code}; check ROTATION_FDIC_URL"
-                    )
-                body = bytearray()
-                for chunk in response.iter_content(1 << 16):
-                    body += chunk
-                    if len(body) > MAX_BYTES:
-                        raise SourceError(
-                            f"{where}: the answer is larger than {MAX_BYTES >> 20} MB; check"
-                            " ROTATION_FDIC_URL"
-                        )
-                    if time.monotonic() > deadline:
-                        raise SourceUnavailable(
-                            f"{where}: the answer was not complete after {self._total_seconds:g} s"
-                        )
-                return bytes(body)
+                _require_ok(where, response.status_code)
+                return self._read(where, response)
         except requests.Timeout:
             raise SourceUnavailable(f"{where}: no answer in time; try later") from None
         except (
@@ -199,12 +176,42 @@ class FdicSource(Provider):
             requests.exceptions.MissingSchema,
             requests.exceptions.InvalidSchema,
         ):
-            raise SourceError(f"{where}: ROTATION_FDIC_URL is no address; write it as {BASE_URL}") from None
+            raise SourceError(
+                f"{where}: ROTATION_FDIC_URL is not an address; write it as {BASE_URL}"
+            ) from None
         except requests.RequestException as error:
             # The class says what happened (refused, reset, cut short); the text may repeat the whole address.
             raise SourceUnavailable(
                 f"{where}: the connection failed ({type(error).__name__}); try later"
             ) from None
+
+    def _read(self, where: str, response: requests.Response) -> bytes:
+        """The body, within the limits of size and time."""
+        deadline = time.monotonic() + self._total_seconds
+        body = bytearray()
+        for chunk in response.iter_content(1 << 16):
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise SourceError(
+                    f"{where}: the answer is larger than {MAX_BYTES >> 20} MB; check ROTATION_FDIC_URL"
+                )
+            if time.monotonic() > deadline:
+                raise SourceUnavailable(
+                    f"{where}: the answer was not complete after {self._total_seconds:g} s"
+                )
+        return bytes(body)
+
+
+def _require_ok(where: str, status: int) -> None:
+    """Refuse every status but 200."""
+    if status == 429 or status >= 500:
+        raise SourceUnavailable(f"{where}: the server answered {status}; try later")
+    if status in (401, 403):
+        raise SourceError(
+            f"{where}: access refused ({status}); set FDIC_API_KEY to a free key of api.data.gov"
+        )
+    if status != 200:
+        raise SourceError(f"{where}: the server answered {status}; check ROTATION_FDIC_URL")
 
 
 def unrealised_gains(frame: pd.DataFrame) -> pd.DataFrame:

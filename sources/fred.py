@@ -19,17 +19,13 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-import numpy as np
-import pandas as pd
-
-from market_calendar.release_rules import available_at_utc, parse_rule
+from sources.fred_answers import TooManyRows, check_answer, parse_fred, xml_root
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
-from sources.tabular import parse_series
 from sources.transport import (
     Body,
     Forbidden,
@@ -43,7 +39,6 @@ from sources.transport import (
     service_url,
 )
 from warehouse.payloads import Payload, Request
-from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -60,10 +55,6 @@ VINTAGES_PER_REQUEST = 1500
 # A longer request is the first load; a shorter one a trailing window, for which only the versions since its
 # start are asked.
 TRAILING_LIMIT_DAYS = 400
-# A first print that the archive dates this much later than the release rule was published before the
-# archive began.
-ARCHIVE_SLACK = pd.Timedelta(days=10)
-FREQUENCIES = {"D": "daily", "W": "weekly", "M": "monthly", "Q": "quarterly"}
 SERIES_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 
@@ -297,8 +288,8 @@ def _client(source: FredSource, series_id: str) -> Any:
             if self.observation_start is not None and path.startswith("series/observations"):
                 path += f"&observation_start={self.observation_start}"
             content = source.ask_api(series_id, path)
-            root = _xml_root(f"FRED: {series_id}", content)
-            _check_answer(series_id, root)
+            root = xml_root(f"FRED: {series_id}", content)
+            check_answer(series_id, root)
             self.recorded.append({"path": path, "body": content.decode("utf-8")})
             return root
 
@@ -326,7 +317,7 @@ def _all_releases(client: Fred, series_id: str, first: date, last: date, dates: 
     try:
         _read(client.get_series_all_releases, series_id, realtime_start=str(first), realtime_end=end)
         return
-    except _TooManyRows:
+    except TooManyRows:
         inside = [day for day in dates if first <= day <= last]
     if len(inside) < 2:
         raise Unreadable(
@@ -343,10 +334,6 @@ def _pieces(dates: list[date], size: int) -> list[tuple[date, date]]:
 
 def _next(dates: list[date], day: date) -> date:
     return dates[dates.index(day) + 1]
-
-
-class _TooManyRows(SourceError):
-    """FRED has more rows than it sent."""
 
 
 def _judge_content(what: str, content: bytes) -> Verdict:
@@ -375,194 +362,6 @@ def _api_error(what: str, reply: Reply, key: Secret) -> SourceError:
     return SourceError(f"{what}: FRED refuses the request (status {reply.status}): {message or 'no reason'}")
 
 
-def _xml_root(what: str, content: bytes) -> ET.Element:
-    try:
-        content.decode("utf-8-sig")
-        if b"<!DOCTYPE" in content[:2048] or b"<!ENTITY" in content[:2048]:
-            raise ValueError
-        root = ET.fromstring(content)
-    except (ET.ParseError, ValueError):
-        root = None
-    if root is None:
-        raise Unreadable(f"{what}: the answer is no XML that can be read; it may be cut short")
-    return root
-
-
-CHILDREN = {
-    "seriess": ("series", ("id", "title", "units", "frequency_short", "observation_start")),
-    "vintage_dates": ("vintage_date", ()),
-    "observations": ("observation", ("realtime_start", "realtime_end", "date", "value")),
-}
-
-
-def _check_answer(series_id: str, root: ET.Element) -> None:
-    """The shape that fredapi takes for granted; an error names the field."""
-    what = f"FRED: {series_id}"
-    if root.tag not in CHILDREN:
-        raise Unreadable(f"{what}: element <{root.tag[:40]}> is none of {', '.join(CHILDREN)}")
-    child_tag, attributes = CHILDREN[root.tag]
-    for child in root:
-        if child.tag != child_tag:
-            raise Unreadable(
-                f"{what}: element <{child.tag[:40]}> in <{root.tag}>, where <{child_tag}> is expected"
-            )
-        missing = [name for name in attributes if child.get(name) is None]
-        if missing:
-            raise Unreadable(
-                f"{what}: attribute {', '.join(missing)} of <{child_tag}> is missing; it has"
-                f" {', '.join(sorted(child.keys()))[:150]}"
-            )
-    if root.tag == "seriess":
-        _check_series(series_id, root)
-        return
-    count = root.get("count")
-    if count is None or not count.isdigit():
-        raise Unreadable(f"{what}: attribute count of <{root.tag}> is {count!r}, a number is expected")
-    if int(count) > len(root):
-        if len(root) >= int(root.get("limit", "100000")):
-            raise _TooManyRows(f"{what}: {count} rows, more than FRED sends at once")
-        raise Unreadable(f"{what}: {count} rows are announced in <{root.tag}> and {len(root)} came")
-    if root.tag == "observations":
-        units = root.get("units", "lin")
-        if units != "lin":
-            raise Unreadable(f"{what}: attribute units of <observations> is {units!r}, not the levels (lin)")
-
-
-def _check_series(series_id: str, root: ET.Element) -> None:
-    what = f"FRED: {series_id}"
-    if len(root) != 1 or str(root[0].get("id")).upper() != series_id.upper():
-        raise Unreadable(f"{what}: field id reads {[child.get('id') for child in root][:3]}")
-    known = reference_frame("fred_series").set_index("series_id")["frequency"]
-    served = FREQUENCIES.get(str(root[0].get("frequency_short")), str(root[0].get("frequency_short")))
-    if series_id in known.index and known[series_id] != served:
-        raise Unreadable(
-            f"{what}: field frequency reads {served}, expected {known[series_id]}; if FRED changed the"
-            " series, change fred_series.csv"
-        )
-
-
 def _may_be_empty(payload: Payload) -> bool:
     """A trailing window of vintages without a new version is no news, not a missing series."""
     return payload.extension == "json" and json.loads(payload.content).get("kind") == "trailing vintages"
-
-
-def parse_fred(payload: Payload) -> Parsed:
-    """Read a payload of either kind; pure."""
-    return parse_series(payload) if payload.extension == "csv" else parse_bundle(payload)
-
-
-def parse_bundle(payload: Payload) -> Parsed:
-    """Read the bodies that fredapi was served: typed rows, and metadata of the series."""
-    what = f"FRED: {payload.request.input}"
-    try:
-        bundle = json.loads(payload.content)
-        series_id, kind, requests = bundle["series_id"], bundle["kind"], bundle["requests"]
-        roots = [_xml_root(what, entry["body"].encode()) for entry in requests]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        roots = None
-    if roots is None:
-        raise Unreadable(f"{what}: the landed payload is none that this version writes")
-    if series_id != payload.request.input:
-        raise Unreadable(f"{what}: the payload is of {series_id}")
-    for root in roots:
-        _check_answer(series_id, root)
-    metadata = {
-        name: str(root[0].get(attribute, ""))
-        for root in roots
-        if root.tag == "seriess"
-        for name, attribute in (
-            ("title", "title"),
-            ("units", "units"),
-            ("frequency", "frequency_short"),
-            ("first_observation_date", "observation_start"),
-        )
-    }
-    if metadata:
-        metadata["frequency"] = FREQUENCIES.get(metadata["frequency"], metadata["frequency"])
-    rows = [
-        (child.get("date"), child.get("value"), child.get("realtime_start"))
-        for root in roots
-        if root.tag == "observations"
-        for child in root
-    ]
-    text = pd.DataFrame(rows, columns=["observation_date", "value", "realtime_start"], dtype="str")
-    parsed = _typed(series_id, text)
-    if kind == "latest":
-        return replace(parsed, frame=parsed.frame.drop(columns="realtime_start"), metadata=metadata)
-    vintage_dates = [
-        str(child.text) for root in roots if root.tag == "vintage_dates" for child in root if child.text
-    ]
-    frame = _versions(parsed.frame)
-    if kind == "trailing vintages":
-        asked = pd.Timestamp(payload.request.start) - pd.Timedelta(days=1)
-        frame = frame[frame["realtime_start"] > asked]
-        archive_start = None
-    else:
-        archive_start = pd.Timestamp(min(vintage_dates)) if vintage_dates else None
-    return replace(
-        parsed,
-        frame=_with_release_times(series_id, frame.reset_index(drop=True), archive_start),
-        metadata=metadata,
-    )
-
-
-def _typed(series_id: str, text: pd.DataFrame) -> Parsed:
-    dates = pd.to_datetime(text["observation_date"], format="%Y-%m-%d", errors="coerce")
-    starts = pd.to_datetime(text["realtime_start"], format="%Y-%m-%d", errors="coerce")
-    values = pd.to_numeric(text["value"], errors="coerce").astype("float64")
-    blank = text["value"].isin([".", ""])
-    wrong_value = ~blank & ~np.isfinite(values.to_numpy())
-    rules = np.select(
-        [dates.isna().to_numpy(), starts.isna().to_numpy(), wrong_value.to_numpy()],
-        ["observation_date_is_a_date", "realtime_start_is_a_date", "value_is_a_finite_number"],
-        "",
-    )
-    bad = rules != ""
-    rejected: list[tuple[str, dict[str, Any]]] = [
-        (str(rules[index]), {"series_id": series_id} | {str(k): v for k, v in text.loc[index].items()})
-        for index in np.flatnonzero(bad)
-    ]
-    frame = pd.DataFrame(
-        {
-            "series_id": series_id,
-            "observation_date": dates,
-            "value": values.where(~blank),
-            "realtime_start": starts,
-        }
-    )
-    return Parsed(frame[~bad].reset_index(drop=True), rejected)
-
-
-def _versions(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per version: a row that repeats the value before it is the same version, clipped to the next
-    piece's period.
-    """
-    ordered = frame.sort_values(["observation_date", "realtime_start"], kind="stable")
-    before = ordered.groupby("observation_date")["value"].shift(1)
-    first = ~ordered["observation_date"].duplicated()
-    same = (ordered["value"] == before) | (ordered["value"].isna() & before.isna())
-    return ordered[first | ~same]
-
-
-def _with_release_times(
-    series_id: str, frame: pd.DataFrame, archive_start: pd.Timestamp | None
-) -> pd.DataFrame:
-    series = reference_frame("fred_series").set_index("series_id")
-    rule, frequency = str(series.at[series_id, "release_rule"]), str(series.at[series_id, "frequency"])
-    parsed = parse_rule(rule)
-    clock = parsed.clock_time or (parsed.fallback.clock_time if parsed.fallback else None)
-    assert clock is not None, f"{series_id}: its release rule names no clock time"
-    local = frame["realtime_start"] + pd.Timedelta(hours=clock.hour, minutes=clock.minute)
-    published = local.dt.tz_localize("America/New_York").dt.tz_convert("UTC").dt.tz_localize(None)
-    published = published.astype("datetime64[us]")
-    assumed = available_at_utc(rule, frequency, frame["observation_date"])
-    # The first version in the archive, of an observation that is older than the archive.
-    older = (
-        pd.Series(False, index=frame.index)
-        if archive_start is None
-        else (frame["realtime_start"] == archive_start) & (assumed < published - ARCHIVE_SLACK)
-    )
-    return frame.assign(
-        available_at_utc=published.where(~older, assumed),
-        availability=np.where(older, "assumed", "vintage"),
-    ).drop(columns="realtime_start")

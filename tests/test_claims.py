@@ -16,17 +16,10 @@ from expectations.reference_checks import check_reference_rows
 from tests.reference_fixture import built, empty_table, recorded, synthetic
 from tests.replay_fixture import replay_dir
 from tests.test_rotation_state import _prices
-from transforms.lib.claims import (
-    METRICS,
-    Claim,
-    Evidence,
-    Finding,
-    agrees,
-    judge,
-    parse_other_bases,
-    parse_parameters,
-    unit_of_last_digit,
-)
+from transforms.lib.claims.evidence import Evidence, Finding
+from transforms.lib.claims.metrics import METRICS
+from transforms.lib.claims.parameters import parse_other_bases, parse_parameters, unit_of_last_digit
+from transforms.lib.claims.verdict import Claim, agrees, judge
 from warehouse import reference_data
 from warehouse.reference_data import ReferenceDataError, reference_frame
 

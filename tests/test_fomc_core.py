@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from transforms.lib import fomc
+from transforms.lib import fomc, meeting_path, month_averages
 
 NO_DATE = np.datetime64("NaT", "D")
 
@@ -28,7 +28,7 @@ def solve(
     effective: list[str] | None = None,
     method_version: str = fomc.METHOD_VERSION,
     refused: list[bool] | None = None,
-) -> fomc.Path:
+) -> meeting_path.Path:
     """One day's path; averages by month from `first` ('2022-08'), decisions with the next day effective."""
     start = np.datetime64(first, "M").astype(np.int64)
     decision_date = days(*decisions)
@@ -37,10 +37,10 @@ def solve(
     grid = start + np.arange(len(averages))
     values = np.array([[np.nan if value is None else value for value in averages]], dtype=np.float64)
     mask = None if refused is None else np.array([refused])
-    return fomc.compute_path(values, fomc.compute_days_in_month(grid), month - start, old_days, mask)
+    return meeting_path.compute_path(values, fomc.compute_days_in_month(grid), month - start, old_days, mask)
 
 
-def table(path: fomc.Path, meeting: int, decided: float = 0.0) -> dict[int, float]:
+def table(path: meeting_path.Path, meeting: int, decided: float = 0.0) -> dict[int, float]:
     """Cumulative distribution after a meeting of the first day of a path: {moves: probability}."""
     lowest, prob = fomc.compute_distributions(path.moves_expected, np.array([decided]))[meeting]
     return {int(lowest[0]) + k: float(value) for k, value in enumerate(prob[0])}
@@ -78,16 +78,18 @@ def test_final_average_repeats_closed_days_rounds_to_a_tenth_and_needs_every_bus
     every_day = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-09-01"))
     rate = np.where(every_day < np.datetime64("2023-07-27"), 5.08, 5.33)
     first = int(np.datetime64("2023-07", "M").astype(np.int64))
-    both = fomc.compute_final_averages(every_day, rate, first, 2, days())
+    both = month_averages.compute_final_averages(every_day, rate, first, 2, days())
     assert both.tolist() == [5.12, 5.33]  # July: (26 x 5.08 + 5 x 5.33) / 31 = 5.1203
 
     weekend = np.is_busday(every_day, weekmask="0000011")
-    served = fomc.compute_final_averages(every_day[~weekend], rate[~weekend], first, 2, every_day[weekend])
+    served = month_averages.compute_final_averages(
+        every_day[~weekend], rate[~weekend], first, 2, every_day[weekend]
+    )
     assert np.isnan(served[0])  # 1 July 2023 is a Saturday and no rate of the Friday before was given
     assert served[1] == 5.33
 
     hole = every_day != np.datetime64("2023-08-15")
-    holed = fomc.compute_final_averages(every_day[hole], rate[hole], first, 2, every_day[weekend])
+    holed = month_averages.compute_final_averages(every_day[hole], rate[hole], first, 2, every_day[weekend])
     assert holed[0] == 5.12 and np.isnan(holed[1])
 
 
@@ -97,7 +99,7 @@ def test_final_average_rounds_ties_up() -> None:
     rate[:3] += 0.01  # sum is 150.18, average 5.006
     rate[3] = 5.015 - 0.005  # one more hundredth: 5.00633..
     first = int(np.datetime64("2023-06", "M").astype(np.int64))
-    assert fomc.compute_final_averages(every_day, rate, first, 1, days())[0] == 5.006
+    assert month_averages.compute_final_averages(every_day, rate, first, 1, days())[0] == 5.006
     tie = np.full(20, 1.0)
     tie[0] = 1.01  # average over 20 of 28 days below
     february = np.arange(np.datetime64("2023-02-01"), np.datetime64("2023-03-01"))
@@ -105,7 +107,7 @@ def test_final_average_rounds_ties_up() -> None:
     rate[:14] = 1.01  # 1.005 exactly: no tie in thousandths
     rate[14:21] = 1.01  # 1.0075: a tie, up
     month = int(np.datetime64("2023-02", "M").astype(np.int64))
-    assert fomc.compute_final_averages(february, rate, month, 1, days())[0] == 1.008
+    assert month_averages.compute_final_averages(february, rate, month, 1, days())[0] == 1.008
 
 
 # --- Published examples
@@ -122,7 +124,7 @@ def test_cme_worked_example_solves_september_2022_from_its_own_contract() -> Non
 
 
 def test_live_rule_starts_september_2022_from_the_final_settlement_of_august() -> None:
-    """The rule of the live table the same day: August's final settlement, 97.67, is the start: 8 % and 92 %."""
+    """The rule of the live table that day: August's final settlement, 97.67, is the start: 8 % and 92 %."""
     path = solve("2022-08", [2.33, 2.5525, 3.0600, None], ["2022-09-21", "2022-11-02"])
     assert table(path, 0) == pytest.approx({2: 0.08, 3: 0.92}, abs=1e-9)
     assert path.solved[0, 0] == "anchor" and path.amplification[0, 0] == 1.0
@@ -302,31 +304,31 @@ def quiet_market(
 
 def test_wild_prices_and_prices_out_of_range_are_refused() -> None:
     as_of, averages, finals, first = quiet_market()
-    assert not fomc.compute_refused(as_of, averages, finals, first).any()
+    assert not month_averages.compute_refused(as_of, averages, finals, first).any()
     averages[7, 18] = 16.575  # as ZQG02 at 83.425 on 2000-09-12
     averages[8, 3] = 100.5
     averages[9, 3] = -10.5
     averages[10, 1] = 0.0  # the front month, judged by the month that has expired
-    refused = fomc.compute_refused(as_of, averages, finals, first)
+    refused = month_averages.compute_refused(as_of, averages, finals, first)
     assert np.argwhere(refused).tolist() == [[7, 18], [8, 3], [9, 3], [10, 1]]
 
 
 def test_placeholder_that_does_not_follow_the_market_is_stale_from_the_eleventh_day_on() -> None:
     as_of, averages, finals, first = quiet_market()
     averages[:, 9] = 6.4
-    refused = fomc.compute_refused(as_of, averages, finals, first)
+    refused = month_averages.compute_refused(as_of, averages, finals, first)
     assert not refused[:10].any() and refused[10:, 9].all() and refused.sum() == 30
     # what comes later does not change a verdict
-    assert (fomc.compute_refused(as_of[:20], averages[:20], finals, first) == refused[:20]).all()
+    assert (month_averages.compute_refused(as_of[:20], averages[:20], finals, first) == refused[:20]).all()
 
 
 def test_months_that_stand_still_with_the_market_or_near_are_not_stale() -> None:
     as_of, averages, finals, first = quiet_market()
     averages[:], finals[0] = 0.09, 0.09  # years at the lower bound
-    assert not fomc.compute_refused(as_of, averages, finals, first).any()
+    assert not month_averages.compute_refused(as_of, averages, finals, first).any()
     as_of, averages, finals, first = quiet_market()
     averages[:, 1:3] = 6.5  # no meeting ahead of them
-    assert not fomc.compute_refused(as_of, averages, finals, first).any()
+    assert not month_averages.compute_refused(as_of, averages, finals, first).any()
 
 
 # --- Many days: what is known when

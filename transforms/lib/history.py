@@ -203,7 +203,7 @@ def wilder_rsi(closes: FloatArray, periods: int = 14) -> FloatArray:
     """Wilder's relative strength index, 0..100, of each column: 100 · gain / (gain + loss) of the averages.
 
     The first averages are the means of the first `periods` one-session changes, then average += (change −
-    average) / periods. A missing session makes its change unknown, so the averages start anew behind it. NaN
+    average) / periods. A missing session makes its change unknown, so the averages restart after it. NaN
     while they form, and where neither gain nor loss has occurred.
     """
     rsi = np.full_like(closes, np.nan)

@@ -1,9 +1,9 @@
 """What every policy mart reads, as arrays: settlements, final averages, decisions.
 
-In: staging.fed_funds_futures, staging.fred_observations, ref.fomc_meetings, ref.calendar (the statements of
-transforms/staging/fomc_moves.py, so that both see the same prices). Out: matrices over (settlement days,
-delivery months), refused prices already NaN. Caveat: a settlement day without any captured contract is not
-there; gaps are the caller's business.
+In: staging.fed_funds_futures, staging.fred_observations, ref.fomc_meetings, ref.calendar;
+transforms/staging/fomc_moves.py reads through here too, so that all see the same prices. Out: matrices over
+(settlement days, delivery months); in `Market`, refused prices are NaN already. Caveat: a settlement day
+without any captured contract is missing; callers handle the gaps.
 """
 
 from __future__ import annotations
@@ -15,8 +15,88 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc
-from transforms.staging import fomc_moves
+from transforms.lib import fomc, month_averages
+
+SETTLEMENTS = """
+select
+    futures.settlement_date,
+    futures.delivery_month,
+    futures.settle
+from staging.fed_funds_futures as futures
+inner join ref.calendar as calendar
+    on futures.settlement_date = calendar.calendar_date
+where
+    calendar.is_settlement_day
+    and futures.settlement_date < futures.delivery_month + interval 1 month
+order by futures.settlement_date, futures.delivery_month
+"""
+
+# The last trading day of a contract is the last settlement day of its delivery month.
+FINAL_SETTLEMENTS = """
+with last_days as (
+    select
+        cast(date_trunc('month', calendar_date) as date) as delivery_month,
+        max(calendar_date) as last_trading_date
+    from ref.calendar
+    where is_settlement_day
+    group by all
+)
+
+select
+    futures.delivery_month,
+    futures.settle
+from staging.fed_funds_futures as futures
+inner join last_days
+    on
+        futures.delivery_month = last_days.delivery_month
+        and futures.settlement_date = last_days.last_trading_date
+where futures.settle between 0 and 110
+order by futures.delivery_month
+"""
+
+# Where the range after a decision is not on record yet, FRED's range of the effective day stands in for it.
+MEETINGS = """
+with target_ranges as (
+    select
+        observation_date,
+        max(case when series_id = 'DFEDTARL' then value end) as lower_pct,
+        max(case when series_id = 'DFEDTARU' then value end) as upper_pct
+    from staging.fred_observations
+    where series_id in ('DFEDTARL', 'DFEDTARU')
+    group by observation_date
+)
+
+select
+    meetings.decision_date,
+    meetings.effective_date,
+    meetings.known_from_date,
+    case when meetings.cancelled then meetings.cancelled_on end as cancelled_on,
+    coalesce(meetings.cancelled, false) as cancelled,
+    meetings.lower_before,
+    meetings.upper_before,
+    coalesce(meetings.lower_after, target_ranges.lower_pct) as lower_after,
+    coalesce(meetings.upper_after, target_ranges.upper_pct) as upper_after
+from ref.fomc_meetings as meetings
+left join target_ranges
+    on meetings.effective_date = target_ranges.observation_date
+order by meetings.decision_date
+"""
+
+FIXINGS = """
+select
+    observation_date,
+    value
+from staging.fred_observations
+where series_id = 'DFF'
+order by observation_date
+"""
+
+CLOSED_DAYS = """
+select calendar_date
+from ref.calendar
+where not is_fed_business_day
+order by calendar_date
+"""
 
 SETTLEMENT_DAYS = """
 select calendar_date
@@ -40,6 +120,16 @@ SETTLEMENT_HOUR: Final = 15
 
 
 @dataclass(frozen=True)
+class Averages:
+    """Month averages of the funds rate, in per cent, by settlement day and delivery month."""
+
+    as_of_date: fomc.DateArray
+    averages_pct: fomc.FloatArray  # (days, months): 100 - settlement; NaN where there is none
+    final_averages_pct: fomc.FloatArray  # (months): of complete months
+    first_month: int
+
+
+@dataclass(frozen=True)
 class Market:
     """Everything known on each settlement day; `averages_pct` is NaN where a price is missing or refused."""
 
@@ -60,20 +150,21 @@ class Market:
 
 
 def to_dates(values: pd.Series) -> fomc.DateArray:
+    """A column of dates as days."""
     dates: fomc.DateArray = pd.to_datetime(values).to_numpy(dtype="datetime64[D]")
     return dates
 
 
 def to_floats(values: pd.Series) -> fomc.FloatArray:
+    """A column of numbers, NaN where it is NULL."""
     floats: fomc.FloatArray = values.to_numpy(dtype=np.float64, na_value=np.nan)
     return floats
 
 
-def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
-    """None while there are no settlements or no decisions."""
-    settlements = con.execute(fomc_moves.SETTLEMENTS).df()
-    meetings = con.execute(fomc_moves.MEETINGS).df()
-    if settlements.empty or meetings.empty:
+def load_averages(con: duckdb.DuckDBPyConnection) -> Averages | None:
+    """What the futures say by settlement day; None while there are no settlements."""
+    settlements = con.execute(SETTLEMENTS).df()
+    if settlements.empty:
         return None
     as_of_date, day = np.unique(to_dates(settlements["settlement_date"]), return_inverse=True)
     delivery = fomc.compute_month_number(to_dates(settlements["delivery_month"]))
@@ -81,32 +172,37 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
     months = int(delivery.max()) - first_month + 1
     averages = np.full((as_of_date.size, months), np.nan)
     averages[day, delivery - first_month] = 100.0 - to_floats(settlements["settle"])
+    return Averages(as_of_date, averages, _load_final_averages(con, first_month, months), first_month)
 
-    fixings = con.execute(fomc_moves.FIXINGS).df()
-    finals = fomc.compute_final_averages(
+
+def _load_final_averages(con: duckdb.DuckDBPyConnection, first_month: int, months: int) -> fomc.FloatArray:
+    """Averages of complete months from DFF; where it is incomplete, from the last settlement."""
+    fixings = con.execute(FIXINGS).df()
+    finals = month_averages.compute_final_averages(
         to_dates(fixings["observation_date"]),
         to_floats(fixings["value"]),
         first_month,
         months,
-        to_dates(con.execute(fomc_moves.CLOSED_DAYS).df()["calendar_date"]),
+        to_dates(con.execute(CLOSED_DAYS).df()["calendar_date"]),
     )
-    captured_rows = con.execute(fomc_moves.FINAL_SETTLEMENTS).df()
+    captured_rows = con.execute(FINAL_SETTLEMENTS).df()
     month = fomc.compute_month_number(to_dates(captured_rows["delivery_month"])) - first_month
     captured = np.full(months, np.nan)
     inside = (month >= 0) & (month < months)
     captured[month[inside]] = 100.0 - to_floats(captured_rows["settle"])[inside]
-    finals = np.where(np.isfinite(finals), finals, captured)
+    return np.where(np.isfinite(finals), finals, captured)
 
-    refused = fomc.compute_refused(as_of_date, averages, finals, first_month)
-    every_day = to_dates(con.execute(SETTLEMENT_DAYS).df()["calendar_date"])
-    place = np.searchsorted(every_day, as_of_date) - 1
-    previous_date = np.where(place >= 0, every_day[np.maximum(place, 0)], np.datetime64("NaT", "D"))
-    found = np.searchsorted(as_of_date, previous_date)
-    found = np.minimum(found, as_of_date.size - 1)
-    previous = np.where(as_of_date[found] == previous_date, found, -1)
-    scheduled = np.isin(
-        to_dates(meetings["decision_date"]), to_dates(con.execute(SCHEDULED).df()["decision_date"])
-    )
+
+def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
+    """Prices and decisions; None while there are no settlements or no decisions."""
+    loaded = load_averages(con)
+    meetings = con.execute(MEETINGS).df()
+    if loaded is None or meetings.empty:
+        return None
+    as_of_date, averages, finals = loaded.as_of_date, loaded.averages_pct, loaded.final_averages_pct
+    refused = month_averages.compute_refused(as_of_date, averages, finals, loaded.first_month)
+    previous, previous_date = _settlement_day_before(con, as_of_date)
+    decision_date = to_dates(meetings["decision_date"])
     known_from, cancelled_on = to_dates(meetings["known_from_date"]), to_dates(meetings["cancelled_on"])
     return Market(
         as_of_date=as_of_date,
@@ -115,15 +211,27 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
         averages_pct=np.where(refused, np.nan, averages),
         refused=refused,
         final_averages_pct=finals,
-        first_month=first_month,
-        decision_date=to_dates(meetings["decision_date"]),
+        first_month=loaded.first_month,
+        decision_date=decision_date,
         effective_date=to_dates(meetings["effective_date"]),
-        scheduled=scheduled,
+        scheduled=np.isin(decision_date, to_dates(con.execute(SCHEDULED).df()["decision_date"])),
         known_from_date=known_from,
         cancelled_on=cancelled_on,
         known=fomc.compute_known(as_of_date, known_from, cancelled_on),
         meetings=meetings,
     )
+
+
+def _settlement_day_before(
+    con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray
+) -> tuple[fomc.IntArray, fomc.DateArray]:
+    """Position of the settlement day before each day (-1 where it has no captured contract), and its date."""
+    every_day = to_dates(con.execute(SETTLEMENT_DAYS).df()["calendar_date"])
+    place = np.searchsorted(every_day, as_of_date) - 1
+    previous_date = np.where(place >= 0, every_day[np.maximum(place, 0)], np.datetime64("NaT", "D"))
+    found = np.searchsorted(as_of_date, previous_date)
+    found = np.minimum(found, as_of_date.size - 1)
+    return np.where(as_of_date[found] == previous_date, found, -1), previous_date
 
 
 def compute_first_priced(event_date: pd.Series, released_at_utc: pd.Series) -> fomc.DateArray:

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from transforms.lib import fomc
+from transforms.lib import fomc, meeting_path
 from transforms.lib.fomc import BoolArray, DateArray, FloatArray, IntArray, TextArray
 
 # Kuttner's scale factor D/(D - d) explodes at the end of a month: with seven days or fewer left, the next
@@ -157,9 +157,9 @@ def compute_far_averages(as_of_date: DateArray, averages_pct: FloatArray, first_
         column = np.minimum(month, months - 1)
         value = np.where(month < months, averages_pct[rows, column], np.nan)
         limit = FAR_STEP_PCT + FAR_STEP_PER_GAP_MONTH_PCT * (month - last_month - 1)
-        wild = (lead >= FAR_LEAD_MONTHS) & (np.abs(value - last) > limit)
-        believed[rows[wild], column[wild]] = np.nan
-        there = np.isfinite(value) & ~wild
+        outlier = (lead >= FAR_LEAD_MONTHS) & (np.abs(value - last) > limit)
+        believed[rows[outlier], column[outlier]] = np.nan
+        there = np.isfinite(value) & ~outlier
         last = np.where(there, value, last)
         last_month = np.where(there, month, last_month)
     return believed
@@ -215,8 +215,12 @@ def compute_fit(
     takes its equation away.
     """
     days = as_of_date.size
-    residual_bp, worst = np.full(days, np.nan), np.full(days, -1, dtype=np.int64)
-    contracts, freedom = np.zeros(days, dtype=np.int64), np.zeros(days, dtype=np.int64)
+    fit = Fit(
+        residual_bp=np.full(days, np.nan),
+        month=np.full(days, -1, dtype=np.int64),
+        contracts=np.zeros(days, dtype=np.int64),
+        degrees_of_freedom=np.zeros(days, dtype=np.int64),
+    )
     as_of_month = fomc.compute_month_number(as_of_date)
     month_all, old_days_all = fomc.compute_decision_months(decision_date, effective_date)
     groups: dict[tuple[int, bytes, bytes], list[int]] = {}
@@ -239,27 +243,35 @@ def compute_fit(
         shares = compute_level_shares(
             fomc.compute_days_in_month(grid), month_all[meetings] - begin, old_days_all[meetings]
         )
-        usable = np.isfinite(values[0])
-        if not usable.any():
-            continue
-        basis, size, _ = np.linalg.svd(shares[usable], full_matrices=False)
-        basis = basis[:, size > 1e-10 * size[0]]
-        observed = values[:, usable]
-        unexplained = np.eye(basis.shape[0]) - basis @ basis.T
-        # summed contract by contract: a matrix product may round a day differently when other days
-        # join its group
-        gap = np.zeros(observed.shape)
-        for contract in range(observed.shape[1]):
-            gap += observed[:, contract : contract + 1] * unexplained[contract]
-        gap = 100.0 * np.abs(gap)
-        contracts[index] = int(usable.sum())
-        freedom[index] = int(usable.sum()) - basis.shape[1]
-        if int(usable.sum()) > basis.shape[1]:
-            place = gap.argmax(axis=1)
-            largest = gap[np.arange(index.size), place]
-            residual_bp[index] = np.where(largest < fomc.DUST_BP, 0.0, largest)
-            worst[index] = np.where(residual_bp[index] > 0, grid[usable][place], -1)
-    return Fit(residual_bp, worst, contracts, freedom)
+        _fit_group(fit, index, grid, values, shares)
+    return fit
+
+
+def _fit_group(fit: Fit, index: IntArray, grid: IntArray, values: FloatArray, shares: FloatArray) -> None:
+    """Fit days that have the same contracts and decisions; the results are written into `fit`.
+
+    values: (days of `index`, months of `grid`). shares: see compute_level_shares.
+    """
+    usable = np.isfinite(values[0])
+    if not usable.any():
+        return
+    basis, size, _ = np.linalg.svd(shares[usable], full_matrices=False)
+    basis = basis[:, size > 1e-10 * size[0]]
+    observed = values[:, usable]
+    unexplained = np.eye(basis.shape[0]) - basis @ basis.T
+    # summed contract by contract: a matrix product may round a day differently when other days
+    # join its group
+    gap = np.zeros(observed.shape)
+    for contract in range(observed.shape[1]):
+        gap += observed[:, contract : contract + 1] * unexplained[contract]
+    gap = 100.0 * np.abs(gap)
+    fit.contracts[index] = int(usable.sum())
+    fit.degrees_of_freedom[index] = int(usable.sum()) - basis.shape[1]
+    if int(usable.sum()) > basis.shape[1]:
+        place = gap.argmax(axis=1)
+        largest = gap[np.arange(index.size), place]
+        fit.residual_bp[index] = np.where(largest < meeting_path.ROUNDING_BP, 0.0, largest)
+        fit.month[index] = np.where(fit.residual_bp[index] > 0, grid[usable][place], -1)
 
 
 def compute_surprise_contract(

@@ -48,7 +48,10 @@ def quadrant(rotation: RelativeRotation) -> NDArray[np.object_]:
 
 
 def weekly_bars(ratios: FloatArray, week: IntArray) -> FloatArray:
-    """The last ratio of each week, one row per week 0..max; NaN for a week without any. `week` never falls."""
+    """The last ratio of each week, one row per week 0..max; NaN for a week without any.
+
+    `week` never falls.
+    """
     bars = np.full((int(week.max()) + 1 if len(week) else 0, ratios.shape[1]), np.nan)
     for row in range(len(ratios)):  # later sessions overwrite earlier ones of their week
         bars[week[row]] = np.where(np.isfinite(ratios[row]), ratios[row], bars[week[row]])

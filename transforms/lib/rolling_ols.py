@@ -21,6 +21,7 @@ time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ MAX_SINGLE_ROW_SHARE = 0.95
 MIN_RESIDUAL_SHARE = 1e-12
 # Windows worked on at a time: bounds the working memory; fewer cost more calls than better caching saves.
 BLOCK_WINDOWS = 8192
+# Weight of the row at a position in the window, of all windows or by window.
+RowWeight = Callable[[int], "Floats | float"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ class RollingFit:
     t_stat: Floats  # (T, p)
     r_squared: Floats  # (T,)
     observations: npt.NDArray[np.int64]  # (T,)
+
+    @classmethod
+    def empty(cls, rows: int, count: int) -> RollingFit:
+        """No estimates yet, for `count` factors."""
+        beta, std_error, t_stat = (np.full((rows, count), np.nan) for _ in range(3))
+        return cls(beta, std_error, t_stat, np.full(rows, np.nan), np.zeros(rows, dtype=np.int64))
 
 
 def exponential_weights(half_life: float, window: int) -> Floats:
@@ -72,39 +81,20 @@ def fit_rolling(
 
     With `weights` (one per row of the window, oldest first) the fit is weighted least squares and the scores
     of the sandwich are weight · x · e, as in statsmodels' WLS. With `min_observations` below `window` the
-    first windows are shorter: rows before the series began have weight nought.
+    first windows are shorter: rows before the series began have weight zero.
     """
     response = np.ascontiguousarray(response, dtype=np.float64)
     factors = np.asarray(factors, dtype=np.float64)
     rows, count = factors.shape
-    if response.shape != (rows,):
-        raise ValueError(f"response {response.shape} and factors {factors.shape} differ in length")
-    if not (np.isfinite(response).all() and np.isfinite(factors).all()):
-        raise ValueError("rolling regression wants finite values: drop incomplete observations first")
     shortest = window if min_observations is None else min_observations
-    if not count + 1 < shortest <= window:
-        raise ValueError(f"{shortest} observations for {count} factors and a window of {window}")
-    if weights is not None and weights.shape != (window,):
-        raise ValueError(f"{weights.shape} weights for a window of {window}")
-
-    fit = RollingFit(
-        beta=np.full((rows, count), np.nan),
-        std_error=np.full((rows, count), np.nan),
-        t_stat=np.full((rows, count), np.nan),
-        r_squared=np.full(rows, np.nan),
-        observations=np.zeros(rows, dtype=np.int64),
-    )
+    _check(response, factors, window, weights, shortest)
+    fit = RollingFit.empty(rows, count)
     if rows < shortest:
         return fit
 
     padding = window - shortest
-    data = np.zeros((count + 1, padding + rows))
-    data[0, padding:] = response
-    data[1:, padding:] = factors.T
-    present: Floats | None = None
-    if padding:
-        present = np.zeros(padding + rows)
-        present[padding:] = 1.0
+    data, held = _padded(response, factors, padding)
+    present = held if padding else None
     first_row = shortest - 1  # the first row on which a window ends
     fit.observations[first_row:] = np.minimum(np.arange(shortest, rows + 1), window)
 
@@ -149,26 +139,11 @@ def fit_rolling_orthogonalised(
     if rows < min_observations:
         return fit
     padding = window - min_observations
-    data = np.zeros((factors.shape[1] + 1, padding + rows))
-    data[0, padding:] = response
-    data[1:, padding:] = factors.T
-    present = np.zeros(padding + rows)
-    present[padding:] = 1.0
+    data, present = _padded(response, factors, padding)
     held = np.ascontiguousarray(_sliding(present, window).T)  # (window, C): one row per position
     windows = np.ascontiguousarray(np.moveaxis(_sliding(data, window), 2, 1))  # (series, window, C)
     x, y = windows[on + 1], windows[target + 1]
-    total_x, total_y, number = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for offset in range(window):
-        total_x += x[offset]
-        total_y += y[offset]
-        number += held[offset]
-    x_centred, y_centred = (x - total_x / number) * held, (y - total_y / number) * held
-    square, cross = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for offset in range(window):
-        square += x_centred[offset] * x_centred[offset]
-        cross += x_centred[offset] * y_centred[offset]
-    slope = cross / np.where(square > 0, square, 1.0)
-    windows[target + 1] = y_centred - slope * x_centred
+    windows[target + 1] = _residual_on(x, y, held)
     beta, std_error, _ = _fit_block(np.moveaxis(windows, 1, 2), held.T, None, lags)
     # Whether a window is sound was judged on the factors as they came: what is left of a collinear one
     # is noise.
@@ -177,6 +152,47 @@ def fit_rolling_orthogonalised(
     fit.std_error[first_row:, on] = np.where(sound, std_error[on], np.nan)
     fit.t_stat[first_row:, on] = np.where(sound, beta[on] / std_error[on], np.nan)
     return fit
+
+
+def _check(response: Floats, factors: Floats, window: int, weights: Floats | None, shortest: int) -> None:
+    """Refuse what cannot be fitted."""
+    rows, count = factors.shape
+    if response.shape != (rows,):
+        raise ValueError(f"response {response.shape} and factors {factors.shape} differ in length")
+    if not (np.isfinite(response).all() and np.isfinite(factors).all()):
+        raise ValueError("rolling regression needs finite values: drop incomplete observations first")
+    if not count + 1 < shortest <= window:
+        raise ValueError(f"{shortest} observations for {count} factors and a window of {window}")
+    if weights is not None and weights.shape != (window,):
+        raise ValueError(f"{weights.shape} weights for a window of {window}")
+
+
+def _padded(response: Floats, factors: Floats, padding: int) -> tuple[Floats, Floats]:
+    """Response and factors as rows behind `padding` zeros, and 1 where there is an observation."""
+    rows, count = factors.shape
+    data = np.zeros((count + 1, padding + rows))
+    data[0, padding:] = response
+    data[1:, padding:] = factors.T
+    present = np.zeros(padding + rows)
+    present[padding:] = 1.0
+    return data, present
+
+
+def _residual_on(x: Floats, y: Floats, held: Floats) -> Floats:
+    """What a regression of y on x with intercept leaves of y, window by window (rows, C)."""
+    total_x, total_y, number = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for offset in range(len(x)):
+        total_x += x[offset]
+        total_y += y[offset]
+        number += held[offset]
+    x_centred, y_centred = (x - total_x / number) * held, (y - total_y / number) * held
+    square, cross = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for offset in range(len(x)):
+        square += x_centred[offset] * x_centred[offset]
+        cross += x_centred[offset] * y_centred[offset]
+    slope = cross / np.where(square > 0, square, 1.0)
+    residual: Floats = y_centred - slope * x_centred
+    return residual
 
 
 def _sliding(values: Floats, window: int) -> Floats:
@@ -191,56 +207,104 @@ def _fit_block(
 
     `present` (C, rows) is 0 for the rows that a short window lacks.
     """
-    series, size, window = windows.shape
+    series, size, _ = windows.shape
     count = series - 1
-    constant = present is None and weights is None
+    row_weight: RowWeight | None = None
+    if present is not None or weights is not None:
 
-    def row_weight(offset: int) -> Floats | float:
-        weight = 1.0 if weights is None else float(weights[offset])
-        return weight if present is None else weight * present[:, offset]
+        def row_weight(offset: int) -> Floats | float:
+            weight = 1.0 if weights is None else float(weights[offset])
+            return weight if present is None else weight * present[:, offset]
 
-    # Pass 0: the window's own (weighted) means.
+    mean, scale_weight = _means(windows, row_weight)
+    moments, largest = _moments(windows, mean, row_weight)
+    starts = _row_starts(series)
+    square = np.stack([moments[starts[a]] for a in range(series)])
+    # Square sum about zero = variation about the mean + weight · mean².
+    varies = square > MIN_VARIATION_SHARE * (square + scale_weight * mean * mean)
+    sound: npt.NDArray[np.bool_] = np.asarray(varies.all(axis=0))
+    sound &= (largest <= MAX_SINGLE_ROW_SHARE * square[1:]).all(axis=0)
+
+    inverse, pivots_sound = _invert_moments(moments, square, sound)
+    sound &= pivots_sound
+    cross = moments[starts[0] + 1 : starts[0] + series]
+    beta = np.zeros((count, size))
+    for b in range(count):
+        beta += inverse[:, b] * cross[b]
+
+    residual_squares, variance = _residual_sums(windows, mean, beta, inverse, row_weight, lags)
+    std_error = np.sqrt(variance / (lags + 1))
+    sound &= residual_squares > MIN_RESIDUAL_SHARE * square[0]
+    sound &= (std_error > 0.0).all(axis=0)
+    r_squared = 1.0 - residual_squares / np.where(sound, square[0], 1.0)
+    return (
+        np.where(sound, beta, np.nan),
+        np.where(sound, std_error, np.nan),
+        np.where(sound, r_squared, np.nan),
+    )
+
+
+def _row_starts(series: int) -> list[int]:
+    """Where each row of the upper triangle of the moments begins."""
+    return [a * series - a * (a - 1) // 2 for a in range(series)]
+
+
+def _means(windows: Floats, row_weight: RowWeight | None) -> tuple[Floats, Floats | float]:
+    """Pass 0: the window's own (weighted) means, and the sum of its weights."""
+    series, size, window = windows.shape
     total = np.zeros((series, size))
     weight_sum: Floats | float = 0.0
     term = np.empty((series, size))
     for offset in range(window):
-        if constant:
+        if row_weight is None:
             total += windows[:, :, offset]
         else:
             weight = row_weight(offset)
             weight_sum = weight_sum + weight
             np.multiply(windows[:, :, offset], weight, out=term)
             total += term
-    mean = total / (float(window) if constant else weight_sum)
+    scale_weight = float(window) if row_weight is None else weight_sum
+    return total / scale_weight, scale_weight
 
-    # Pass 1: second moments about those means (upper triangle, row by row).
+
+def _moments(windows: Floats, mean: Floats, row_weight: RowWeight | None) -> tuple[Floats, Floats]:
+    """Pass 1: second moments about those means (upper triangle, row by row), and the largest square that a
+    single row adds for each factor.
+    """
+    series, size, window = windows.shape
+    count = series - 1
     pairs = series * (series + 1) // 2
-    starts = [a * series - a * (a - 1) // 2 for a in range(series)]
+    starts = _row_starts(series)
     moments = np.zeros((pairs, size))
     products = np.empty((pairs, size))
     largest = np.zeros((count, size))
     centred = np.empty((series, size))
     weighted = centred
-    if not constant:
+    if row_weight is not None:
         weighted = np.empty((series, size))
     for offset in range(window):
         values = windows[:, :, offset]
         np.subtract(values, mean, out=centred)
-        if not constant:
+        if row_weight is not None:
             np.multiply(centred, row_weight(offset), out=weighted)
         for a in range(series):
             np.multiply(weighted[a], centred[a:], out=products[starts[a] : starts[a] + series - a])
         moments += products
         for a in range(count):
             np.maximum(largest[a], products[starts[a + 1]], out=largest[a])
-    scale_weight = float(window) if constant else weight_sum
-    square = np.stack([moments[starts[a]] for a in range(series)])
-    # Square sum about nought = variation about the mean + weight · mean².
-    varies = square > MIN_VARIATION_SHARE * (square + scale_weight * mean * mean)
-    sound: npt.NDArray[np.bool_] = np.asarray(varies.all(axis=0))
-    sound &= (largest <= MAX_SINGLE_ROW_SHARE * square[1:]).all(axis=0)
+    return moments, largest
 
-    # The factors' correlation matrix is inverted by its Cholesky factor, element-wise over the windows.
+
+def _invert_moments(
+    moments: Floats, square: Floats, sound: npt.NDArray[np.bool_]
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Inverses (p, p, C) of the factors' moments, and which of them are conditioned well enough.
+
+    The factors' correlation matrix is inverted by its Cholesky factor, element-wise over the windows.
+    """
+    series, size = square.shape
+    count = series - 1
+    starts = _row_starts(series)
     scale = np.sqrt(np.where(sound, square[1:], 1.0))
     correlation = np.empty((count, count, size))
     for a in range(count):
@@ -249,19 +313,23 @@ def _fit_block(
             correlation[a, b] = moments[starts[a + 1] + b - a] / (scale[a] * scale[b])
             correlation[b, a] = correlation[a, b]
     inverse, pivots_sound = _invert_correlation(correlation, sound)
-    sound &= pivots_sound
     for a in range(count):
         for b in range(count):
             inverse[a, b] /= scale[a] * scale[b]
-    cross = moments[starts[0] + 1 : starts[0] + series]
-    beta = np.zeros((count, size))
-    for b in range(count):
-        beta += inverse[:, b] * cross[b]
+    return inverse, pivots_sound
 
-    # Pass 2: residuals, and per slope the scores' sums over lags + 1 rows; the newest `lags` sums run past
-    # the end.
+
+def _residual_sums(
+    windows: Floats, mean: Floats, beta: Floats, inverse: Floats, row_weight: RowWeight | None, lags: int
+) -> tuple[Floats, Floats]:
+    """Pass 2: (weighted) squares of the residuals (C,), and per slope the squares of the scores' sums over
+    lags + 1 rows (p, C); the newest `lags` sums run past the end.
+    """
+    series, size, window = windows.shape
+    count = series - 1
     residual_squares = np.zeros(size)
     variance = np.zeros((count, size))
+    centred = np.empty((series, size))
     fitted = np.empty((count, size))
     residual = np.empty(size)
     weighted_residual = np.empty(size)
@@ -281,7 +349,7 @@ def _fit_block(
             np.copyto(influence, rotated[:, 0])
             for b in range(1, count):
                 influence += rotated[:, b]
-            if constant:
+            if row_weight is None:
                 residual_squares += residual * residual
             else:
                 np.multiply(residual, row_weight(offset), out=weighted_residual)
@@ -295,15 +363,7 @@ def _fit_block(
         for back in range(lags - 1, -1, -1):
             box += scores[(offset - back) % (lags + 1)]
         variance += box * box
-    std_error = np.sqrt(variance / (lags + 1))
-    sound &= residual_squares > MIN_RESIDUAL_SHARE * square[0]
-    sound &= (std_error > 0.0).all(axis=0)
-    r_squared = 1.0 - residual_squares / np.where(sound, square[0], 1.0)
-    return (
-        np.where(sound, beta, np.nan),
-        np.where(sound, std_error, np.nan),
-        np.where(sound, r_squared, np.nan),
-    )
+    return residual_squares, variance
 
 
 def _invert_correlation(

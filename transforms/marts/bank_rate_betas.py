@@ -5,7 +5,7 @@ marts.policy_surprises, what fed funds futures did per settlement day and per FO
 Out: one row per symbol, session_date, model, estimator and factor, from the first full window on. Rate
 factors in % per +10 bp, the market in % per %. A window on which the regression is degenerate (a constant or
 collinear factor, an exact fit: see transforms/lib/rolling_ols.py) has a row with NULL results; a session
-that is no complete observation has no row.
+that is not a complete observation has no row.
 
 Source: the two-factor return model of Flannery & James 1984 with a slope, on daily changes; surprises of
 Kuttner 2001; t statistics of Newey & West 1987 with 5 lags, Bartlett weights and no small-sample correction
@@ -197,7 +197,7 @@ from staging.bank_regression_inputs
 order by symbol, session_date
 """
 
-# A settlement day that is no session (Good Friday 2023) moves futures between two sessions: the session
+# A settlement day that is not a session (Good Friday 2023) moves futures between two sessions: the session
 # after it has more than one settlement in its return and drops out.
 POLICY_INPUTS = """
 with settlement_days as (

@@ -187,65 +187,71 @@ def compute_sensitivity(estimates: pd.DataFrame) -> pd.DataFrame:
     return out[COLUMNS]
 
 
+SYMBOLS = """
+with betas as (
+    select symbol, session_date, model, factor, beta, std_error, t_stat
+    from marts.bank_rate_betas
+    where estimator = ?
+)
+
+select
+    y2.symbol as entity_id,
+    y2.session_date,
+    y2.beta as beta_y2,
+    y2.std_error as std_error_y2,
+    y2.t_stat as t_y2,
+    slope.beta as beta_slope,
+    slope.t_stat as t_slope,
+    market.beta as beta_market,
+    single.beta as beta_y2_only,
+    single.t_stat as t_y2_only
+from betas as y2
+inner join betas as slope
+    on slope.symbol = y2.symbol and slope.session_date = y2.session_date
+    and slope.model = 'market_2y_slope' and slope.factor = 'slope'
+inner join betas as market
+    on market.symbol = y2.symbol and market.session_date = y2.session_date
+    and market.model = 'market_2y_slope' and market.factor = 'market'
+inner join betas as single
+    on single.symbol = y2.symbol and single.session_date = y2.session_date
+    and single.model = 'y2_only' and single.factor = 'y2'
+where y2.model = 'market_2y_slope' and y2.factor = 'y2'
+order by y2.symbol, y2.session_date
+"""
+
+# Groups all of whose members are banks.
+MEMBERS = """
+with members as (
+    select
+        group_members.group_id,
+        group_members.symbol,
+        instruments.role is not distinct from 'bank' as is_bank
+    from ref.group_members
+    left join ref.instruments
+        on instruments.symbol = group_members.symbol
+),
+
+bank_groups as (
+    select group_id
+    from members
+    group by group_id
+    having bool_and(is_bank)
+)
+
+select
+    members.group_id,
+    members.symbol
+from members
+inner join bank_groups
+    on bank_groups.group_id = members.group_id
+order by members.group_id, members.symbol
+"""
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Read the betas and the groups' inputs and return the mart."""
-    symbols = con.execute(f"""
-        with betas as (
-            select symbol, session_date, model, factor, beta, std_error, t_stat
-            from marts.bank_rate_betas
-            where estimator = '{ESTIMATOR}'
-        )
-
-        select
-            y2.symbol as entity_id,
-            y2.session_date,
-            y2.beta as beta_y2,
-            y2.std_error as std_error_y2,
-            y2.t_stat as t_y2,
-            slope.beta as beta_slope,
-            slope.t_stat as t_slope,
-            market.beta as beta_market,
-            single.beta as beta_y2_only,
-            single.t_stat as t_y2_only
-        from betas as y2
-        inner join betas as slope
-            on slope.symbol = y2.symbol and slope.session_date = y2.session_date
-            and slope.model = 'market_2y_slope' and slope.factor = 'slope'
-        inner join betas as market
-            on market.symbol = y2.symbol and market.session_date = y2.session_date
-            and market.model = 'market_2y_slope' and market.factor = 'market'
-        inner join betas as single
-            on single.symbol = y2.symbol and single.session_date = y2.session_date
-            and single.model = 'y2_only' and single.factor = 'y2'
-        where y2.model = 'market_2y_slope' and y2.factor = 'y2'
-        order by y2.symbol, y2.session_date
-        """).df()
-    members = con.execute("""
-        with members as (
-            select
-                group_members.group_id,
-                group_members.symbol,
-                instruments.role is not distinct from 'bank' as is_bank
-            from ref.group_members
-            left join ref.instruments
-                on instruments.symbol = group_members.symbol
-        ),
-
-        bank_groups as (
-            select group_id
-            from members
-            group by group_id
-            having bool_and(is_bank)
-        )
-
-        select
-            members.group_id,
-            members.symbol
-        from members
-        inner join bank_groups
-            on bank_groups.group_id = members.group_id
-        order by members.group_id, members.symbol
-        """).df()
+    symbols = con.execute(SYMBOLS, [ESTIMATOR]).df()
+    members = con.execute(MEMBERS).df()
     inputs = con.execute(INPUTS).df()
     groups = compute_group_estimates(compute_group_observations(inputs, members))
     symbols.insert(0, "entity_type", "symbol")

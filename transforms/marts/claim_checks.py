@@ -2,7 +2,7 @@
 
 In: ref.claims (claim_id, part) and the marts its metrics read. Out: one row per claim and part with
 as_of_date up to the publication's session less the sessions that a reading waits for. Metrics and rules:
-transforms/lib/claims.py. `recomputed` is the figure by the statement's own reading; where it holds on
+transforms/lib/claims/. `recomputed` is the figure by the statement's own reading; where it holds on
 another basis only, that basis and its figure stand beside it.
 
 A statement is judged once the session after it is in (yields of a day arrive on the next one), or the last
@@ -14,11 +14,16 @@ published.
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib.claims import Claim, Evidence, Verdict, judge, parse_other_bases, parse_parameters
+from transforms.lib.claims.evidence import Evidence
+from transforms.lib.claims.parameters import parse_other_bases, parse_parameters
+from transforms.lib.claims.verdict import Claim, Verdict, judge
 
 MADE_UP = Verdict(
     "not_computable", "The data is simulated; a statement about the real market cannot be checked with it."
@@ -44,16 +49,75 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row of ref.claims."""
+
+    claim_id: str
+    part: int
+    as_of_date: dt.date
+    statement: str
+    metric: str
+    parameters: str | None
+    figure: str
+    comparison: str
+    tolerance: float | None
+    unit: str
+    other_bases: str | None
+    source: str
+    note: str | None
+
+    @property
+    def claim(self) -> Claim:
+        """What is to be judged, with its texts parsed."""
+        return Claim(
+            as_of_date=self.as_of_date,
+            metric=self.metric,
+            parameters=parse_parameters(self.parameters or ""),
+            figure=self.figure,
+            comparison=self.comparison,
+            tolerance=self.tolerance,
+            unit=self.unit,
+            other_bases=tuple(parse_other_bases(self.other_bases or "")),
+            note=self.note,
+        )
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per claim_id and part, in that order."""
+    evidence = Evidence(con)
+    sessions_after = _sessions_after(con)
+    simulated = con.execute("select getvariable('data_source') = 'simulated'").fetchone() == (True,)
+    checked = []
+    for row in _claims(con):
+        claim = row.claim
+        waits = max([1, *(int(basis.get("shift", 0)) for basis in claim.other_bases)])
+        if sessions_after[row.as_of_date] < waits:
+            continue
+        checked.append(_answer(row, claim, MADE_UP if simulated else judge(claim, evidence)))
+    frame = pd.DataFrame(checked, columns=list(COLUMNS))
+    dates = [name for name, kind in COLUMNS.items() if kind == "datetime64[s]"]
+    return frame.assign(
+        **{name: pd.to_datetime(frame[name]).astype("datetime64[s]") for name in dates}
+    ).astype(COLUMNS)
+
+
+def _claims(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """The statements up to the publication's session."""
     rows = con.execute("""
-        select claim_id, part, as_of_date, statement, metric, parameters, figure, comparison, tolerance, unit, other_bases, source, note
+        select
+            claim_id, part, as_of_date, statement, metric, parameters, figure, comparison, tolerance, unit,
+            other_bases, source, note
         from ref.claims
         where as_of_date <= getvariable('session_date')
         order by claim_id, part
         """).fetchall()
-    evidence = Evidence(con)
-    sessions_after = dict(
+    return [Row(*row) for row in rows]
+
+
+def _sessions_after(con: duckdb.DuckDBPyConnection) -> dict[dt.date, int]:
+    """How many sessions of the publication lie after the day of each statement."""
+    return dict(
         con.execute("""
             with sessions as (
                 select calendar_date from ref.calendar
@@ -66,64 +130,29 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             group by 1
             """).fetchall()
     )
-    simulated = con.execute("select getvariable('data_source') = 'simulated'").fetchone() == (True,)
-    checked = []
-    for (
-        claim_id,
-        part,
-        as_of,
-        statement,
-        metric,
-        parameters,
-        figure,
-        comparison,
-        tolerance,
-        unit,
-        other,
-        source,
-        note,
-    ) in rows:
-        claim = Claim(
-            as_of_date=as_of,
-            metric=metric,
-            parameters=parse_parameters(parameters or ""),
-            figure=figure,
-            comparison=comparison,
-            tolerance=tolerance,
-            unit=unit,
-            other_bases=tuple(parse_other_bases(other or "")),
-            note=note,
-        )
-        waits = max([1, *(int(basis.get("shift", 0)) for basis in claim.other_bases)])
-        if sessions_after[as_of] < waits:
-            continue
-        verdict = MADE_UP if simulated else judge(claim, evidence)
-        checked.append(
-            {
-                "claim_id": claim_id,
-                "part": part,
-                "as_of_date": as_of,
-                "statement": statement,
-                "metric": metric,
-                "unit": unit,
-                "published": np.nan if claim.is_date else float(figure),
-                "recomputed": _number(verdict.recomputed),
-                "published_date": claim.first_day,
-                "recomputed_date": verdict.recomputed_day,
-                "tolerance": np.nan if claim.is_date or comparison != "equals" else claim.allowed,
-                "verdict": verdict.verdict,
-                "basis": verdict.basis,
-                "recomputed_other_basis": _number(verdict.other_number),
-                "recomputed_other_basis_date": verdict.other_day,
-                "why": verdict.why,
-                "source": source,
-            }
-        )
-    frame = pd.DataFrame(checked, columns=list(COLUMNS))
-    dates = [name for name, kind in COLUMNS.items() if kind == "datetime64[s]"]
-    return frame.assign(
-        **{name: pd.to_datetime(frame[name]).astype("datetime64[s]") for name in dates}
-    ).astype(COLUMNS)
+
+
+def _answer(row: Row, claim: Claim, verdict: Verdict) -> dict[str, object]:
+    """The mart's row: the statement and its verdict."""
+    return {
+        "claim_id": row.claim_id,
+        "part": row.part,
+        "as_of_date": row.as_of_date,
+        "statement": row.statement,
+        "metric": row.metric,
+        "unit": row.unit,
+        "published": np.nan if claim.is_date else float(row.figure),
+        "recomputed": _number(verdict.recomputed),
+        "published_date": claim.first_day,
+        "recomputed_date": verdict.recomputed_day,
+        "tolerance": np.nan if claim.is_date or row.comparison != "equals" else claim.allowed,
+        "verdict": verdict.verdict,
+        "basis": verdict.basis,
+        "recomputed_other_basis": _number(verdict.other_number),
+        "recomputed_other_basis_date": verdict.other_day,
+        "why": verdict.why,
+        "source": row.source,
+    }
 
 
 def _number(value: float | None) -> float:

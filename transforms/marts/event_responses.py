@@ -19,6 +19,7 @@ the whole move. Ranks need ten like events.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -33,10 +34,30 @@ from transforms.lib.history import (
     compute_expanding_statistics,
     count_at_most_to_date,
 )
-from transforms.lib.session_grid import float_column, load_session_grid
+from transforms.lib.session_grid import SessionGrid, float_column, load_session_grid
+
+Columns = dict[str, NDArray[Any]]
 
 PAIRS = ("IWM/SPY", "IWM/QQQ", "^RUT/^GSPC", "IWC/SPY", "KRE/SPY")
 WINDOWS_SESSIONS = (1, 2, 6)
+COLUMNS = [
+    "event_type",
+    "event_date",
+    "pair_id",
+    "window_sessions",
+    "session_date",
+    "window_end_date",
+    "spread_pp",
+    "market_beta_of_spread",
+    "abnormal_spread_pp",
+    "spread_rank",
+    "spread_percentile",
+    "like_events",
+    "all_sessions_percentile",
+    "history_start_date",
+    "change_2y_bp",
+    "change_year_end_rate_bp",
+]
 BETA_SESSIONS = 250
 LEAST_BETA_OBSERVATIONS = 200
 LEAST_LIKE_EVENTS = 10
@@ -71,71 +92,106 @@ RATES = """
 """
 
 
+PAIR_SYMBOLS = """
+    select
+        pairs.pair_id, pairs.base_symbol, pairs.quote_symbol,
+        coalesce(base.benchmark_symbol, pairs.quote_symbol)
+    from ref.pairs as pairs
+    inner join ref.instruments as base on pairs.base_symbol = base.symbol
+    where list_contains(?::varchar[], pairs.pair_id)
+    order by pairs.pair_id
+"""
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events, and what rates did on the session of each row of the grid."""
+
+    row: IntArray  # of the event's session in the grid
+    types: NDArray[np.object_]
+    dates: NDArray[np.datetime64]
+    change_2y_bp: FloatArray  # by row of the grid
+    change_year_end_rate_bp: FloatArray
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per event_type, event_date, pair_id and window_sessions, in that order."""
-    pairs = con.execute(
-        """
-        select pairs.pair_id, pairs.base_symbol, pairs.quote_symbol, coalesce(base.benchmark_symbol, pairs.quote_symbol)
-        from ref.pairs as pairs
-        inner join ref.instruments as base on pairs.base_symbol = base.symbol
-        where list_contains(?::varchar[], pairs.pair_id)
-        order by pairs.pair_id
-        """,
-        [list(PAIRS)],
-    ).fetchall()
+    pairs = con.execute(PAIR_SYMBOLS, [list(PAIRS)]).fetchall()
     grid = load_session_grid(con, [symbol for _, *symbols in pairs for symbol in symbols])
-    sessions = len(grid.closes)
-    first = int(grid.session_numbers[0]) if sessions else 1
-    events = con.execute(EVENTS).df()
-    rates = con.execute(RATES, [first, first + sessions - 1]).fetchnumpy()
-    event_row: IntArray = events["session_number"].to_numpy(dtype=np.int64) - first
-    types = events["event_type"].to_numpy(dtype=object)
-
-    parts: list[dict[str, NDArray[Any]]] = []
+    events = _load_events(con, grid)
+    parts: list[Columns] = []
     for pair_id, base, quote, market in pairs:
         beta = beta_before(
             change_pct(grid.close(base)[:, np.newaxis], 1)[:, 0]
             - change_pct(grid.close(quote)[:, np.newaxis], 1)[:, 0],
             change_pct(grid.close(market)[:, np.newaxis], 1)[:, 0],
-            event_row,
+            events.row,
         )
         for window in WINDOWS_SESSIONS:
             spread = change_pct(grid.close(base), window) - change_pct(grid.close(quote), window)
             move = change_pct(grid.close(market), window)
-            history = compute_expanding_statistics(spread)
-            end = event_row + window - 1
-            inside = (event_row >= 1) & (end < sessions)
-            kept = np.flatnonzero(inside)
-            kept = kept[np.isfinite(spread[end[kept]])]
-            row, start = end[kept], event_row[kept]
-            own = spread[row]
-            rank, percentile, count = rank_among_like(own, types[kept])
-            parts.append(
-                {
-                    "event_type": types[kept],
-                    "event_date": events["event_date"].to_numpy().astype("datetime64[s]")[kept],
-                    "pair_id": np.full(len(kept), pair_id, dtype=object),
-                    "window_sessions": np.full(len(kept), window, dtype=np.int32),
-                    "session_date": grid.session_dates[start],
-                    "window_end_date": grid.session_dates[row],
-                    "spread_pp": own,
-                    "market_beta_of_spread": beta[kept],
-                    "abnormal_spread_pp": own - beta[kept] * move[row],
-                    "spread_rank": rank,
-                    "spread_percentile": percentile,
-                    "like_events": count,
-                    "all_sessions_percentile": history.percentile[row],
-                    "history_start_date": grid.session_dates[np.maximum(history.first_index[row], 0)],
-                    "change_2y_bp": float_column(rates["change_2y_bp"])[start],
-                    "change_year_end_rate_bp": float_column(rates["change_year_end_rate_bp"])[start],
-                }
-            )
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            columns = _responses(events, grid, window, spread, move, beta)
+            size = len(columns["event_type"])
+            parts.append({"pair_id": np.full(size, pair_id, dtype=object), **columns})
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
     unranked = ~np.isfinite(whole["spread_rank"])
-    whole["spread_rank"] = pd.arrays.IntegerArray(  # type: ignore[assignment]
-        np.where(unranked, 0, whole["spread_rank"]).astype(np.int32), unranked
+    ranks = np.where(unranked, 0, whole["spread_rank"]).astype(np.int32)
+    return pd.DataFrame(whole).assign(spread_rank=pd.arrays.IntegerArray(ranks, unranked))
+
+
+def _load_events(con: duckdb.DuckDBPyConnection, grid: SessionGrid) -> Events:
+    """Events up to the publication's session, and the rates beside them."""
+    sessions = len(grid.closes)
+    first = int(grid.session_numbers[0]) if sessions else 1
+    events = con.execute(EVENTS).df()
+    rates = con.execute(RATES, [first, first + sessions - 1]).fetchnumpy()
+    return Events(
+        row=events["session_number"].to_numpy(dtype=np.int64) - first,
+        types=events["event_type"].to_numpy(dtype=object),
+        dates=events["event_date"].to_numpy().astype("datetime64[s]"),
+        change_2y_bp=float_column(rates["change_2y_bp"]),
+        change_year_end_rate_bp=float_column(rates["change_year_end_rate_bp"]),
     )
-    return pd.DataFrame(whole)
+
+
+def _responses(
+    events: Events, grid: SessionGrid, window: int, spread: FloatArray, move: FloatArray, beta: FloatArray
+) -> Columns:
+    """The mart's columns for one pair and window, for the events whose window has closed.
+
+    Args:
+        events: all events.
+        grid: the sessions.
+        window: sessions in the window.
+        spread: of the pair over the window that ends on each session.
+        move: of the market over the same window.
+        beta: of the spread on the market before each event.
+    """
+    history = compute_expanding_statistics(spread)
+    end = events.row + window - 1
+    inside = (events.row >= 1) & (end < len(grid.closes))
+    kept = np.flatnonzero(inside)
+    kept = kept[np.isfinite(spread[end[kept]])]
+    row, start = end[kept], events.row[kept]
+    own = spread[row]
+    rank, percentile, count = rank_among_like(own, events.types[kept])
+    return {
+        "event_type": events.types[kept],
+        "event_date": events.dates[kept],
+        "window_sessions": np.full(len(kept), window, dtype=np.int32),
+        "session_date": grid.session_dates[start],
+        "window_end_date": grid.session_dates[row],
+        "spread_pp": own,
+        "market_beta_of_spread": beta[kept],
+        "abnormal_spread_pp": own - beta[kept] * move[row],
+        "spread_rank": rank,
+        "spread_percentile": percentile,
+        "like_events": count,
+        "all_sessions_percentile": history.percentile[row],
+        "history_start_date": grid.session_dates[np.maximum(history.first_index[row], 0)],
+        "change_2y_bp": events.change_2y_bp[start],
+        "change_year_end_rate_bp": events.change_year_end_rate_bp[start],
+    }
 
 
 def beta_before(spread: FloatArray, market: FloatArray, rows: IntArray) -> FloatArray:
@@ -158,7 +214,7 @@ def beta_before(spread: FloatArray, market: FloatArray, rows: IntArray) -> Float
 def rank_among_like(
     spreads: FloatArray, types: NDArray[np.object_]
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int32]]:
-    """Rank (1 = largest), percentile and number among the events of the same type so far (in order of date)."""
+    """Rank (1 = largest), percentile and number among the events of the same type so far, by date."""
     rank, percentile = np.full(len(spreads), np.nan), np.full(len(spreads), np.nan)
     count = np.zeros(len(spreads), dtype=np.int32)
     for kind in sorted(set(types)):

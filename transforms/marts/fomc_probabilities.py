@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc
+from transforms.lib import fomc, meeting_path
 
 COLUMNS = [
     "as_of_date",
@@ -42,6 +42,7 @@ order by as_of_date, meeting_number
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per settlement day, meeting and outcome, in that order."""
     return compute_probabilities(con.execute(MOVES).df(), fomc.METHOD_VERSION)
 
 
@@ -77,8 +78,8 @@ def compute_probabilities(moves: pd.DataFrame, method_version: str) -> pd.DataFr
         {
             "as_of_date": picked["as_of_date"],
             "meeting_date": picked["meeting_date"],
-            "target_lower_pct": picked["target_lower_pct"] + fomc.MOVE_PCT * total_moves,
-            "target_upper_pct": picked["target_upper_pct"] + fomc.MOVE_PCT * total_moves,
+            "target_lower_pct": picked["target_lower_pct"] + meeting_path.MOVE_PCT * total_moves,
+            "target_upper_pct": picked["target_upper_pct"] + meeting_path.MOVE_PCT * total_moves,
             "prob": np.concatenate(prob)[order],
             "moves": total_moves.astype(np.int64),
             "method_version": method_version,

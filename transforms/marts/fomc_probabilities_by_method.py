@@ -35,6 +35,7 @@ order by as_of_date, meeting_date, target_lower_pct
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per day count, settlement day, meeting and outcome."""
     moves = fomc_moves.build(con, fomc.METHOD_VERSION_2022)
     moves = moves[pd.to_datetime(moves["as_of_date"]) <= LAST_DAY_2022]
     moves = moves.sort_values(["as_of_date", "meeting_number"], ignore_index=True)

@@ -14,53 +14,43 @@ member that joins or leaves moves the mean. An open analogue under our own name,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from transforms.lib.history import FloatArray, change_pct, distance_from_mean_pct
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
-from transforms.lib.session_grid import load_session_grid
+from transforms.lib.session_grid import DateArray, load_session_grid
 
 RETURN_SESSIONS = 126
 CHANGE_DAYS = 30
 
 
+MEMBERS = """
+    select members.group_id, members.symbol, instruments.benchmark_symbol
+    from ref.group_members as members
+    inner join ref.groups as groups on members.group_id = groups.group_id and groups.group_kind = 'equity'
+    inner join ref.instruments as instruments on members.symbol = instruments.symbol
+    where instruments.benchmark_symbol is not null
+    order by members.group_id, members.symbol
+"""
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per group_id and session_date, in that order."""
-    rows = con.execute("""
-        select members.group_id, members.symbol, instruments.benchmark_symbol
-        from ref.group_members as members
-        inner join ref.groups as groups on members.group_id = groups.group_id and groups.group_kind = 'equity'
-        inner join ref.instruments as instruments on members.symbol = instruments.symbol
-        where instruments.benchmark_symbol is not null
-        order by members.group_id, members.symbol
-        """).fetchall()
+    rows = con.execute(MEMBERS).fetchall()
     benchmark = {symbol: market for _, symbol, market in rows}
     symbols = sorted(benchmark)
     groups = sorted({group for group, _, _ in rows})
     grid = load_session_grid(con, [*symbols, *benchmark.values()])
     closes = np.column_stack([grid.close(symbol) for symbol in symbols])
     scores = member_scores(closes, grid.ratios(symbols, [benchmark[symbol] for symbol in symbols]))
-
-    group_scores = np.full((len(closes), len(groups)), np.nan)
-    counts = np.zeros((len(closes), len(groups)), dtype=np.int32)
-    for place, group in enumerate(groups):
-        columns = [symbols.index(symbol) for name, symbol, _ in rows if name == group]
-        total = np.zeros(len(closes))
-        for column in columns:  # one after the other, so that the sum has one order
-            scored = np.isfinite(scores[:, column])
-            total += np.where(scored, scores[:, column], 0.0)
-            counts[:, place] += scored
-        group_scores[:, place] = np.where(
-            counts[:, place] > 0, total / np.maximum(counts[:, place], 1), np.nan
-        )
-
-    dates = grid.session_dates.astype("datetime64[D]")
-    # the last session at or before the same day 30 calendar days ago
-    back = np.searchsorted(dates, dates - np.timedelta64(CHANGE_DAYS, "D"), side="right") - 1
-    before = np.where((back >= 0)[:, np.newaxis], group_scores[np.maximum(back, 0)], np.nan)
-    change = np.round(group_scores - before, 9) + 0.0  # so that equal changes tie
+    columns = [[symbols.index(symbol) for name, symbol, _ in rows if name == group] for group in groups]
+    group_scores, counts = compute_group_scores(scores, columns)
+    change = compute_changes(group_scores, grid.session_dates)
     rank = 1 + (change[:, np.newaxis, :] > change[:, :, np.newaxis]).sum(axis=2)
 
     group, row = np.nonzero(np.isfinite(group_scores).T)
@@ -81,6 +71,39 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "history_start_date": grid.session_dates[first_row[group]],
         }
     )
+
+
+def compute_group_scores(
+    scores: FloatArray, columns: Sequence[Sequence[int]]
+) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Mean score of each group's members and how many could be scored, both sessions x groups.
+
+    Args:
+        scores: sessions x members, NaN where a member cannot be scored.
+        columns: the members of each group, as columns of `scores`.
+    """
+    group_scores = np.full((len(scores), len(columns)), np.nan)
+    counts = np.zeros((len(scores), len(columns)), dtype=np.int32)
+    for group, members in enumerate(columns):
+        total = np.zeros(len(scores))
+        for column in members:  # one after the other, so that the sum has one order
+            scored = np.isfinite(scores[:, column])
+            total += np.where(scored, scores[:, column], 0.0)
+            counts[:, group] += scored
+        group_scores[:, group] = np.where(
+            counts[:, group] > 0, total / np.maximum(counts[:, group], 1), np.nan
+        )
+    return group_scores, counts
+
+
+def compute_changes(group_scores: FloatArray, session_dates: DateArray) -> FloatArray:
+    """Change of each group's score over 30 calendar days; NaN where there is no session so far back."""
+    dates = session_dates.astype("datetime64[D]")
+    # the last session at or before the same day 30 calendar days ago
+    back = np.searchsorted(dates, dates - np.timedelta64(CHANGE_DAYS, "D"), side="right") - 1
+    before = np.where((back >= 0)[:, np.newaxis], group_scores[np.maximum(back, 0)], np.nan)
+    change: FloatArray = np.round(group_scores - before, 9) + 0.0  # so that equal changes tie
+    return change
 
 
 def member_scores(closes: FloatArray, ratios: FloatArray) -> FloatArray:

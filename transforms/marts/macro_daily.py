@@ -22,11 +22,14 @@ from transforms.lib.history import FloatArray, count_at_most_to_date
 
 MINIMUM_OBSERVATIONS = {"daily": 252, "weekly": 104, "monthly": 60, "quarterly": 20}
 LONGEST_GAP_DAYS = 7
+# Yields, policy rates and stock indices have marts of their own.
+OTHER_MARTS = "^(DGS[0-9]+(MO)?|T10Y2Y|DFEDTAR[LU]?|DFF|EFFR|SOFR|IORB|SP500|NASDAQCOM)$"
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per series_id and observation_date, in that order."""
-    rows = con.execute("""
+    rows = con.execute(
+        """
         select
             observations.series_id, observations.observation_date, observations.value,
             observations.available_at_utc, series.frequency,
@@ -34,9 +37,11 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             cast(observations.observation_date - interval 1 year as date) as year_before
         from staging.fred_observations as observations
         inner join ref.fred_series as series on observations.series_id = series.series_id
-        where not regexp_matches(observations.series_id, '^(DGS[0-9]+(MO)?|T10Y2Y|DFEDTAR[LU]?|DFF|EFFR|SOFR|IORB|SP500|NASDAQCOM)$')
+        where not regexp_matches(observations.series_id, ?)
         order by observations.series_id, observations.observation_date
-        """).df()
+        """,
+        [OTHER_MARTS],
+    ).df()
     size = len(rows)
     change_1m, change_1y, percentile = np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
     first = np.full(size, np.datetime64("NaT", "D"))
@@ -75,6 +80,6 @@ def change_since(values: FloatArray, dates: np.ndarray, earlier: np.ndarray) -> 
     place = np.searchsorted(dates, earlier, side="right") - 1
     found = np.maximum(place, 0)
     fits = (place >= 0) & ((earlier - dates[found]).astype(np.int64) <= LONGEST_GAP_DAYS)
-    # differences of decimals carry float dust: 4.1 - 4.2 is not -0.1
+    # differences of decimals carry rounding noise: 4.1 - 4.2 is not -0.1
     change: FloatArray = np.where(fits, np.round(values - values[found], 9) + 0.0, np.nan)
     return change

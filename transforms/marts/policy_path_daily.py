@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib import fomc, policy_inputs, policy_path
+from transforms.lib import fomc, meeting_path, policy_inputs, policy_path
 
 COLUMNS = [
     "as_of_date",
@@ -77,42 +77,20 @@ order by business_days.published_date
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per as_of_date, in that order."""
     market = policy_inputs.load_market(con)
     if market is None:
         return pd.DataFrame(columns=COLUMNS)
     moves = con.execute(MOVES).df()
-    days = market.as_of_date.size
     table = _table(market, moves)
     start, first = policy_path.compute_start(table)
-    next_meeting = _date_at(market.decision_date, first)
-
-    year_end = (market.as_of_date.astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
-    year_end_rate, _, year_end_reason = policy_path.compute_rate_on(table, market.decision_date, year_end)
-    year_end_rate = np.where(first >= 0, year_end_rate, np.nan)
-    start_reason = np.where(first >= 0, table.reason[np.arange(days), first], "no_meeting_known")
-    year_end_reason = np.where(np.isfinite(year_end_rate) & np.isnan(start), start_reason, year_end_reason)
-
-    nearer, weight = policy_path.compute_maturity_weights(policy_path.shift_months(market.as_of_date, 12))
-    far = policy_path.compute_far_averages(market.as_of_date, market.averages_pct, market.first_month)
-    rate_12m = policy_path.compute_maturity_rate(far, market.first_month, nearer, weight)
-    refused = np.isnan(rate_12m) & _is_refused(market, far, nearer)
-    rate_12m_reason = np.where(refused, "price_refused", "price_missing").astype(object)
-    rate_12m_reason = np.where(
-        np.isfinite(rate_12m), np.where(np.isnan(start), start_reason, policy_inputs.NO_TEXT), rate_12m_reason
+    start_reason = np.where(
+        first >= 0, table.reason[np.arange(market.as_of_date.size), first], "no_meeting_known"
     )
-
+    year_end_rate, year_end_reason = _year_end(market, table, start, first, start_reason)
+    rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason)
     terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
-    fit = policy_path.compute_fit(
-        market.as_of_date,
-        market.averages_pct,
-        market.final_averages_pct,
-        market.first_month,
-        market.decision_date,
-        market.effective_date,
-        market.known,
-    )
-    curve_reason = np.where(np.isnan(fit.residual_bp), "too_few_contracts", policy_inputs.NO_TEXT)
-    curve_reason = np.where(fit.residual_bp > fomc.FLAG_RESIDUAL_BP, "residual_above_10_bp", curve_reason)
+    fit, curve_reason = _fit(market)
 
     lower, upper = _range_by_day(market, moves)
     reason = np.where(np.isnan(lower), "target_range_unknown", policy_inputs.NO_TEXT)
@@ -124,7 +102,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "target_lower_pct": lower,
             "target_upper_pct": upper,
             "effr_pct": _effective_rate(con, market.as_of_date),
-            "next_meeting_date": next_meeting,
+            "next_meeting_date": _date_at(market.decision_date, first),
             "rate_before_next_meeting_pct": start,
             "year_end_rate_pct": year_end_rate,
             "bp_priced_year_end": 100.0 * (year_end_rate - start),
@@ -133,11 +111,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "terminal_rate_pct": terminal,
             "terminal_meeting_date": _date_at(market.decision_date, terminal_place),
             "curve_residual_bp": fit.residual_bp,
-            "curve_residual_month": np.where(
-                fit.month >= 0,
-                fit.month.astype("datetime64[M]").astype("datetime64[D]"),
-                np.datetime64("NaT", "D"),
-            ),
+            "curve_residual_month": _first_day(fit.month),
             "curve_contracts": fit.contracts,
             "curve_degrees_of_freedom": fit.degrees_of_freedom,
             "year_end_reason": year_end_reason,
@@ -147,6 +121,49 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         },
         columns=COLUMNS,
     )
+
+
+def _year_end(
+    market: policy_inputs.Market,
+    table: policy_path.Table,
+    start: fomc.FloatArray,
+    first: fomc.IntArray,
+    start_reason: fomc.TextArray,
+) -> tuple[fomc.FloatArray, fomc.TextArray]:
+    """Expected rate after the last meeting of the year, and what to know about it."""
+    year_end = (market.as_of_date.astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
+    rate, _, reason = policy_path.compute_rate_on(table, market.decision_date, year_end)
+    rate = np.where(first >= 0, rate, np.nan)
+    return rate, np.where(np.isfinite(rate) & np.isnan(start), start_reason, reason)
+
+
+def _twelve_months(
+    market: policy_inputs.Market, start: fomc.FloatArray, start_reason: fomc.TextArray
+) -> tuple[fomc.FloatArray, fomc.TextArray]:
+    """Expected rate twelve months ahead, and why it (or its distance from `start`) is missing."""
+    nearer, weight = policy_path.compute_maturity_weights(policy_path.shift_months(market.as_of_date, 12))
+    far = policy_path.compute_far_averages(market.as_of_date, market.averages_pct, market.first_month)
+    rate = policy_path.compute_maturity_rate(far, market.first_month, nearer, weight)
+    refused = np.isnan(rate) & _is_refused(market, far, nearer)
+    reason = np.where(refused, "price_refused", "price_missing").astype(object)
+    known = np.where(np.isnan(start), start_reason, policy_inputs.NO_TEXT)
+    return rate, np.where(np.isfinite(rate), known, reason)
+
+
+def _fit(market: policy_inputs.Market) -> tuple[policy_path.Fit, fomc.TextArray]:
+    """Fit of the whole curve, and what to know about it."""
+    fit = policy_path.compute_fit(
+        market.as_of_date,
+        market.averages_pct,
+        market.final_averages_pct,
+        market.first_month,
+        market.decision_date,
+        market.effective_date,
+        market.known,
+    )
+    reason = np.where(np.isnan(fit.residual_bp), "too_few_contracts", policy_inputs.NO_TEXT)
+    wide = fit.residual_bp > meeting_path.FLAG_RESIDUAL_BP
+    return fit, np.where(wide, "residual_above_10_bp", reason)
 
 
 def _table(market: policy_inputs.Market, moves: pd.DataFrame) -> policy_path.Table:
@@ -201,3 +218,11 @@ def _is_refused(market: policy_inputs.Market, far: fomc.FloatArray, nearer: fomc
 def _date_at(dates: fomc.DateArray, place: fomc.IntArray) -> fomc.DateArray:
     found: fomc.DateArray = np.where(place >= 0, dates[np.maximum(place, 0)], np.datetime64("NaT", "D"))
     return found
+
+
+def _first_day(month: fomc.IntArray) -> fomc.DateArray:
+    """First day of a month by its number; none where it is negative."""
+    day: fomc.DateArray = np.where(
+        month >= 0, month.astype("datetime64[M]").astype("datetime64[D]"), np.datetime64("NaT", "D")
+    )
+    return day

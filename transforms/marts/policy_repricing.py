@@ -40,6 +40,7 @@ order by event_date, event_type
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per as_of_date and horizon."""
     market = policy_inputs.load_market(con)
     if market is None:
         return pd.DataFrame(columns=COLUMNS)
@@ -68,25 +69,7 @@ def compute_changes(
     days = market.as_of_date.size
     now = np.flatnonzero(market.previous >= 0)
     before = market.previous[now]
-    today, yesterday = market.averages_pct[now], market.averages_pct[before]
-    # An expired month of the later day is not asked for twice: its final average is the same on both
-    # days, or the current month's price on the earlier one.
-    current = fomc.compute_month_number(market.as_of_date[now]) - market.first_month
-    shared = np.isfinite(today) & np.isfinite(yesterday)
-    shared |= np.arange(today.shape[1])[None, :] < current[:, None]
-    today, yesterday = np.where(shared, today, np.nan), np.where(shared, yesterday, np.nan)
-
-    # A scheduled meeting that became known overnight (1 July) counts on both days, else the same
-    # contracts would be read in two ways.
-    known_now = market.known[now]
-    known_before = market.known[before] | (
-        known_now
-        & market.scheduled[None, :]
-        & (market.known_from_date[None, :] > market.as_of_date[before][:, None])
-    )
-
-    table_now = _solve(market, market.as_of_date[now], today, known_now)
-    table_before = _solve(market, market.as_of_date[before], yesterday, known_before)
+    table_now, table_before = _tables(market, now, before)
 
     _, first = policy_path.compute_start(table_now)
     never = np.datetime64("1900-01-01", "D")
@@ -101,6 +84,40 @@ def compute_changes(
         changes[name][now] = change
         missing = np.where(np.isnan(rate), why, why_before)
         reasons[name][now] = np.where(np.isfinite(change), policy_inputs.NO_TEXT, missing)
+    changes["12m"][now], reasons["12m"][now] = _far_changes(market, now, before)
+    return changes, reasons
+
+
+def _tables(
+    market: policy_inputs.Market, now: fomc.IntArray, before: fomc.IntArray
+) -> tuple[policy_path.Table, policy_path.Table]:
+    """Both days of each pair solved from the contracts that both have."""
+    today, yesterday = market.averages_pct[now], market.averages_pct[before]
+    # An expired month of the later day is not required twice: its final average is the same on both
+    # days, or the current month's price on the earlier one.
+    current = fomc.compute_month_number(market.as_of_date[now]) - market.first_month
+    shared = np.isfinite(today) & np.isfinite(yesterday)
+    shared |= np.arange(today.shape[1])[None, :] < current[:, None]
+    today, yesterday = np.where(shared, today, np.nan), np.where(shared, yesterday, np.nan)
+
+    # A scheduled meeting that became known overnight (1 July) counts on both days, else the same
+    # contracts would be read in two ways.
+    known_now = market.known[now]
+    known_before = market.known[before] | (
+        known_now
+        & market.scheduled[None, :]
+        & (market.known_from_date[None, :] > market.as_of_date[before][:, None])
+    )
+    return (
+        _solve(market, market.as_of_date[now], today, known_now),
+        _solve(market, market.as_of_date[before], yesterday, known_before),
+    )
+
+
+def _far_changes(
+    market: policy_inputs.Market, now: fomc.IntArray, before: fomc.IntArray
+) -> tuple[fomc.FloatArray, fomc.TextArray]:
+    """Change of the rate twelve months ahead in bp, and why it is missing."""
     nearer, weight = policy_path.compute_maturity_weights(
         policy_path.shift_months(market.as_of_date[now], 12)
     )
@@ -113,10 +130,8 @@ def compute_changes(
     refused_near = policy_path.compute_maturity_rate(
         (refused[now] | refused[before]).astype(np.float64), market.first_month, nearer, weight
     )
-    changes["12m"][now] = change
     why_far = np.where(refused_near > 0, "price_refused", "price_missing").astype(object)
-    reasons["12m"][now] = np.where(np.isfinite(change), policy_inputs.NO_TEXT, why_far)
-    return changes, reasons
+    return change, np.where(np.isfinite(change), policy_inputs.NO_TEXT, why_far)
 
 
 def _solve(

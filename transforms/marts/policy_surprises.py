@@ -46,6 +46,7 @@ MONTH_CODES = "FGHJKMNQUVXZ"
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per meeting_date, in that order."""
     market = policy_inputs.load_market(con)
     if market is None:
         return pd.DataFrame(columns=COLUMNS)

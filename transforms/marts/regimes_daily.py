@@ -7,21 +7,24 @@ session, pair and horizon.
 growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before
 (its 3-month change), else down. policy: easing when the rate that futures imply 12 months ahead is lower
 than 63 sessions before, tightening when it is higher or equal. regime: the two together.
-mean_forward_spread_pp, hit_rate (share above 0) and observations speak of all earlier sessions in the same
+mean_forward_spread_pp, hit_rate (share above 0) and observations cover all earlier sessions in the same
 regime whose forward window had ended by the row's session; forward windows overlap, so the observations are
 far from independent.
 
 Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the
-latest vintage; first prints differ by little, and where only latest vintages are held nothing better is to
-be had. Where the futures are missing on either day, policy, regime and the statistics are NULL. Fewer than
+latest vintage; first prints differ by little, and where only latest vintages are held nothing better is
+available. Where the futures are missing on either day, policy, regime and the statistics are NULL. Fewer than
 60 forward windows give no statistics.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from transforms.lib.history import FloatArray, IntArray, lagged
 
@@ -36,42 +39,85 @@ GROWTH = np.array([None, "down", "up"], dtype=object)
 POLICY = np.array([None, "easing", "tightening"], dtype=object)
 
 
+COLUMNS = [
+    "session_date",
+    "pair_id",
+    "horizon_sessions",
+    "growth",
+    "policy",
+    "regime",
+    "mean_forward_spread_pp",
+    "hit_rate",
+    "observations",
+]
+
+SPREADS = """
+    select pairs.pair_id, pairs.window_sessions, calendar.session_number, pairs.spread_pp
+    from marts.rotation_pair_daily as pairs
+    inner join ref.calendar as calendar on pairs.session_date = calendar.calendar_date
+    where
+        list_contains(?::varchar[], pairs.pair_id)
+        and list_contains(?::integer[], pairs.window_sessions)
+        and pairs.spread_pp is not null
+"""
+
+CALENDAR = """
+    select calendar.calendar_date, calendar.session_number, path.rate_12m_pct
+    from ref.calendar as calendar
+    left join marts.policy_path_daily as path on calendar.calendar_date = path.as_of_date
+    where
+        calendar.session_number is not null and calendar.calendar_date <= getvariable('session_date')
+        and calendar.session_number >= ?
+    order by calendar.session_number
+"""
+
+CLAIMS = """
+    select observation_date, value from staging.fred_observations
+    where series_id = ? order by observation_date
+"""
+
+
+@dataclass(frozen=True)
+class Regimes:
+    """The regime of each session."""
+
+    session_dates: NDArray[np.datetime64]
+    first_session: int  # number of the first of them
+    growth: IntArray  # 2 = up, 1 = down, 0 = unknown
+    policy: IntArray  # 2 = tightening, 1 = easing, 0 = unknown
+    regime: IntArray  # growth and policy in one number, 0 = unknown
+
+    def names(self) -> list[str | None]:
+        """The regimes as texts."""
+        return [
+            f"growth_{GROWTH[g]}_{POLICY[p]}" if r else None
+            for g, p, r in zip(self.growth, self.policy, self.regime, strict=True)
+        ]
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per session_date, pair_id and horizon_sessions, in that order."""
-    spreads = con.execute(
-        """
-        select pairs.pair_id, pairs.window_sessions, calendar.session_number, pairs.spread_pp
-        from marts.rotation_pair_daily as pairs
-        inner join ref.calendar as calendar on pairs.session_date = calendar.calendar_date
-        where list_contains(?::varchar[], pairs.pair_id) and list_contains(?::integer[], pairs.window_sessions)
-            and pairs.spread_pp is not null
-        """,
-        [list(PAIRS), list(HORIZONS_SESSIONS)],
-    ).df()
-    calendar = con.execute(
-        """
-        select calendar.calendar_date, calendar.session_number, path.rate_12m_pct
-        from ref.calendar as calendar
-        left join marts.policy_path_daily as path on calendar.calendar_date = path.as_of_date
-        where calendar.session_number is not null and calendar.calendar_date <= getvariable('session_date')
-            and calendar.session_number >= ?
-        order by calendar.session_number
-        """,
-        [
-            (
-                int(spreads["session_number"].min()) - min(HORIZONS_SESSIONS)
-                if len(spreads)
-                else np.iinfo(np.int32).max
-            )
-        ],
-    ).df()
-    claims = con.execute(
-        """
-        select observation_date, value from staging.fred_observations
-        where series_id = ? order by observation_date
-        """,
-        [GROWTH_SERIES],
-    ).df()
+    spreads = con.execute(SPREADS, [list(PAIRS), list(HORIZONS_SESSIONS)]).df()
+    regimes = _load_regimes(con, spreads)
+    frames = []
+    for pair_id in sorted(set(spreads["pair_id"])):
+        for horizon in HORIZONS_SESSIONS:
+            part = spreads[(spreads["pair_id"] == pair_id) & (spreads["window_sessions"] == horizon)]
+            frames.append(_frame(regimes, part, pair_id, horizon))
+    if not frames:
+        return pd.DataFrame(columns=pd.Index(COLUMNS))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _load_regimes(con: duckdb.DuckDBPyConnection, spreads: pd.DataFrame) -> Regimes:
+    """Regimes from the start of the first forward window on; none without spreads."""
+    first_needed = (
+        int(spreads["session_number"].min()) - min(HORIZONS_SESSIONS)
+        if len(spreads)
+        else np.iinfo(np.int32).max
+    )
+    calendar = con.execute(CALENDAR, [first_needed]).df()
+    claims = con.execute(CLAIMS, [GROWTH_SERIES]).df()
     dates = calendar["calendar_date"].to_numpy().astype("datetime64[D]")
     growth = growth_state(
         dates,
@@ -79,51 +125,35 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         claims["value"].to_numpy(dtype=np.float64),
     )
     policy = policy_state(calendar["rate_12m_pct"].to_numpy(dtype=np.float64))
-    regime = np.where((growth > 0) & (policy > 0), 2 * growth + policy, 0)
+    return Regimes(
+        session_dates=dates,
+        first_session=int(calendar["session_number"].iloc[0]) if len(calendar) else 0,
+        growth=growth,
+        policy=policy,
+        regime=np.where((growth > 0) & (policy > 0), 2 * growth + policy, 0),
+    )
 
-    first = int(calendar["session_number"].iloc[0]) if len(calendar) else 0
-    frames = []
-    for pair_id in sorted(set(spreads["pair_id"])):
-        for horizon in HORIZONS_SESSIONS:
-            part = spreads[(spreads["pair_id"] == pair_id) & (spreads["window_sessions"] == horizon)]
-            ended = np.full(len(dates), np.nan)  # spread of the window that ends on the session
-            ended[part["session_number"].to_numpy(dtype=np.int64) - first] = part["spread_pp"].to_numpy()
-            mean, hits, count = statistics_by_regime(regime, ended, horizon)
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "session_date": dates.astype("datetime64[s]"),
-                        "pair_id": pair_id,
-                        "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
-                        "growth": GROWTH[growth],
-                        "policy": POLICY[policy],
-                        "regime": [
-                            f"growth_{GROWTH[g]}_{POLICY[p]}" if r else None
-                            for g, p, r in zip(growth, policy, regime, strict=True)
-                        ],
-                        "mean_forward_spread_pp": mean,
-                        "hit_rate": hits,
-                        "observations": count.astype(np.int32),
-                    }
-                )
-            )
-    if not frames:
-        return pd.DataFrame(
-            columns=pd.Index(
-                [
-                    "session_date",
-                    "pair_id",
-                    "horizon_sessions",
-                    "growth",
-                    "policy",
-                    "regime",
-                    "mean_forward_spread_pp",
-                    "hit_rate",
-                    "observations",
-                ]
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+
+def _frame(regimes: Regimes, spreads: pd.DataFrame, pair_id: str, horizon: int) -> pd.DataFrame:
+    """The rows of one pair and horizon; `spreads` are those of its windows."""
+    dates = regimes.session_dates
+    ended = np.full(len(dates), np.nan)  # spread of the window that ends on the session
+    row = spreads["session_number"].to_numpy(dtype=np.int64) - regimes.first_session
+    ended[row] = spreads["spread_pp"].to_numpy()
+    mean, hits, count = statistics_by_regime(regimes.regime, ended, horizon)
+    return pd.DataFrame(
+        {
+            "session_date": dates.astype("datetime64[s]"),
+            "pair_id": pair_id,
+            "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
+            "growth": GROWTH[regimes.growth],
+            "policy": POLICY[regimes.policy],
+            "regime": regimes.names(),
+            "mean_forward_spread_pp": mean,
+            "hit_rate": hits,
+            "observations": count.astype(np.int32),
+        }
+    )
 
 
 def growth_state(sessions: np.ndarray, weeks: np.ndarray, claims: FloatArray) -> IntArray:

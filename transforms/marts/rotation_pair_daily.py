@@ -5,8 +5,9 @@ session on which both members have a close, from the first spread of that pair a
 spread_pp = 100·(r_k(base) − r_k(quote)); ratio_return_pct = 100·((base/quote)_t / (base/quote)_{t−k} − 1);
 the rest in transforms/lib/history.py.
 
-Caveat: a session whose counterpart k sessions back is missing keeps its row with a NULL spread and is no part
-of the history; the history is as long as the warehouse's own, so "a record" means since history_start_date.
+Caveat: a session whose counterpart k sessions back is missing keeps its row with a NULL spread and is not
+part of the history; the history is as long as the warehouse's own, so "a record" means since
+history_start_date.
 """
 
 from __future__ import annotations

@@ -1,0 +1,113 @@
+"""Rules on a built table that run as SQL: its shape, and the queries for offending rows.
+
+In: a connection to the built publication and a table. Out: one result per rule. Finiteness is checked here,
+because a frame cannot tell NaN from NULL. A query that raises counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+
+from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
+from expectations.rules import Item, Query
+from warehouse.catalog import Table, literal, quoted
+
+NEWEST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class SqlChecks:
+    """Rules of one built table as SQL."""
+
+    connection: duckdb.DuckDBPyConnection
+    table: Table
+
+    def row_count(self) -> int:
+        """Rows of the table."""
+        return self._scalar(f"select count(*) from {self.table.full_name}")
+
+    def check_shape(self, count: int) -> list[RuleResult]:
+        """Row count, unique key, no NULL where none may be, and every number finite: one pass over the
+        table each.
+        """
+        table = self.table
+        key = ", ".join(map(quoted, table.grain))
+        results = [self._check_row_count(count)]
+        if table.grain:
+            duplicates = (
+                f"select {key}, count(*) as copies from {table.full_name} group by all having count(*) > 1"
+            )
+            results.append(self._check("grain_is_unique", None, "critical", count, duplicates))
+        for column in table.required_columns:
+            missing = f"select {key or '*'} from {table.full_name} where {quoted(column)} is null"
+            results.append(self._check(f"{column}_is_not_null", column, "critical", count, missing))
+        floats = [column.name for column in table.columns if column.type == "DOUBLE"]
+        if floats:
+            some = " or ".join(f"not isfinite({quoted(column)})" for column in floats)
+            infinite = f"select {key or '*'} from {table.full_name} where {some}"
+            results.append(self._check("numbers_are_finite", None, "critical", count, infinite))
+        return results
+
+    def check_query(self, query: Query) -> RuleResult:
+        """A rule written as a query for the offending rows."""
+        return self._check(query["name"], None, query["severity"], self.row_count(), query["sql"])
+
+    def _check_row_count(self, count: int) -> RuleResult:
+        low, high = self.table.row_count
+        enough = count >= low and (high is None or count <= high)
+        sample = None if enough else f"{count} rows, expected {low}..{high or 'any'}"
+        return rule_result(self.table, "table_row_count", None, "critical", count, int(not enough), sample)
+
+    def _check(
+        self, rule: str, column: str | None, severity: str, checked: int, offending: str
+    ) -> RuleResult:
+        try:
+            failed = self._scalar(f"select count(*) from ({offending})")
+            sample = self._sample(offending) if failed else None
+        except duckdb.Error as error:
+            raised = f"the rule raised: {str(error).splitlines()[0]}"
+            return rule_result(self.table, rule, column, "critical", checked, checked, raised)
+        return rule_result(self.table, rule, column, severity, checked, failed, sample)
+
+    def _sample(self, offending: str) -> pd.DataFrame:
+        return self.connection.execute(f"select * from ({offending}) order by all limit {SAMPLE_ROWS}").df()
+
+    def _scalar(self, sql: str) -> int:
+        row = self.connection.execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+
+def suspects_and_newest(table: Table, items: Sequence[Item]) -> str:
+    """SQL for every row that breaks one of the derived rules, and the newest rows by the last date of the
+    grain.
+    """
+    broken = [condition for item in items for condition in _breaks(item)]
+    columns = ", ".join(
+        quoted(name) for name in dict.fromkeys([*table.grain, *(item["kwargs"]["column"] for item in items)])
+    )
+    dates = [column.name for column in table.columns if column.type == "DATE" and column.name in table.grain]
+    others = [quoted(name) for name in table.grain if name not in dates]
+    newest = f"order by {', '.join([*(f'{quoted(name)} desc' for name in dates), *others]) or 'all'}"
+    return (
+        f"select {columns} from {table.full_name} where {' or '.join(broken)} "
+        f"union (select {columns} from {table.full_name} {newest} limit {NEWEST_ROWS})"
+    )
+
+
+def _breaks(item: Item) -> list[str]:
+    """Conditions under which a row breaks a derived item."""
+    arguments = item["kwargs"]
+    column = quoted(arguments["column"])
+    conditions = []
+    if "value_set" in arguments:
+        conditions.append(f"{column} not in ({', '.join(map(literal, arguments['value_set']))})")
+    for key, sign in (("min_value", "<"), ("max_value", ">")):
+        bound = arguments.get(key)
+        if bound is not None:
+            text = literal(str(bound)) if isinstance(bound, pd.Timestamp) else repr(bound)
+            conditions.append(f"{column} {sign} {text}")
+    return conditions
