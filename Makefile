@@ -64,7 +64,8 @@ dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
 lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra dev --extra databento -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra databento -c requirements.lock -o requirements-databento.lock
 	@$(LOCK) --extra stack -c requirements.lock -o requirements-stack.lock
 
 clean-airflow: ## Remove the project's own Airflow (its metadata only, no data)

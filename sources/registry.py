@@ -15,9 +15,11 @@ from warehouse.settings import Settings, SettingsError, environment
 # (kind of input, provider) -> module:class
 PROVIDERS: Mapping[tuple[str, str], str] = {
     ("prices", "yahoo"): "sources.yahoo:YahooPrices",
+    ("prices", "tiingo"): "sources.tiingo:TiingoPrices",
     ("prices", "files"): "sources.files:FilesPrices",
     ("prices", "simulated"): "sources.simulated:SimulatedPrices",
     ("futures", "yahoo"): "sources.yahoo:YahooFutures",
+    ("futures", "databento"): "sources.databento:DatabentoFutures",
     ("futures", "files"): "sources.files:FilesFutures",
     ("futures", "simulated"): "sources.simulated:SimulatedFutures",
     ("fred", "fred"): "sources.fred:FredSource",

@@ -328,7 +328,7 @@ def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = Fa
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise SettingsError(f"{name} is no address; write it as https://host or http://127.0.0.1:8000.")
     if carries_key and parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingsError(f"{name} would send the FRED key unencrypted; use https, or a loopback address.")
+        raise SettingsError(f"{name} would send the key unencrypted; use https, or a loopback address.")
     return text
 
 
