@@ -5,6 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
+# What would send packages, or the interpreter's look-ups, somewhere else than $(VENV). Installs name their interpreter besides.
+unexport VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT UV_PROJECT UV_WORKING_DIR
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR
+# Over a configuration file of pip, too.
+export PIP_USER := 0
+# uv does not read pip's settings; a mirror that is set for pip by its variable serves uv as well.
+ifdef PIP_INDEX_URL
+ifndef UV_DEFAULT_INDEX
+export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
+endif
+endif
+
 .PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
 
 help: ## List the commands
@@ -72,13 +84,16 @@ $(VENV)/.uv:
 	@echo "installing into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.5,<1' 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+	@test -x $(BIN)/uv || { echo "pip did not install uv into $(VENV): look for target or prefix in pip's configuration" >&2; exit 1; }
 	@touch $@
 
-# uv reads pip's own settings for the index, so that a mirror configured for pip serves here too.
+# The stamps say that the lock is installed here, so they are written after a look at what is here.
+INSTALL = $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $< && $(BIN)/python -I cli/installed.py $<
+
 $(VENV)/.installed: requirements.lock | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --require-hashes -r requirements.lock
+	@$(INSTALL)
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.lock
+	@$(INSTALL)
 	@touch $@
