@@ -40,10 +40,11 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full -n 2 --dist loadfile
 
-check: $(VENV)/.installed-dev ## Formatter, linters, types, SQL linter
+check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms
 
 format: $(VENV)/.installed-dev ## Format Python and SQL
