@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ restore: $(VENV)/.installed ## Put BACKUP=<dated folder> into an empty home
 
 dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
 	@$(RUN) -m cli.dictionary
+
+docs: $(VENV)/.installed-dev ## Build the documentation site into build/docs; a broken link fails
+	@$(RUN) -m cli.docs
 
 # The lock is hash-pinned and good for Python 3.11 to 3.13 on every platform; it names no package index.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade

@@ -1,10 +1,12 @@
-"""`python -I cli/installed.py LOCK`: is everything that the lock names installed in this interpreter's own environment?
+"""`python -I cli/installed.py LOCK`: is everything that the lock names installed in this interpreter's own
+environment?
 
-In: a lock file as `uv pip compile` writes it. Out: exit code 0, or 1 and what is missing or has another version.
-`make` writes its stamp only after this check, because an installer that was pointed elsewhere (an active virtual
-environment, a setting of pip or uv) succeeds and leaves the project's environment empty. It is run by path and with
-`-I`, so that neither the current folder nor a variable can lend it a package, and it needs nothing but pip, which
-every virtual environment has. Caveat: it reads the packages' metadata; it does not import them.
+In: a lock file as `uv pip compile` writes it. Out: exit code 0, or 1 and what is missing or has another
+version. `make` writes its stamp only after this check, because an installer that was pointed elsewhere (an
+active virtual environment, a setting of pip or uv) succeeds and leaves the project's environment empty. It
+is run by path and with `-I`, so that neither the current folder nor a variable can lend it a package, and
+it needs nothing but pip, which every virtual environment has. Caveat: it reads the packages' metadata; it
+does not import them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`make` installs into the project's own environment, whatever the user's shell points at.
 
-Real make, real virtual environments, pip and uv; the lock names one small wheel that is made here, and a second wheel
-stands in for uv (it calls the real one), so nothing is fetched.
+Real make, real virtual environments, pip and uv; the lock names one small wheel that is made here, and a
+second wheel stands in for uv (it calls the real one), so nothing is fetched.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The floors of the house: the contract of import-linter holds, it is complete, and it fails on an import that runs
-up.
+"""The floors of the house: the contract of import-linter holds, it is complete, and it fails on an import
+that runs up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def copy(tmp_path: Path) -> Path:
     """The packages and the contract in a folder where something can be planted."""
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     for package in contract()["packages"]:
-        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=unwanted)
     return tmp_path
 
 
