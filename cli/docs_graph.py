@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-BOX_WIDTH = 210
+BOX_WIDTH = 226
 BOX_HEIGHT = 28
-COLUMN_GAP = 70
+COLUMN_GAP = 60
 ROW_GAP = 12
 POINT_HEIGHT = 8
 MARGIN = 12
@@ -70,7 +70,7 @@ def lineage_svg(tables: Iterable[str], edges: Iterable[Edge], link: Callable[[st
 
 
 def _ranks(tables: list[str], pairs: list[Edge]) -> dict[str, int]:
-    """The column of every table: after its last input; what has no input stands just before its first user."""
+    """The column of every table: after its last input; one without inputs stands before its first user."""
     inputs: dict[str, list[str]] = defaultdict(list)
     users: dict[str, list[str]] = defaultdict(list)
     for source, user in pairs:

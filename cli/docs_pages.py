@@ -97,13 +97,15 @@ def _rules(table: Table) -> list[str]:
     """What the gate checks: from the catalog in one sentence, the handwritten rules as a table and as
     written.
     """
-    derived = ["The catalog gives the rules on types, limits and permitted values above"]
+    derived = ["types, limits and permitted values as above"]
     if table.grain:
-        derived.append("that the grain is unique")
+        derived.append("a unique grain")
     low, high = table.row_count
-    if low or high is not None:
-        derived.append(f"that there are at least {low} rows" + (f" and at most {high}" if high else ""))
-    parts = ["## Rules", " and ".join(derived) + "."]
+    if low:
+        derived.append(f"at least {low} rows" if low > 1 else "at least one row")
+    if high is not None:
+        derived.append(f"at most {high} rows")
+    parts = ["## Rules", f"From the catalog: {', '.join(derived)}."]
     written = handwritten(table)
     rows = [
         f"| `{item['meta']['name']}` | {item['severity']} | {_cell(item['meta']['why'])} |"
