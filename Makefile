@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs lock clean-airflow help
+.PHONY: run test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -31,8 +31,10 @@ status: $(VENV)/.installed ## Is the publication fresh and sound?
 digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole content
 	@$(RUN) -m cli.digest
 
-test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
-	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile
+# COVERAGE=1 measures line coverage as well and fails below the floor in pyproject.toml; CI does.
+COVER := $(if $(COVERAGE),--cov --cov-report=term)
+test: $(VENV)/.installed-dev ## Run the tests: Python only, offline; COVERAGE=1 holds the floor of coverage
+	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile $(COVER)
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
 	@$(RUN) -m pytest -rs -n 2 --dist loadfile
@@ -69,6 +71,9 @@ restore: $(VENV)/.installed ## Put BACKUP=<dated folder> into an empty home
 
 dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
 	@$(RUN) -m cli.dictionary
+
+hooks: $(VENV)/.installed-dev ## Install the pre-commit hook: formatter, linters, types, floors on what is committed
+	@$(BIN)/pre-commit install
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into build/docs; a broken link fails
 	@$(RUN) -m cli.docs
