@@ -17,7 +17,7 @@ from itertools import pairwise
 
 BOX_WIDTH = 226
 BOX_HEIGHT = 28
-COLUMN_GAP = 60
+COLUMN_GAP = 46
 ROW_GAP = 12
 POINT_HEIGHT = 8
 MARGIN = 12

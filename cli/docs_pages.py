@@ -8,6 +8,7 @@ absence of others.
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from cli.dictionary import SCHEMAS, example_queries, queries, used_by
@@ -155,10 +156,14 @@ def _schema_page(catalog: Catalog, schema: str) -> str:
 
 def _table_list(catalog: Catalog, schema: str, prefix: str) -> str:
     rows = [
-        f"| [{table.name}]({prefix}{schema}/{table.name}.md) | {_cell(table.description)} |"
+        f"| [{table.name}]({prefix}{schema}/{table.name}.md) | {_cell(_first_sentence(table.description))} |"
         for table in catalog.in_schema(schema)
     ]
     return "\n".join(["| table | what it holds |", "| --- | --- |", *rows])
+
+
+def _first_sentence(words: str) -> str:
+    return re.split(r"(?<=[.)]) (?=[A-Z])", words)[0]
 
 
 def _queries_page(catalog: Catalog) -> str:
