@@ -12,7 +12,7 @@ unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PYTHONHOME PYTHON
 export PIP_USER := 0
 # uv does not read pip's settings; a mirror that is set for pip by its variable serves uv as well.
 ifdef PIP_INDEX_URL
-ifndef UV_DEFAULT_INDEX
+ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL),)
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif

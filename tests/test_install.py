@@ -95,7 +95,7 @@ class Checkout:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -213,3 +213,26 @@ def test_every_install_names_its_interpreter() -> None:
     ]
     assert installs
     assert all("--python $(BIN)/python" in line for line in installs)
+
+
+@pytest.mark.parametrize(
+    ("variables", "used"),
+    [
+        ({"PIP_INDEX_URL": "http://mirror.test/a"}, "http://mirror.test/a"),
+        (
+            {"PIP_INDEX_URL": "http://mirror.test/a", "UV_DEFAULT_INDEX": "http://mirror.test/b"},
+            "http://mirror.test/b",
+        ),
+        ({}, ""),
+    ],
+)
+def test_a_mirror_that_is_set_for_pip_serves_uv(variables: dict[str, str], used: str) -> None:
+    result = subprocess.run(
+        ["make", "--eval", "show: ; @echo $$UV_DEFAULT_INDEX", "show"],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == used
