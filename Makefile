@@ -5,7 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: run model test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary lock clean-airflow help
+# What would send packages, or the interpreter's look-ups, somewhere else than $(VENV). Installs name their interpreter besides.
+unexport VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT UV_PROJECT UV_WORKING_DIR
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR
+# Over a configuration file of pip, too.
+export PIP_USER := 0
+# uv does not read pip's settings; a mirror that is set for pip by its variable serves uv as well.
+ifdef PIP_INDEX_URL
+ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL),)
+export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
+endif
+endif
+
+.PHONY: run model test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -22,8 +34,10 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on the home's data and show it
 	@$(RUN) -m cli.model "$(M)"
 
-test: $(VENV)/.installed-dev ## Run the tests: Python only, offline
-	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile
+# COVERAGE=1 measures line coverage as well and fails below the floor in pyproject.toml; CI does.
+COVER := $(if $(COVERAGE),--cov --cov-report=term)
+test: $(VENV)/.installed-dev ## Run the tests: Python only, offline; COVERAGE=1 holds the floor of coverage
+	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile $(COVER)
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
 	@$(RUN) -m pytest -rs -n 2 --dist loadfile
@@ -31,10 +45,11 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full -n 2 --dist loadfile
 
-check: $(VENV)/.installed-dev ## Formatter, linters, types, SQL linter
+check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms
 
 format: $(VENV)/.installed-dev ## Format Python and SQL
@@ -60,6 +75,12 @@ restore: $(VENV)/.installed ## Put BACKUP=<dated folder> into an empty home
 dictionary: $(VENV)/.installed ## Write docs/data-dictionary.md from the catalog
 	@$(RUN) -m cli.dictionary
 
+hooks: $(VENV)/.installed-dev ## Install the pre-commit hook: formatter, linters, types, floors on what is committed
+	@$(BIN)/pre-commit install
+
+docs: $(VENV)/.installed-dev ## Build the documentation site into build/docs; a broken link fails
+	@$(RUN) -m cli.docs
+
 # The lock is hash-pinned and good for Python 3.11 to 3.13 on every platform; it names no package index.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
 lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
@@ -76,13 +97,16 @@ $(VENV)/.uv:
 	@echo "installing into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.5,<1' 2> $(VENV)/install.log || { cat $(VENV)/install.log; exit 1; }
+	@test -x $(BIN)/uv || { echo "pip did not install uv into $(VENV): look for target or prefix in pip's configuration" >&2; exit 1; }
 	@touch $@
 
-# uv reads pip's own settings for the index, so that a mirror configured for pip serves here too.
+# The stamps say that the lock is installed here, so they are written after a look at what is here.
+INSTALL = $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $< && $(BIN)/python -I cli/installed.py $<
+
 $(VENV)/.installed: requirements.lock | $(VENV)/.uv
-	@$(BIN)/uv pip install -q --require-hashes -r requirements.lock
+	@$(INSTALL)
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	@$(BIN)/uv pip install -q --require-hashes -r requirements-dev.lock
+	@$(INSTALL)
 	@touch $@
