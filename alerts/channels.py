@@ -91,7 +91,9 @@ def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> boo
 
 
 def _webhook_of_connection() -> str:
-    """The connection's password, which Airflow encrypts, or its host; empty when there is no such connection."""
+    """The connection's password, which Airflow encrypts, or its host; empty when there is no such
+    connection.
+    """
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 

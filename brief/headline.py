@@ -26,7 +26,9 @@ NAMES = {"IWM": "small caps", "SPY": "large caps", "QQQ": "the Nasdaq 100", "KRE
 
 
 def headline(page: Page) -> Markup:
-    """The most unusual of a few facts of the day, by the share of its history that was at least as extreme."""
+    """The most unusual of a few facts of the day, by the share of its history that was at least as
+    extreme.
+    """
     found = [fact for maker in (_spread_facts, _fed_fact, _fear_fact) for fact in _safely(maker, page)]
     if not found:
         return Markup("No headline for {}: the marts it is taken from are missing or too short.").format(

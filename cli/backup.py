@@ -1,4 +1,6 @@
-"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR (`operations.backup`)."""
+"""`make backup`: a verified copy of the home in a dated folder of ROTATION_BACKUP_DIR
+(`operations.backup`).
+"""
 
 from __future__ import annotations
 

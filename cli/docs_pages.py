@@ -13,7 +13,7 @@ from html import escape
 
 from cli.dictionary import SCHEMAS, example_queries, queries, used_by
 from cli.docs_graph import Edge, lineage_svg
-from expectations.gate import handwritten
+from expectations.rules import handwritten
 from warehouse.catalog import Catalog, Column, Table
 from warehouse.settings import REPOSITORY
 

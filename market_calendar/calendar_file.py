@@ -39,7 +39,9 @@ OPENING, CLOSING = dt.time(9, 30), dt.time(16, 0)
 
 
 class CalendarError(ValueError):
-    """The market calendar cannot answer, or a row of it is wrong; the message is one sentence for the user."""
+    """The market calendar cannot answer, or a row of it is wrong; the message is one sentence for the
+    user.
+    """
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,8 @@ def calendar_ends_soon(day: dt.date) -> str | None:
         return None
     return (
         f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that:"
-        " raise LAST_DAY in market_calendar/calendar_file.py, run `python -m market_calendar.refresh` and deploy"
+        " raise LAST_DAY in market_calendar/calendar_file.py, run `python -m market_calendar.refresh` and"
+        " deploy"
         " the new calendar.csv."
     )
 

@@ -89,7 +89,9 @@ class Report:
 
 
 def clean_home(settings: Settings) -> Report:
-    """Remove what may go from the home and weigh the rest; a home that a `make run` is using is only weighed."""
+    """Remove what may go from the home and weigh the rest; a home that a `make run` is using is only
+    weighed.
+    """
     keep, run_days = kept_generations(), days_setting("ROTATION_KEEP_RUNS_DAYS", KEEP_RUNS_DAYS)
     assert run_days is not None
     report = Report()

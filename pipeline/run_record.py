@@ -118,8 +118,8 @@ def require_space(settings: Settings) -> None:
     free = shutil.disk_usage(settings.published if settings.published.is_dir() else settings.home).free
     if free < needed:
         raise StepFailed(
-            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB. Make"
-            " room, then run again."
+            f"{settings.home} has {free / 1e6:,.0f} MB left and a run needs about {needed / 1e6:,.0f} MB."
+            " Make room, then run again."
         )
 
 

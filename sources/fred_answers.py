@@ -1,8 +1,8 @@
 """Reading FRED's answers: the shape that fredapi takes for granted, and rows in the columns of
 `raw.fred_observations`.
 
-In: the bodies that fredapi was served, or FRED's CSV. Out: `Parsed` with the series' metadata. Series that are
-revised come with the day on which each version was published.
+In: the bodies that fredapi was served, or FRED's CSV. Out: `Parsed` with the series' metadata. Series that
+are revised come with the day on which each version was published.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from market_calendar.sessions import last_closed_session
+from market_calendar.sessions import is_session, last_closed_session, session_close_utc
 from warehouse.payloads import Payload, Request
+from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
 
@@ -101,6 +102,25 @@ class PriceProvider(Provider):
     def last_session(self, symbol: str) -> date | None:
         """The latest session for which a close of the symbol may be expected; None when there is none."""
         return last_closed_session(datetime.now(UTC))
+
+    def require_last_bar(self, payload: Payload, frame: pd.DataFrame) -> None:
+        """A required symbol whose newest session has just closed: its bar must be there, or the fetch is
+        tried again later.
+
+        Raises:
+            BarNotThere: the session closed less than a day ago, and its bar is missing or partial.
+        """
+        request = payload.request
+        required = reference_frame("instruments").set_index("symbol")["required"]
+        if not is_session(request.end) or not bool(required.get(request.input, False)):
+            return
+        age = payload.fetched_at_utc - session_close_utc(request.end)
+        held = frame.loc[frame["close"].notna(), "session_date"]
+        if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
+            raise BarNotThere(
+                f"{self.name}: {request.input}: the bar of {request.end} is missing or partial {age} after"
+                " the close"
+            )
 
     def fully_adjusted_symbols(self) -> frozenset[str]:
         """Symbols whose close is adjusted for dividends too; every other close is adjusted for splits

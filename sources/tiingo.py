@@ -18,15 +18,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from market_calendar.sessions import is_session, session_close_utc
-from sources.protocol import BarNotThere, NotServed, Parsed, PriceProvider, SourceError, Unreadable
+from sources.protocol import NotServed, Parsed, PriceProvider, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, with_previous_adj_close
 from sources.transport import (
     Body,
@@ -42,7 +41,6 @@ from sources.transport import (
     service_url,
 )
 from warehouse.payloads import Payload, Request
-from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 API_URL = "https://api.tiingo.com"
@@ -113,7 +111,7 @@ class TiingoPrices(PriceProvider):
         parsed = self.parse(payload)
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"Tiingo: {request.describe()}: no row in this range")
-        _require_last_bar(payload, parsed.frame)
+        self.require_last_bar(payload, parsed.frame)
         return payload
 
     def _sender(self, request: Request) -> Callable[[float, Body], Reply]:
@@ -176,20 +174,6 @@ def _reason(content: bytes) -> str:
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
     return " ".join(text.split())[:200] if text.startswith(("Error", "You have", "Not found")) else ""
-
-
-def _require_last_bar(payload: Payload, frame: pd.DataFrame) -> None:
-    """Refuse an answer that lacks the session that has just closed, for a required symbol."""
-    request = payload.request
-    instruments = reference_frame("instruments").set_index("symbol")["required"]
-    if not is_session(request.end) or not bool(instruments.get(request.input, False)):
-        return
-    age = payload.fetched_at_utc - session_close_utc(request.end)
-    held = frame.loc[frame["close"].notna(), "session_date"]
-    if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
-        raise BarNotThere(
-            f"Tiingo: {request.input}: the prices of {request.end} are missing {age} after the close"
-        )
 
 
 # ---- reading

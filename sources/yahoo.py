@@ -25,9 +25,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from market_calendar.sessions import is_session, session_close_utc
 from sources.protocol import (
-    BarNotThere,
     FuturesProvider,
     NotServed,
     Parsed,
@@ -57,7 +55,6 @@ from sources.yahoo_chart import (
     price_ticker,
 )
 from warehouse.payloads import Payload, Request
-from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
 CHART_PATH = "/v8/finance/chart/"
@@ -167,22 +164,7 @@ class YahooPrices(YahooProvider, PriceProvider):
         return parse_prices_chart(payload)
 
     def _check_fetched(self, payload: Payload, frame: pd.DataFrame) -> None:
-        """A required symbol whose newest session has just closed: its bar must be there, or the fetch is
-        tried again later.
-        """
-        request = payload.request
-        if not is_session(request.end):
-            return
-        instruments = reference_frame("instruments").set_index("symbol")["required"]
-        if request.input not in instruments.index or not bool(instruments[request.input]):
-            return
-        age = payload.fetched_at_utc - session_close_utc(request.end)
-        held = frame.loc[frame["close"].notna(), "session_date"]
-        if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
-            raise BarNotThere(
-                f"Yahoo: {request.input}: the bar of {request.end} is missing or partial {age} after the"
-                " close"
-            )
+        self.require_last_bar(payload, frame)
 
 
 class YahooFutures(YahooProvider, FuturesProvider):

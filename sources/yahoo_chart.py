@@ -1,8 +1,8 @@
 """Reading Yahoo's chart answer: bars, dividends and splits of a symbol, settlements of a contract.
 
-In: the body as served. Out: rows in the columns of `raw.equity_prices` or `raw.fed_funds_futures`, and the rows
-that break a rule. Dates are those of the exchange's zone; a bar whose last trade lies well before the close is a
-part of its session and is not taken.
+In: the body as served. Out: rows in the columns of `raw.equity_prices` or `raw.fed_funds_futures`, and the
+rows that break a rule. Dates are those of the exchange's zone; a bar whose last trade lies well before the
+close is a part of its session and is not taken.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sources.tabular import PRICE_COLUMNS, delivery_month, with_previous_adj_clo
 from warehouse.payloads import Payload
 
 SYMBOL = re.compile(r"\^?[A-Z0-9][A-Z0-9.-]{0,14}")
-# Every symbol of the list is quoted in New York or, the Cboe indices, in Chicago; another zone would shift the
-# dates.
+# Every symbol of the list is quoted in New York or, the Cboe indices, in Chicago; another zone would shift
+# the dates.
 ZONES = ("America/New_York", "America/Chicago")
 # Yahoo may be a quarter of an hour late; a last trade earlier than this before the close means a part of a
 # session.

@@ -186,7 +186,9 @@ def test_python_models_do_not_look_at_the_clock() -> None:
 
 @pytest.fixture(scope="module")
 def empty_publication() -> duckdb.DuckDBPyConnection:
-    """All tables of the catalog, reference data filled and nothing else: a warehouse before its first price."""
+    """All tables of the catalog, reference data filled and nothing else: a warehouse before its first
+    price.
+    """
     connection = duckdb.connect()
     connection.execute("attach ':memory:' as pipeline")
     catalog = load_catalog()

@@ -300,7 +300,8 @@ def test_a_closure_that_is_learned_late_leaves_no_trace(
             """
             select today.return_1d_pct - 100 * (today.close / before.close - 1)
             from marts.instrument_daily as today, marts.instrument_daily as before
-            where today.symbol = 'SPY' and before.symbol = 'SPY' and today.session_date = ? and before.session_date = ?
+            where today.symbol = 'SPY' and before.symbol = 'SPY'
+                and today.session_date = ? and before.session_date = ?
             """,
             [AFTER, BEFORE],
         ).fetchall()
@@ -326,7 +327,9 @@ def test_a_session_that_the_source_lost_is_passed_when_somebody_vouches_for_it(
 
 
 def test_a_publication_of_a_day_that_turned_out_closed_is_left_behind(closures: Rows, tmp_path: Path) -> None:
-    """A vendor served the day as if it had been one: after the row a repair builds at the session before it."""
+    """A vendor served the day as if it had been one: after the row a repair builds at the session before
+    it.
+    """
     folder = write_small_market(tmp_path / "market", start=date(2024, 5, 1), end=CLOSED)
     home = small_settings(folder, tmp_path / "home", ROTATION_HISTORY_START="2024-05-01")
     run_day(home, str(CLOSED))
@@ -374,7 +377,10 @@ def test_nothing_served_although_an_index_and_a_filler_have_the_day(raw: duckdb.
         raw.execute(
             f"""
             insert into raw.equity_prices
-            select * replace (date '{CLOSED}' as session_date, close as open, close as high, close as low, {volume} as volume)
+            select * replace (
+                date '{CLOSED}' as session_date,
+                close as open, close as high, close as low, {volume} as volume
+            )
             from raw.equity_prices where symbol = ? and session_date = ?
             """,
             [symbol, BEFORE],

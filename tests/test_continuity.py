@@ -1,7 +1,7 @@
 """A symbol that comes to mean another company is refused, whichever provider served it; a split is not.
 
-Finding A6 and its siblings: other symbol, other factor, a reverse split, files and live (the live cases with real
-clients are in `test_live_sources.py`).
+Finding A6 and its siblings: other symbol, other factor, a reverse split, files and live (the live cases
+with real clients are in `test_live_sources.py`).
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def versions(settings: Settings, symbol: str) -> int:
     """How many sessions have more than one version."""
     with pipeline_database(settings, read_only=True) as connection:
         row = connection.execute(
-            "select count(*) from (select 1 from raw.equity_prices where symbol = ? group by session_date having"
-            " count(*) > 1)",
+            "select count(*) from (select 1 from raw.equity_prices where symbol = ? group by session_date"
+            " having count(*) > 1)",
             [symbol],
         ).fetchone()
     return int(row[0]) if row else 0

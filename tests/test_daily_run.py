@@ -365,7 +365,8 @@ def test_a_run_killed_before_it_wrote_the_record_heals(market: Path, tmp_path: P
 def test_the_dictionary_names_every_published_column(one_by_one: Settings) -> None:
     with published(one_by_one) as connection:
         missing = connection.execute("""
-            select schema_name, table_name, column_name from duckdb_columns() where database_name = 'warehouse' and schema_name <> 'main'
+            select schema_name, table_name, column_name from duckdb_columns()
+            where database_name = 'warehouse' and schema_name <> 'main'
             except select schema_name, table_name, column_name from ops.data_dictionary
             """).fetchall()
     assert missing == []

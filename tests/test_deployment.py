@@ -59,7 +59,9 @@ bag = BundleDagBag(dag_folder=root, bundle_path=root, bundle_name="rotation-ware
 documents = {name: DagSerialization.to_dict(dag) for name, dag in sorted(bag.dags.items())}
 print(json.dumps({
     "hashes": {name: SerializedDagModel.hash(document) for name, document in documents.items()},
-    "addresses": [name for name, document in documents.items() if " at 0x" in json.dumps(document, default=str)],
+    "addresses": [
+        name for name, document in documents.items() if " at 0x" in json.dumps(document, default=str)
+    ],
 }))
 """
 
@@ -80,7 +82,9 @@ print(json.dumps({
 
 
 def run_alone(program: str, folder: Path, *arguments: str, plugins: Path, seed: str = "0") -> Any:
-    """What a program prints as JSON, run by this interpreter without PYTHONPATH and without settings of ours."""
+    """What a program prints as JSON, run by this interpreter without PYTHONPATH and without settings of
+    ours.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -15,7 +15,7 @@ import pytest
 from cli import docs
 from cli.docs_graph import lineage_svg
 from cli.docs_pages import lineage_of, page_of, table_page
-from expectations.gate import handwritten
+from expectations.rules import handwritten
 from warehouse.catalog import load_catalog
 
 CATALOG = load_catalog()

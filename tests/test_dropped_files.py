@@ -141,7 +141,9 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 
 def test_what_is_no_such_file_is_refused_with_a_sentence(home: LiveHome) -> None:
-    """One damage after the other, to all three files at once; raw stays as it is until the whole files come."""
+    """One damage after the other, to all three files at once; raw stays as it is until the whole files
+    come.
+    """
     before = home.raw()
     for name, (damage, said) in DAMAGED.items():
         for dataset in FILES:

@@ -26,7 +26,7 @@ from pipeline import steps
 from pipeline.errors import TryAgain
 from pipeline.fetch import ATTEMPTS
 from sources.fred import VINTAGE_SERIES, FredSource, find_key
-from sources.protocol import BarNotThere, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import BarNotThere, PriceProvider, SourceError, SourceUnavailable, Unreadable
 from sources.registry import parse_payload
 from sources.transport import (
     Forbidden,
@@ -676,7 +676,8 @@ def test_a_reused_symbol_is_refused(home: LiveHome, server: Server) -> None:
     other = rows_of(server.feed, "prices", "JPM")
     server.feed.changed["prices", "KRE"] = other
     home.run([("prices", "KRE")], AS_OF, trailing=True)
-    assert home.errors["KRE"]["kind"] == "Unreadable" and "another company" in home.errors["KRE"]["error"]
+    assert "prices/KRE" in str(home.stopped or home.missing)
+    assert "another company" in str(home.stopped or home.missing)
     assert home.raw() == before
 
 
@@ -691,7 +692,7 @@ def test_a_new_basis_that_does_not_reach_back_is_refused(
     frame = split(rows_of(server.feed, "prices", "KRE"), "2024-07-12", 2.0)
     server.feed.changed["prices", "KRE"] = frame[frame["date"] >= "2024-05-01"]
     home.run([("prices", "KRE")], AS_OF, trailing=True)
-    assert "cliff" in home.errors["KRE"]["error"] and home.raw() == before
+    assert "cliff" in str(home.stopped or home.missing) and home.raw() == before
 
 
 def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> None:
@@ -752,18 +753,17 @@ def test_the_last_bar(server: Server) -> None:
 def test_a_required_bar_that_is_not_there_yet_is_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sources.yahoo as yahoo
-
     source = source_of("prices", server.url)
+    assert isinstance(source, PriceProvider)
     request = Request("prices", "SPY", START, AS_OF)
     payload = source.fetch(request)
     server.feed.as_of = date(2024, 7, 15)
     short = source.fetch(request)
     soon = Payload(request, "yahoo", short.content, "json", datetime(2024, 7, 16, 20, 30))
     with pytest.raises(BarNotThere, match="2024-07-16") as caught:
-        yahoo._require_last_bar(soon, read(soon))
+        source.require_last_bar(soon, read(soon))
     assert caught.value.retryable
-    yahoo._require_last_bar(
+    source.require_last_bar(
         Payload(request, "yahoo", payload.content, "json", soon.fetched_at_utc), read(payload)
     )
 

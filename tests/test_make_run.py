@@ -243,8 +243,18 @@ bag = DagBag("dags")
 dags = {}
 for dag_id, dag in bag.dags.items():
     again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
-    dags[dag_id] = {"doc": bool(dag.doc_md), "tags": sorted(dag.tags), "timetable": type(again.timetable).__name__, "catchup": dag.catchup,
-        "active": dag.max_active_runs, "weights": sorted({type(t.weight_rule).__name__ for t in again.tasks if t.pool != "default_pool"}), "tasks": {t.task_id: [t.owner, t.retries, t.pool, t.execution_timeout.total_seconds(), t.retry_exponential_backoff] for t in dag.tasks}}
+    dags[dag_id] = {
+        "doc": bool(dag.doc_md), "tags": sorted(dag.tags), "timetable": type(again.timetable).__name__,
+        "catchup": dag.catchup,
+        "active": dag.max_active_runs,
+        "weights": sorted({type(t.weight_rule).__name__ for t in again.tasks if t.pool != "default_pool"}),
+        "tasks": {
+            t.task_id: [
+                t.owner, t.retries, t.pool, t.execution_timeout.total_seconds(), t.retry_exponential_backoff
+            ]
+            for t in dag.tasks
+        },
+    }
 print(json.dumps({"errors": bag.import_errors, "dags": dags}))
 """
     settings, _ = first_run

@@ -1,8 +1,8 @@
 """A home that the version before made: the providers get their own names, and the next run goes on in it.
 
-`data/home_layout_1.tar.xz` is such a home, made by that version (commit d1517ff) in a live run against the local
-server of `tests.faults`, with the simulated market's values: seven symbols, seven series and seven contracts from
-2024-05-01 to 2024-07-15, and a backfill under way.
+`data/home_layout_1.tar.xz` is such a home, made by that version (commit d1517ff) in a live run against the
+local server of `tests.faults`, with the simulated market's values: seven symbols, seven series and seven
+contracts from 2024-05-01 to 2024-07-15, and a backfill under way.
 """
 
 from __future__ import annotations

@@ -15,11 +15,18 @@ READERS = Path(__file__).resolve().parent / "readers"
 CODE = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
-names = [row[0] for row in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()]
+names = [row[0] for row in connection.execute(
+    "select table_name from duckdb_tables() where schema_name = 'marts' order by 1"
+).fetchall()]
 for name in names:
-    columns = [row[0] for row in connection.execute("select column_name from duckdb_columns() where schema_name = 'marts' and table_name = ? order by column_index", [name]).fetchall()]
+    columns = [row[0] for row in connection.execute(
+        "select column_name from duckdb_columns()"
+        " where schema_name = 'marts' and table_name = ? order by column_index", [name]
+    ).fetchall()]
     text = " || '|' || ".join(f"coalesce(\\"{column}\\"::varchar, '∅')" for column in columns)
-    rows, total = connection.execute(f"select count(*), sum(md5_number_lower({text})::hugeint) from marts.{name}").fetchone()
+    rows, total = connection.execute(
+        f"select count(*), sum(md5_number_lower({text})::hugeint) from marts.{name}"
+    ).fetchone()
     print(duckdb.__version__, f"marts.{name}", rows, f"{int(total or 0) % 2**64:016x}")
 connection.execute("select comment from duckdb_columns() where schema_name = 'marts'").fetchall()
 """

@@ -126,7 +126,8 @@ def test_no_plan_of_the_load_is_quadratic(connection: duckdb.DuckDBPyConnection,
     connection.execute(f"insert into {table.full_name} select {values} from range(50000) as rows (i)")
     connection.execute(f"create or replace temp table loaded_rows as from {table.full_name}")
     connection.execute(
-        f"create or replace temp table served_rows as select {dataset.key}, {dataset.day} from {table.full_name}"
+        f"create or replace temp table served_rows as select {dataset.key}, {dataset.day}"
+        f" from {table.full_name}"
     )
     connection.execute(
         "create or replace temp table asked_ranges as select i::varchar as input, date '2000-01-03' as"

@@ -30,11 +30,13 @@ def export(warehouse: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(warehouse, read_only=True) as con:
         con.execute(
-            f"""copy (select contract, settlement_date as "Date", settle as "Close" from staging.fed_funds_futures
+            f"""copy (select contract, settlement_date as "Date", settle as "Close"
+            from staging.fed_funds_futures
             where settlement_date <= date '{LAST_DAY}' order by 1, 2) to '{folder}/prices.csv' (header)"""
         )
         con.execute(
-            f"""copy (select decision_date, known_from_date, case when cancelled then cancelled_on end as cancelled_on
+            f"""copy (select decision_date, known_from_date,
+            case when cancelled then cancelled_on end as cancelled_on
             from ref.fomc_meetings order by 1) to '{folder}/meetings.csv' (header)"""
         )
 
@@ -105,7 +107,8 @@ def compare(warehouse: str, folder: Path) -> None:
     month = decision.dt.to_period("M")
     doubled = set(month[month.duplicated(keep=False)])
     reasons = con.execute(
-        """select as_of_date, bool_or(reason = 'price_refused') as refused, bool_or(solved = 'forward') as forward,
+        """select as_of_date, bool_or(reason = 'price_refused') as refused,
+            bool_or(solved = 'forward') as forward,
             bool_or(solved is null) as unsolved
         from marts.fomc_meetings_daily group by all order by 1"""
     ).df()

@@ -135,7 +135,9 @@ class LiveHome:
 
 
 def raw_digest(settings: Settings) -> dict[str, tuple[int, str]]:
-    """Rows and an order-free hash of each raw table, `known_at_utc`, `run_id` and `payload_sha256` left out."""
+    """Rows and an order-free hash of each raw table, `known_at_utc`, `run_id` and `payload_sha256` left
+    out.
+    """
     found = {}
     with pipeline_database(settings, read_only=True) as connection:
         for table in (load_catalog()[name] for name in RAW):
@@ -179,7 +181,9 @@ def live_home(
 def impatient(
     monkeypatch: pytest.MonkeyPatch, deadline: float = 8.0, attempt: float = 6.0, **options: float
 ) -> None:
-    """Short deadlines, so that a test of silence takes a second; `options` are further ones of the transport."""
+    """Short deadlines, so that a test of silence takes a second; `options` are further ones of the
+    transport.
+    """
     defaults = Transport.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "deadline_seconds", deadline)
