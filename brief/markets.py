@@ -106,7 +106,7 @@ def curve(page: Page, section: Section) -> None:
     )
     colours = {"now": "var(--c1)", "a month ago": "var(--c2)", "a year ago": "var(--c3)"}
     points = [
-        {"name": name, "maturity": label, "v": row[column].value}
+        figures.Yield(name, label, row[column].value)
         for name, row in found.items()
         for label, column in MATURITIES
         if row[column].known
@@ -129,8 +129,7 @@ def curve(page: Page, section: Section) -> None:
     )
     alt = Markup("Yield by maturity. {}.").format(
         "; ".join(
-            f"{name}: "
-            + ", ".join(f"{p['maturity']} {p['v']:.2f} per cent" for p in points if p["name"] == name)
+            f"{name}: " + ", ".join(f"{p.maturity} {p.v:.2f} per cent" for p in points if p.name == name)
             for name in found
         )
     )

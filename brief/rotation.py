@@ -256,13 +256,9 @@ def _quadrants(page: Page, section: Section) -> None:
         weeks.setdefault(point["pair_id"], []).append(point)
     latest = max((tail[-1]["weekly_bar_date"] for tail in weeks.values()), default=None)
     points = [
-        {
-            "name": pair,
-            "trend": round(p["weekly_trend"], 4),
-            "momentum": round(p["weekly_momentum"], 4),
-            "order": i,
-            "last": i == len(tail) - 1,
-        }
+        figures.Position(
+            pair, round(p["weekly_trend"], 4), round(p["weekly_momentum"], 4), i, i == len(tail) - 1
+        )
         for pair, tail in weeks.items()
         if tail[-1]["weekly_bar_date"] == latest
         for i, p in enumerate(tail)
@@ -312,7 +308,7 @@ def _quadrants(page: Page, section: Section) -> None:
         Markup("Signals: point-and-figure chart of the ratio with boxes of 3.25 % and 6.5 %."),
     )
     title = Markup("Where the pairs stand in the cycle, week to {}").format(plain_day(latest))  # type: ignore[arg-type]
-    words = [f"{point['name']} {_quadrant_of(point)}" for point in points if point["last"]]
+    words = [f"{point.name} {point.quadrant}" for point in points if point.last]
     alt = Markup(
         "Trend against momentum of each pair's ratio, both around 100, with the way from the week before: {}."
     ).format("; ".join(words))
@@ -330,12 +326,6 @@ def _quadrants(page: Page, section: Section) -> None:
             statement,
         )
     )
-
-
-def _quadrant_of(point: dict[str, Any]) -> str:
-    if point["trend"] >= 100:
-        return "leading" if point["momentum"] >= 100 else "weakening"
-    return "improving" if point["momentum"] >= 100 else "lagging"
 
 
 def _size_style(page: Page, section: Section) -> None:
