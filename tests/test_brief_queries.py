@@ -77,8 +77,7 @@ def test_the_address_of_a_value_gives_the_value_again(marts: duckdb.DuckDBPyConn
 
 def test_a_value_stays_a_value(marts: duckdb.DuckDBPyConnection) -> None:
     marts.execute("insert into marts.policy_surprises (meeting_date) values (date '2024-07-31')")
-    with pytest.raises(duckdb.ConversionException):
-        Reader(marts).query("fed/surprises", as_of="2024-08-01' or true --")
+    assert Reader(marts).query("fed/surprises", as_of="1999-01-01' or true --") == []
 
 
 def test_a_parameter_without_a_value_and_one_too_many_are_errors(marts: duckdb.DuckDBPyConnection) -> None:
@@ -144,7 +143,5 @@ def test_expressions_are_found_behind_their_names(tmp_path: Path, monkeypatch: p
 def test_literals_are_the_value(value: object) -> None:
     found = duckdb.connect().execute(f"select {sql_literal(value)}").fetchone()
     assert found is not None
-    expected = (
-        list(value) if isinstance(value, tuple) else str(value) if isinstance(value, dt.date) else value
-    )
-    assert found[0] == (pytest.approx(expected) if isinstance(expected, float) else expected)
+    same = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, dt.date) else value
+    assert (float(found[0]) if isinstance(value, float) else found[0]) == same
