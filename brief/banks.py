@@ -17,7 +17,6 @@ from brief.cells import (
     MISSING,
     Absent,
     Cell,
-    Reader,
     Row,
     day,
     number,
@@ -25,6 +24,7 @@ from brief.cells import (
     plain_number,
     text,
 )
+from brief.reader import Reader
 
 REGIMES = {
     "gains_when_rates_fall": "var(--c1)",
@@ -71,7 +71,7 @@ def _beta(page: Page, section: Section) -> None:
         where entity_id = '{entity}' and session_date <= '{session}' and beta_y2 is not null
         qualify row_number() over (partition by date_trunc('week', session_date) order by session_date desc) = 1
         order by session_date"""
-    found = reader.points(statement)
+    found = reader.old_points(statement)
     points = [
         {
             "d": str(p["session_date"]),
@@ -184,7 +184,7 @@ def _sensitivity(reader: Reader, session: dt.date, where: str) -> list[Row]:
         "unconditional_move_if_2y_down_25bp_pct",
         "sensitivity_rank",
     ]
-    latest = reader.scalar(
+    latest = reader.old_scalar(
         f"select max(session_date) from marts.bank_sensitivity_daily where session_date <= '{session}' and"
         f" beta_y2 is not null and {where}"
     )
@@ -346,7 +346,7 @@ def _estimators(page: Page, section: Section) -> None:
 def _securities(page: Page, section: Section) -> None:
     reader, session = page.reader, page.session
     reader.require("marts.bank_securities_mark")
-    latest = reader.scalar(
+    latest = reader.old_scalar(
         f"select max(session_date) from marts.bank_securities_mark where session_date <= '{session}' and"
         " mark_pct_of_book is not null"
     )

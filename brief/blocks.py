@@ -15,10 +15,9 @@ from typing import Any
 from markupsafe import Markup
 
 from brief import figures
-from brief.cells import (
-    Absent,
-    Reader,
-)
+from brief.cells import Absent
+from brief.reader import Reader
+from brief.rendering import render
 
 MAIN_PAIRS = (
     "IWM/SPY",
@@ -66,14 +65,45 @@ class Figure:
 
 @dataclass
 class Section:
-    """One part of the page."""
+    """One part of the page. Its texts, tables and figures are macros of `templates/sections/<id>.html`; each
+    of the methods calls one of them with a view and keeps what comes out.
+    """
 
     id: str
     title: str
-    lead: list[Markup] = field(default_factory=list)
+    page: Page
+    leads: list[Markup] = field(default_factory=list)
+    lists: list[Markup] = field(default_factory=list)
     blocks: list[Any] = field(default_factory=list)
     notes: list[Markup] = field(default_factory=list)
-    tables: tuple[str, ...] = ()
+
+    def lead(self, macro: str, *view: object) -> None:
+        """A sentence at the top of the section."""
+        self.leads.append(self._render(macro, view))
+
+    def full(self, macro: str, *view: object) -> None:
+        """A list across the full width, above the columns."""
+        self.lists.append(self._render(macro, view))
+
+    def block(self, macro: str, *view: object, wide: bool = False) -> None:
+        """A table or a figure in the columns; `wide`: across all of them."""
+        self.blocks.append(Block(self._render(macro, view), wide))
+
+    def note(self, macro: str, *view: object) -> None:
+        """A sentence in small print at the end of the section."""
+        self.notes.append(self._render(macro, view))
+
+    def _render(self, macro: str, view: tuple[object, ...]) -> Markup:
+        template = f"sections/{self.id}.html"
+        return render(template, macro, *view, simulated=self.page.simulated)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table or a figure as markup."""
+
+    html: Markup
+    wide: bool = False
 
 
 @dataclass
@@ -98,6 +128,7 @@ def attempt(section: Section, part: Callable[[Page, Section], None], page: Page)
 
 
 def group_names(reader: Reader) -> dict[str, str]:
+    """Names of the groups; none where reference data is not in the publication."""
     if "ref.groups" not in reader.tables:
         return {}
-    return dict(reader.connection.execute("select group_id, name from ref.groups").fetchall())
+    return {row["group_id"]: row["name"] for row in reader.points("shared/group_names")}

@@ -18,7 +18,6 @@ from brief.cells import (
     MISSING,
     Absent,
     Cell,
-    Reader,
     Row,
     day,
     join,
@@ -27,6 +26,7 @@ from brief.cells import (
     plain_number,
     text,
 )
+from brief.reader import Reader
 
 REASONS = {
     "price_missing": "no settlement for a contract that is needed",
@@ -41,7 +41,7 @@ def fed(page: Page, section: Section) -> None:
     probabilities were.
     """
     page.reader.require("marts.fomc_meetings_daily")
-    latest = page.reader.scalar(
+    latest = page.reader.old_scalar(
         f"select max(as_of_date) from marts.fomc_meetings_daily where as_of_date <= '{page.session}'"
     )
     if not latest.known:
@@ -87,7 +87,7 @@ def _probabilities(page: Page, section: Section, as_of: dt.date) -> None:
         bottom: dict[Any, float] = {}
         points = []
         shown_meetings = {row["meeting_date"].value for row in solved[:9]}
-        for p in reader.points(statement):
+        for p in reader.old_points(statement):
             if p["meeting_date"] not in shown_meetings or p["prob"] < 0.0005:
                 continue
             start = bottom.get(p["meeting_date"], 0.0)
@@ -202,7 +202,7 @@ def _path(page: Page, section: Section, as_of: dt.date) -> None:
     reader = page.reader
     days = {}
     for name, back in (("now", 0), ("a week ago", 7), ("a month ago", 30)):
-        cell = reader.scalar(
+        cell = reader.old_scalar(
             "select max(as_of_date) from marts.fomc_meetings_daily where expected_rate_pct is not null and"
             f" as_of_date between date '{as_of}' - {back + 10} and date '{as_of}' - {back}"
         )
@@ -215,7 +215,7 @@ def _path(page: Page, section: Section, as_of: dt.date) -> None:
         select as_of_date, meeting_date, expected_rate_pct from marts.fomc_meetings_daily
         where as_of_date in ({listed}) and expected_rate_pct is not null order by 1, 2"""
     rates: dict[tuple[Any, Any], float] = {
-        (p["as_of_date"], p["meeting_date"]): p["expected_rate_pct"] for p in reader.points(statement)
+        (p["as_of_date"], p["meeting_date"]): p["expected_rate_pct"] for p in reader.old_points(statement)
     }
     meetings = sorted({meeting for _, meeting in rates})
     fields = {
@@ -497,35 +497,10 @@ def _repricing(page: Page, section: Section, as_of: dt.date) -> None:
 
 def _surprises(page: Page, section: Section, as_of: dt.date) -> None:
     page.reader.require("marts.policy_surprises")
-    rows = page.reader.rows(
-        "marts.policy_surprises",
-        ["decided_change_bp", "surprise_bp", "contract", "reason"],
-        "meeting_date <= ?",
-        [as_of],
-        order="meeting_date desc",
-        limit=5,
-    )
+    rows = page.reader.query("fed/surprises", as_of=as_of)
     if not rows:
         raise Absent("marts.policy_surprises has no decision yet.")
-    section.blocks.append(
-        Table(
-            Markup("The last decisions and their surprise"),
-            ["Decision", "Decided, bp", "Surprise, bp", "Contract"],
-            [
-                [
-                    day(row["meeting_date"]),
-                    number(row["decided_change_bp"], 0, signed=True),
-                    number(row["surprise_bp"], 1, signed=True),
-                    text(row["contract"]),
-                ]
-                for row in rows
-            ],
-            Markup(
-                "Surprise after Kuttner (2001): what the decision moved the month’s expected rate. Missing"
-                " where a settlement is."
-            ),
-        )
-    )
+    section.block("surprises", rows)
 
 
 def _calibration(page: Page, section: Section, as_of: dt.date) -> None:

@@ -130,10 +130,10 @@ def _fed_fact(page: Page) -> list[tuple[float, Markup]]:
         "from marts.policy_repricing where horizon = 'year_end' and change_bp is not null and as_of_date <"
         f" '{page.session}'"
     )
-    larger = page.reader.scalar(
+    larger = page.reader.old_scalar(
         f"select count(*) {history} and abs(change_bp) >= abs({row['change_bp'].value!r})"
     )
-    days = page.reader.scalar(f"select count(*) {history}")
+    days = page.reader.old_scalar(f"select count(*) {history}")
     if days.value < 252:
         return []
     direction = "cut" if row["change_bp"].value < 0 else "raised"

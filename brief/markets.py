@@ -91,7 +91,7 @@ def curve(page: Page, section: Section) -> None:
         if now["session_date"].value == session
         else Markup(" Yields of {} arrive a day later.").format(plain_day(session))
     )
-    section.lead.append(
+    section.leads.append(
         Markup(
             "On {} the 2-year yielded {}&#8239;% and the 10-year {}&#8239;%; the slope between them was {}"
             " bp, {}.{}"
@@ -158,7 +158,7 @@ def curve(page: Page, section: Section) -> None:
         qualify row_number() over (partition by date_trunc('week', session_date) order by session_date desc) = 1 order by session_date"""
     slope = [
         {"d": str(p["session_date"]), "slope": round(p["slope_2s10s_bp"], 3)}
-        for p in reader.points(statement)
+        for p in reader.old_points(statement)
     ]
     if len(slope) > 10:
         yearly = reader.rows(
@@ -250,7 +250,7 @@ def macro(page: Page, section: Section) -> None:
             select observation_date, value / {scale} as value from marts.macro_daily where series_id = '{series}' and observation_date <= '{session}'
             qualify row_number() over (partition by date_trunc('week', observation_date) order by observation_date desc) = 1 order by observation_date"""
         points = [
-            {"d": str(p["observation_date"]), "v": round(p["value"], 4)} for p in reader.points(statement)
+            {"d": str(p["observation_date"]), "v": round(p["value"], 4)} for p in reader.old_points(statement)
         ]
         if len(points) < 10:
             continue

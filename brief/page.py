@@ -10,22 +10,18 @@ data/<source>/published/current/warehouse.duckdb /tmp/pages`.
 from __future__ import annotations
 
 import datetime as dt
-import html
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from brief.blocks import Figure, Page, Table
-from brief.cells import Reader, plain_day, plain_number
 from brief.headline import headline, short
+from brief.reader import Reader
+from brief.rendering import environment, plain_text
 from brief.sections import all_sections
-
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 class DrawingFailed(RuntimeError):
@@ -60,7 +56,7 @@ def build_brief(page: Page) -> tuple[str, str]:
     top = headline(page)
     sections = all_sections(page)
     rendered = (
-        _environment()
+        environment()
         .get_template("brief.html")
         .render(
             publication=_publication(page),
@@ -81,7 +77,7 @@ def build_validation(page: Page) -> str:
     """Every validation result of the run, failed first."""
     run = _publication(page)["run_id"]
     results = (
-        page.reader.points("select * from ops.validation_results")
+        page.reader.old_points("select * from ops.validation_results")
         if "ops.validation_results" in page.reader.tables
         else []
     )
@@ -102,7 +98,7 @@ def build_validation(page: Page) -> str:
         count["rules"] += 1
         count["failed"] += not row["passed"]
     return (
-        _environment()
+        environment()
         .get_template("validation.html")
         .render(
             publication=_publication(page),
@@ -114,28 +110,8 @@ def build_validation(page: Page) -> str:
     )
 
 
-def plain_text(markup: Markup) -> str:
-    """Markup without its tags."""
-    return html.unescape(re.sub(r"<[^>]+>", "", str(markup))).replace("\u202f", " ")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["long_day"] = lambda value: f"{value:%A}, {value.day} {value:%B} {value.year}"
-    environment.filters["plain_day"] = plain_day
-    environment.filters["count"] = lambda value: plain_number(value, 0)
-    environment.filters["words"] = lambda value: str(value).replace("_", " ")
-    return environment
-
-
 def _publication(page: Page) -> dict[str, Any]:
-    row: dict[str, Any] = page.reader.points(
+    row: dict[str, Any] = page.reader.old_points(
         "select generation, session_date, data_source, published_at_utc, code_version, run_id from"
         " ops.publication order by generation desc limit 1"
     )[0]
@@ -147,13 +123,13 @@ def _state(page: Page) -> dict[str, int]:
     run = str(_publication(page)["run_id"]).replace("'", "''")
     counts = {"rules": 0, "failed": 0, "critical": 0, "stale": 0, "required": 0}
     if "ops.validation_results" in page.reader.tables:
-        row = page.reader.points(
+        row = page.reader.old_points(
             "select count(*) as rules, count(*) filter (not passed) as failed, count(*) filter (not passed"
             f" and severity = 'critical') as critical from ops.validation_results where run_id = '{run}'"
         )[0]
         counts |= row
     if "ops.freshness" in page.reader.tables:
-        counts |= page.reader.points(
+        counts |= page.reader.old_points(
             "select count(*) filter (stale) as stale, count(*) filter (stale and required) as required from"
             " ops.freshness"
         )[0]
@@ -162,7 +138,10 @@ def _state(page: Page) -> dict[str, int]:
 
 def _texts(sections: list[Any]) -> dict[str, str]:
     """All markup of a section as one text, to find the tables that it reads."""
-    return {section.title: repr(section) for section in sections}
+    return {
+        section.title: repr((section.leads, section.lists, section.blocks, section.notes))
+        for section in sections
+    }
 
 
 def _sources(page: Page, *, rendered_text: dict[str, str]) -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ from brief.cells import (
     MISSING,
     Absent,
     Cell,
-    Reader,
     Row,
     day,
     join,
@@ -28,6 +27,7 @@ from brief.cells import (
     plain_number,
     text,
 )
+from brief.reader import Reader
 
 # What fits into one drawing with its labels.
 DRAWN_PAIRS = ("IWM/SPY", "IWM/QQQ", "IWN/IWO", "RSP/SPY", "QQQ/SPY", "XLI/XLU", "KRE/SPY", "HYG/IEF")
@@ -158,13 +158,15 @@ def _ratio(page: Page, section: Section) -> None:
         order by session_date"""
     points = [
         {"d": str(p["session_date"]), "ratio": round(p["ratio"], 5), "drawdown": round(p["drawdown_pct"], 3)}
-        for p in reader.points(statement)
+        for p in reader.old_points(statement)
     ]
     if len(points) < 20:
         raise Absent(f"marts.rotation_state_daily: the history of {pair} is too short to draw.")
-    drawdown = reader.scalar(f"select 100 * (arg_max(ratio, session_date) / max(ratio) - 1) from {history}")
-    peak = reader.scalar(f"select arg_max(session_date, ratio) from {history}")
-    now = reader.scalar(f"select arg_max(ratio, session_date) from {history}")
+    drawdown = reader.old_scalar(
+        f"select 100 * (arg_max(ratio, session_date) / max(ratio) - 1) from {history}"
+    )
+    peak = reader.old_scalar(f"select arg_max(session_date, ratio) from {history}")
+    now = reader.old_scalar(f"select arg_max(ratio, session_date) from {history}")
     base, quote = pair.split("/")
     top = figures.lines(
         points,
@@ -252,7 +254,7 @@ def _quadrants(page: Page, section: Section) -> None:
             and dense_rank() over (partition by pair_id order by weekly_bar_date desc) <= 2
         order by pair_id, weekly_bar_date"""
     weeks: dict[str, list[dict[str, Any]]] = {}
-    for point in reader.points(statement):
+    for point in reader.old_points(statement):
         weeks.setdefault(point["pair_id"], []).append(point)
     latest = max((tail[-1]["weekly_bar_date"] for tail in weeks.values()), default=None)
     points = [

@@ -13,7 +13,6 @@ from brief.blocks import Page, Section, Table
 from brief.cells import (
     Absent,
     Cell,
-    Reader,
     Row,
     day,
     join,
@@ -21,6 +20,7 @@ from brief.cells import (
     ordinal,
     text,
 )
+from brief.reader import Reader
 
 VERDICTS = {
     "confirmed": ("✓", "confirmed"),
@@ -61,14 +61,14 @@ def claims(page: Page, section: Section) -> None:
         raise Absent(f"marts.claim_checks: no statement dates from before {page.session}.")
     counts = [(name, sum(row["verdict"].value == name for row in rows)) for name in VERDICTS]
     where = f"from marts.claim_checks where as_of_date <= '{page.session}'"
-    section.lead.append(
+    section.leads.append(
         Markup(
             "Statements from market commentary, recomputed from this warehouse as of their own day: {}."
         ).format(
             join(
                 [
                     Markup("{} {}").format(
-                        number(page.reader.scalar(f"select count(*) {where} and verdict = '{name}'"), 0),
+                        number(page.reader.old_scalar(f"select count(*) {where} and verdict = '{name}'"), 0),
                         VERDICTS[name][1],
                     )
                     for name, count in counts
@@ -139,12 +139,12 @@ def checks(page: Page, section: Section) -> None:
     run = run_id(reader)
     results = f"from ops.validation_results where run_id = '{run}'"
     total, failed, critical = (
-        reader.scalar(f"select count(*) {results}{extra}")
+        reader.old_scalar(f"select count(*) {results}{extra}")
         for extra in ("", " and not passed", " and not passed and severity = 'critical'")
     )
     if not total.value:
         raise Absent("ops.validation_results has no result of this run.")
-    section.lead.append(
+    section.leads.append(
         Markup(
             "{} rules were checked, {} failed, {} of them critical. All of them: <a"
             ' href="validation.html">validation.html</a>.'
@@ -182,7 +182,7 @@ def checks(page: Page, section: Section) -> None:
                 kind="prose",
             )
         )
-    quarantine = reader.points(
+    quarantine = reader.old_points(
         f"select table_name, rule, count(*) as rows from ops.quarantine where run_id = '{run}' group by all"
         " order by all"
     )
@@ -236,15 +236,15 @@ def stale(page: Page, section: Section) -> None:
         "stale",
         order="required desc, dataset, input",
     )
-    total = page.reader.scalar("select count(*) from ops.freshness")
-    late = page.reader.scalar("select count(*) from ops.freshness where stale")
+    total = page.reader.old_scalar("select count(*) from ops.freshness")
+    late = page.reader.old_scalar("select count(*) from ops.freshness where stale")
     if not rows:
-        section.lead.append(
+        section.leads.append(
             Markup("None of {} inputs ends before its own schedule says.").format(number(total, 0))
         )
         return
     needed = [row for row in rows if row["required"].value]
-    section.lead.append(
+    section.leads.append(
         Markup("{} of {} inputs end before their own schedule says{}.").format(
             number(late, 0),
             number(total, 0),

@@ -21,9 +21,11 @@ import pytest
 
 from brief import figures
 from brief.blocks import Page
-from brief.cells import Cell, Reader, ordinal, plain_number
+from brief.cells import Cell, ordinal, plain_number
 from brief.headline import headline
-from brief.page import build_brief, build_validation, plain_text, write_pages
+from brief.page import build_brief, build_validation, write_pages
+from brief.reader import Reader
+from brief.rendering import plain_text
 from brief.rotation import rotation
 from pipeline import daily
 from tests.small_market import run_day, small_settings, write_small_market
