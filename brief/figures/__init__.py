@@ -9,7 +9,7 @@ desk. Caveat: text is measured in a sans serif of the renderer, so labels keep a
 from __future__ import annotations
 
 from brief.figures.bars import bars
-from brief.figures.base import Points, Spec
+from brief.figures.base import BLUE, GREY, ORANGE, Points, Spec
 from brief.figures.intervals import intervals
 from brief.figures.labels import spread_labels
 from brief.figures.lines import lines
@@ -19,6 +19,9 @@ from brief.figures.render import draw
 from brief.figures.stack import probability_stack
 
 __all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
     "Points",
     "Position",
     "Spec",

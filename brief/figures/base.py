@@ -23,6 +23,7 @@ MUTED = "var(--muted)"
 RULE = "var(--rule)"
 BLUE = "var(--c1)"
 ORANGE = "var(--c2)"
+GREY = "var(--c3)"
 
 # Without data of its own a rule is drawn once per point.
 ONCE: Points = [{}]
