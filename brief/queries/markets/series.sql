@@ -12,7 +12,7 @@ from marts.macro_daily
 where
     (series_id, observation_date) in (
         select (series_id, max(observation_date))
-        from marts.macro_daily
+        from marts.macro_daily as held
         where observation_date <= $session
         group by series_id
     )

@@ -1,5 +1,7 @@
 -- The last observation of a series in each week, divided by a scale.
-select observation_date, value / $scale as value
+select
+    observation_date,
+    value / $scale as value
 from marts.macro_daily
 where series_id = $series and observation_date <= $session
 qualify

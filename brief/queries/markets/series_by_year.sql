@@ -9,7 +9,7 @@ where
     series_id = $series
     and observation_date in (
         select max(observation_date)
-        from marts.macro_daily
+        from marts.macro_daily as held
         where series_id = $series and observation_date <= $session
         group by year(observation_date)
     )

@@ -15,7 +15,7 @@ select
 from marts.yield_curve_daily
 where
     session_date <= (
-        select max(session_date) from marts.yield_curve_daily where session_date <= $session
+        select max(session_date) from marts.yield_curve_daily as held where session_date <= $session
     ) - $days_back
 order by session_date desc
 limit 1

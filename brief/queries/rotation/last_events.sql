@@ -17,8 +17,8 @@ where
     and session_date <= $session
     and (event_type, event_date) in (
         select (event_type, max(event_date))
-        from marts.event_responses
+        from marts.event_responses as held
         where pair_id = $pair and window_sessions = 1 and session_date <= $session
         group by event_type
     )
-order by event_date desc, event_type
+order by event_date desc, event_type asc

@@ -7,6 +7,11 @@ with history as (
     from marts.rotation_state_daily
     where pair_id = $pair and session_date <= $session
 )
-select session_date, ratio, drawdown_pct from history
+
+select
+    session_date,
+    ratio,
+    drawdown_pct
+from history
 qualify row_number() over (partition by date_trunc('week', session_date) order by session_date desc) = 1
 order by session_date

@@ -8,7 +8,7 @@ where
     pair_id = $pair
     and session_date in (
         select max(session_date)
-        from marts.rotation_state_daily
+        from marts.rotation_state_daily as held
         where pair_id = $pair and session_date <= $session
         group by year(session_date)
     )
