@@ -17,7 +17,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.cells import Absent
 from brief.reader import Reader
-from brief.rendering import render
+from brief.rendering import one_line, render
 
 MAIN_PAIRS = (
     "IWM/SPY",
@@ -79,7 +79,7 @@ class Section:
 
     def lead(self, macro: str, *view: object) -> None:
         """A sentence at the top of the section."""
-        self.leads.append(self._render(macro, view))
+        self.leads.append(Markup(one_line(self._render(macro, view))))
 
     def full(self, macro: str, *view: object) -> None:
         """A list across the full width, above the columns."""
@@ -91,7 +91,7 @@ class Section:
 
     def note(self, macro: str, *view: object) -> None:
         """A sentence in small print at the end of the section."""
-        self.notes.append(self._render(macro, view))
+        self.notes.append(Markup(one_line(self._render(macro, view))))
 
     def _render(self, macro: str, view: tuple[object, ...]) -> Markup:
         template = f"sections/{self.id}.html"
