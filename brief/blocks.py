@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
@@ -93,6 +94,11 @@ class Section:
         """A sentence in small print at the end of the section."""
         self.notes.append(Markup(one_line(self._render(macro, view))))
 
+    def markup(self) -> str:
+        """All that the section shows, as one text."""
+        parts = [*self.leads, *self.lists, *map(str, self.blocks), *self.notes]
+        return "\n".join(str(part) for part in parts)
+
     def _render(self, macro: str, view: tuple[object, ...]) -> Markup:
         template = f"sections/{self.id}.html"
         return render(template, macro, *view, simulated=self.page.simulated)
@@ -105,6 +111,21 @@ class Block:
     html: Markup
     wide: bool = False
 
+    def __str__(self) -> str:
+        return str(self.html)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The publication that the page belongs to."""
+
+    generation: int
+    session_date: dt.date
+    data_source: str
+    published_at_utc: dt.datetime
+    code_version: str | None
+    run_id: str | None
+
 
 @dataclass
 class Page:
@@ -113,6 +134,11 @@ class Page:
     reader: Reader
     session: dt.date
     simulated: bool
+
+    @cached_property
+    def publication(self) -> Publication:
+        """The last publication that the database records."""
+        return self.reader.records(Publication, "page/publication")[0]
 
     def draw(self, spec: figures.Spec, name: str) -> Markup:
         """One specification as SVG."""
