@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.cells import Absent
 from brief.reader import Reader
-from brief.rendering import render
+from brief.rendering import one_line, render
 
 MAIN_PAIRS = (
     "IWM/SPY",
@@ -79,7 +80,7 @@ class Section:
 
     def lead(self, macro: str, *view: object) -> None:
         """A sentence at the top of the section."""
-        self.leads.append(self._render(macro, view))
+        self.leads.append(Markup(one_line(self._render(macro, view))))
 
     def full(self, macro: str, *view: object) -> None:
         """A list across the full width, above the columns."""
@@ -91,7 +92,12 @@ class Section:
 
     def note(self, macro: str, *view: object) -> None:
         """A sentence in small print at the end of the section."""
-        self.notes.append(self._render(macro, view))
+        self.notes.append(Markup(one_line(self._render(macro, view))))
+
+    def markup(self) -> str:
+        """All that the section shows, as one text."""
+        parts = [*self.leads, *self.lists, *map(str, self.blocks), *self.notes]
+        return "\n".join(str(part) for part in parts)
 
     def _render(self, macro: str, view: tuple[object, ...]) -> Markup:
         template = f"sections/{self.id}.html"
@@ -105,6 +111,21 @@ class Block:
     html: Markup
     wide: bool = False
 
+    def __str__(self) -> str:
+        return str(self.html)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The publication that the page belongs to."""
+
+    generation: int
+    session_date: dt.date
+    data_source: str
+    published_at_utc: dt.datetime
+    code_version: str | None
+    run_id: str | None
+
 
 @dataclass
 class Page:
@@ -113,6 +134,11 @@ class Page:
     reader: Reader
     session: dt.date
     simulated: bool
+
+    @cached_property
+    def publication(self) -> Publication:
+        """The last publication that the database records."""
+        return self.reader.records(Publication, "page/publication")[0]
 
     def draw(self, spec: figures.Spec, name: str) -> Markup:
         """One specification as SVG."""

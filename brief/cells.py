@@ -52,9 +52,9 @@ class Cell:
 Row = dict[str, Cell]
 
 
-def number(cell: Cell, digits: int = 2, *, signed: bool = False, unit: str = "") -> Markup:
+def number(cell: Cell | None, digits: int = 2, *, signed: bool = False, unit: str = "") -> Markup:
     """A number with a proper minus sign; its exact value and statement stay in the markup."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     return Markup('<data value="{}" data-sql="{}">{}</data>{}').format(
         repr(cell.value), cell.sql, plain_number(cell.value, digits, signed=signed), _unit(unit)
@@ -69,9 +69,9 @@ def plain_number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+" if signed else "") + shown
 
 
-def day(cell: Cell, *, year: bool = True, month: bool = False) -> Markup:
+def day(cell: Cell | None, *, year: bool = True, month: bool = False) -> Markup:
     """A date as 16 Jul 2024, or as Jul 2024."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     return Markup('<time datetime="{}" data-sql="{}">{}</time>').format(
         cell.value, cell.sql, f"{cell.value:%b %Y}" if month else plain_day(cell.value, year=year)
@@ -83,17 +83,17 @@ def plain_day(value: dt.date, *, year: bool = True) -> str:
     return f"{value.day} {value:%b}" + (f" {value.year}" if year else "")
 
 
-def text(cell: Cell, shown: str | None = None) -> Markup:
+def text(cell: Cell | None, shown: str | None = None) -> Markup:
     """A text of the warehouse, underscores as spaces."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     words = str(cell.value).replace("_", " ") if shown is None else shown
     return Markup('<span data-sql="{}" data-text="{}">{}</span>').format(cell.sql, cell.value, words)
 
 
-def ordinal(cell: Cell) -> Markup:
+def ordinal(cell: Cell | None) -> Markup:
     """A percentile as `99.4th`: digits only where they tell something, near the ends."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     value = float(cell.value)
     edge = min(value, 100 - value)

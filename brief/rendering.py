@@ -39,6 +39,7 @@ def environment() -> Environment:
         "plain_day": plain_day,
         "plain_number": plain_number,
         "long_day": long_day,
+        "one_line": one_line,
         "count": lambda value: plain_number(value, 0),
         "words": lambda value: str(value).replace("_", " "),
     }
@@ -50,6 +51,11 @@ def render(template: str, macro: str, *view: object, simulated: bool = False) ->
     """One macro of a template, called with a view."""
     module = environment().get_template(template).make_module({"simulated": simulated})
     return Markup(getattr(module, macro)(*view).strip())
+
+
+def one_line(words: Markup | str) -> Markup | str:
+    """A text of a template without the line breaks of the template."""
+    return type(words)(re.sub(r"[ \n]+", " ", words).strip())
 
 
 def long_day(value: dt.date) -> str:

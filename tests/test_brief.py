@@ -22,7 +22,7 @@ import pytest
 from brief import figures
 from brief.blocks import Page
 from brief.cells import Cell, ordinal, plain_number
-from brief.headline import headline
+from brief.headlines import headline
 from brief.page import build_brief, build_validation, write_pages
 from brief.reader import Reader
 from brief.rendering import plain_text
