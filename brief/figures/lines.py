@@ -69,7 +69,7 @@ def lines(
         series: The lines.
         unit: Title of the axis.
         height: Pixels.
-        zero: Whether the axis reaches down to zero.
+        zero: Whether the axis reaches to zero.
         step: Whether a value holds until the next.
         reference: A value at which a horizontal line is drawn.
         band: The fields of an interval, in the colour of the first line.
@@ -85,20 +85,16 @@ def lines(
     layers = [_strip(axes, strip)] if strip else []
     layers += _areas(axes, series[0][2], band, area)
     if not ticks and (reference is not None or low < 0 < high):
-        at = {"y": {"datum": reference or 0, "type": axes.y["type"]}}
-        layers.append(layer({"type": "rule", "color": INK}, at, ONCE))
+        layers.append(_horizontal(axes, reference or 0))
     ends = []
     for field, label, colour in series:
         # Its own points: a gap of another series must not break the line.
         if known := [point for point in points if point.get(field) is not None]:
             layers.append(layer(_mark(colour, step=step), axes.at(field), known))
             ends.append(_End(known[-1]["d"], known[-1][field], label, colour))
-    return {
-        **_width([end.label for end in ends], width),
-        "height": height,
-        "data": {"values": points},
-        "layer": layers + _labels(axes, ends, height),
-    }
+    layers += _labels(axes, ends, height)
+    size = {**_width([end.label for end in ends], width), "height": height}
+    return {**size, "data": {"values": points}, "layer": layers}
 
 
 def _extremes(points: Points, fields: list[str], base: float | None) -> tuple[float, float]:
@@ -168,6 +164,10 @@ def _areas(axes: _Axes, colour: str, band: tuple[str, str] | None, area: str | N
         mark = {"type": "area", "color": colour, "opacity": 0.25}
         layers.append(layer(mark, {**axes.at(area), "y2": {"datum": 0}}))
     return layers
+
+
+def _horizontal(axes: _Axes, value: float) -> Spec:
+    return layer({"type": "rule", "color": INK}, {"y": {"datum": value, "type": axes.y["type"]}}, ONCE)
 
 
 def _mark(colour: str, *, step: bool) -> Spec:
