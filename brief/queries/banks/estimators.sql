@@ -15,7 +15,7 @@ where
     symbol = 'KRE' and model = 'market_2y_slope' and factor = 'y2' and beta is not null
     and (estimator, session_date) in (
         select (estimator, max(session_date))
-        from marts.bank_rate_betas
+        from marts.bank_rate_betas as earlier
         where
             symbol = 'KRE' and model = 'market_2y_slope' and factor = 'y2' and beta is not null
             and session_date <= $session

@@ -11,9 +11,10 @@ select
     move_high_pct,
     unconditional_move_if_2y_down_25bp_pct
 from marts.bank_sensitivity_daily
-where beta_y2 is not null and session_date = (
-    select max(session_date)
-    from marts.bank_sensitivity_daily
-    where session_date <= $session and beta_y2 is not null
-)
-order by move_if_yields_down_25bp_pct desc, entity_id
+where
+    beta_y2 is not null and session_date = (
+        select max(session_date)
+        from marts.bank_sensitivity_daily as earlier
+        where session_date <= $session and beta_y2 is not null
+    )
+order by move_if_yields_down_25bp_pct desc, entity_id asc

@@ -8,7 +8,7 @@ select
 from marts.fomc_calibration
 where (horizon_days, meeting_date) in (
     select (horizon_days, max(meeting_date))
-    from marts.fomc_calibration
+    from marts.fomc_calibration as earlier
     where meeting_date <= $as_of and mean_brier_score is not null
     group by horizon_days
 )

@@ -8,7 +8,7 @@ select
     reason
 from marts.fomc_meetings_daily
 where
-    as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily where as_of_date <= $session)
+    as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily as earlier where as_of_date <= $session)
     and meeting_date >= as_of_date
 order by meeting_date
 limit 2

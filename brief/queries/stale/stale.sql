@@ -7,4 +7,4 @@ select
     expected_date
 from ops.freshness
 where stale
-order by required desc, dataset, input
+order by required desc, dataset asc, input asc
