@@ -11,7 +11,6 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from markupsafe import Markup
 
@@ -37,34 +36,6 @@ EVENTS = {"cpi": "CPI", "jobs": "jobs", "fomc": "FOMC", "jackson_hole": "Jackson
 
 
 @dataclass
-class Table:
-    """A table as the template draws it; the first column names the row."""
-
-    caption: Markup
-    head: list[str]
-    rows: list[list[Any]]
-    note: Markup | str = ""
-    folded: str = ""
-    kind: str = ""
-    more: Table | None = None
-
-
-@dataclass
-class Figure:
-    """Drawings with a title that says what is seen, an alternative text, the source and the numbers as a
-    table.
-    """
-
-    title: Markup
-    alt: Markup
-    drawings: list[Markup]
-    source: str
-    table: Table | None = None
-    legend: Markup | str = ""
-    statement: str = ""
-
-
-@dataclass
 class Section:
     """One part of the page. Its texts, tables and figures are macros of `templates/sections/<id>.html`; each
     of the methods calls one of them with a view and keeps what comes out.
@@ -75,7 +46,7 @@ class Section:
     page: Page
     leads: list[Markup] = field(default_factory=list)
     lists: list[Markup] = field(default_factory=list)
-    blocks: list[Any] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     notes: list[Markup] = field(default_factory=list)
 
     def lead(self, macro: str, *view: object) -> None:

@@ -14,14 +14,13 @@ from typing import Any, TypeVar
 import duckdb
 
 from brief.cells import Absent, Cell, Row
-from brief.old_reads import OldReads
 from brief.statements import Statement, StatementError, fill, statement
 from warehouse.catalog import Catalog, Table, load_catalog, quoted
 
 Record = TypeVar("Record")
 
 
-class Reader(OldReads):
+class Reader:
     """Reads the publication by the query files of `brief/queries`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,8 +1,8 @@
 """Jinja for the page: the environment with its filters, and one macro of a template as markup.
 
-In: `brief/templates`. `sections/<section>.html` holds a section's texts and tables as macros, `parts.html` the
-shapes of a table and a figure. Out: markup. Values are escaped, and a name that a view does not have is an
-error.
+In: `brief/templates`. `sections/<section>.html` holds the texts and tables of a section as macros,
+`headlines.html` those of the headline, `parts.html` the shapes of a table and a figure. Out: markup. Values
+are escaped, and a name that a view does not have is an error.
 """
 
 from __future__ import annotations

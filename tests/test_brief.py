@@ -146,6 +146,24 @@ def test_every_number_on_the_page_is_what_its_statement_gives(page_text: str, wa
     assert kinds["span"] > 20
 
 
+def test_the_query_under_a_drawing_runs_and_gives_rows(page_text: str, warehouse: Any) -> None:
+    queries = [html.unescape(words) for words in re.findall(r"<pre [^>]*>(.*?)</pre>", page_text, re.DOTALL)]
+    assert len(queries) >= 8
+    for query in queries:
+        assert warehouse.execute(query).fetchall(), query
+
+
+def test_texts_of_the_warehouse_are_escaped(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "draw", lambda spec, name, *, simulated: "")
+    copy.execute("update marts.claim_checks set statement = '<script>x</script>' where part = 1")
+    copy.execute("update ops.validation_results set sample = '<b>y</b>' where not passed")
+    text, _ = build_brief(Page(Reader(copy), SESSION, False))
+    assert "<script" not in text
+    assert "&lt;script&gt;x&lt;/script&gt;</span>" in text
+    assert "<b>" not in text + build_validation(Page(Reader(copy), SESSION, False))
+    assert "&lt;b&gt;y&lt;/b&gt;" in text
+
+
 def test_no_cell_and_no_headline_holds_a_digit_without_a_statement(page_text: str) -> None:
     before = page_text[: page_text.index('id="sources"')]
     loose = [text.replace("Nasdaq 100", "") for text in parsed(before).loose]

@@ -1,4 +1,4 @@
-"""The query files of the brief: their form, the addresses of their values, values bound and never formatted."""
+"""The query files of the brief: their form, the addresses of values, values bound and never formatted."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from warehouse.catalog import load_catalog
 from warehouse.settings import REPOSITORY
 
 NAMES = sorted(str(path.relative_to(QUERIES).with_suffix("")) for path in QUERIES.rglob("*.sql"))
-# Words of a text that is SQL rather than a sentence.
-SQL_TEXT = re.compile(r"\b(select|delete|insert|update)\b.+\b(from|into|set)\b|\bwhere\b.+[=<>]", re.I | re.S)
+BRIEF = REPOSITORY / "brief"
+# What the reader may format into SQL: identifiers that were looked up in the catalog, and quoted.
+IDENTIFIERS = {"_identifier", "quoted"}
 
 
 @pytest.fixture
@@ -48,17 +49,38 @@ def test_every_query_reads_tables_of_the_catalog_and_parses(
 
 def test_every_query_is_used_and_every_name_exists() -> None:
     """A file that nothing names is dead; a name without a file is found when its section is drawn."""
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "brief").glob("*.py"))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in BRIEF.glob("*.py"))
     assert [name for name in NAMES if f'"{name}"' not in code] == []
 
 
-def sql_in_code(path: Path) -> list[str]:
-    """Formatted texts of a module that look like SQL."""
+def executions(path: Path) -> list[ast.expr]:
+    """The statements that a module gives to DuckDB."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     return [
-        text for node in formatted if SQL_TEXT.search(text := ast.unparse(node)) and "_identifier" not in text
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("execute", "executemany", "sql", "query")
+        and node.args
+        and not (isinstance(node.args[0], ast.Constant) and (QUERIES / f"{node.args[0].value}.sql").exists())
     ]
+
+
+def test_no_module_but_the_reader_runs_sql_and_it_formats_identifiers_only() -> None:
+    found = {path.name: executions(path) for path in sorted(BRIEF.rglob("*.py"))}
+    assert {name for name, statements_ in found.items() if statements_} == {"reader.py"}
+    formatted = [
+        part.value
+        for text in found["reader.py"]
+        for part in ast.walk(text)
+        if isinstance(part, ast.FormattedValue)
+    ]
+    assert formatted
+    assert all(
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in IDENTIFIERS
+        for value in formatted
+    )
 
 
 def test_the_address_of_a_value_gives_the_value_again(marts: duckdb.DuckDBPyConnection) -> None:
