@@ -330,12 +330,18 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
     status = json.loads((settings.published / "status.json").read_text())
     assert status["headlines"][0] == sentence
     share = warehouse.execute("""
-        select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions) from marts.rotation_pair_daily
-        where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
+        select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions)
+        from marts.rotation_pair_daily
+        where session_date = '2024-08-29' and window_sessions in (1, 5)
+            and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
         """).fetchone()[0]
     rate = warehouse.execute("""
-        with changes as (select as_of_date, abs(change_bp) as size from marts.policy_repricing where horizon = 'year_end' and change_bp is not null)
-        select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*) from changes where as_of_date <= '2024-08-29'
+        with changes as (
+            select as_of_date, abs(change_bp) as size
+            from marts.policy_repricing where horizon = 'year_end' and change_bp is not null
+        )
+        select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*)
+        from changes where as_of_date <= '2024-08-29'
         """).fetchone()[0]
     assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
 
@@ -493,9 +499,12 @@ def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, wi
     )
     frame = tmp_path / "frame.html"
     frame.write_text(
-        f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe><pre id="wide"></pre>
-        <script>addEventListener('load', () => {{ const root = document.getElementById('page').contentDocument.documentElement;
-        document.getElementById('wide').textContent = root.scrollWidth + ' in ' + root.clientWidth; }});</script>"""
+        f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe>
+        <pre id="wide"></pre>
+        <script>addEventListener('load', () => {{
+        const root = document.getElementById('page').contentDocument.documentElement;
+        const wide = document.getElementById('wide');
+        wide.textContent = root.scrollWidth + ' in ' + root.clientWidth; }});</script>"""
     )
     found = re.search(r'<pre id="wide">(\d+) in (\d+)</pre>', browser_text(frame, tmp_path))
     assert found is not None
@@ -505,7 +514,8 @@ def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, wi
 AXE_SCRIPT = """
 <script>window.addEventListener('load', () => axe.run(document).then(found => {
   document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
-  out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))}))});
+  const brief = v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))});
+  out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(brief)});
   document.body.append(out); }));</script>
 """
 
