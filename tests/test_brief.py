@@ -340,7 +340,8 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
             select as_of_date, abs(change_bp) as size
             from marts.policy_repricing where horizon = 'year_end' and change_bp is not null
         )
-        select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*)
+        select
+            count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29')) / count(*)
         from changes where as_of_date <= '2024-08-29'
         """).fetchone()[0]
     assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
@@ -514,7 +515,8 @@ def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, wi
 AXE_SCRIPT = """
 <script>window.addEventListener('load', () => axe.run(document).then(found => {
   document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
-  const brief = v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))});
+  const start = node => node.html.slice(0, 200);
+  const brief = found => ({id: found.id, impact: found.impact, nodes: found.nodes.slice(0, 3).map(start)});
   out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(brief)});
   document.body.append(out); }));</script>
 """
