@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -41,6 +40,17 @@ ESTIMATORS = {
 # The first of these with an estimate is drawn over time; these funds stand beside the groups.
 DRAWN = ("KRE", "regional", "all_banks", "KBE", "JPM")
 FUNDS = ("KRE", "KBE", "KBWB", "IAT", "XLF", "IWM")
+
+
+@dataclass(frozen=True)
+class Week:
+    """The beta of an entity at the end of a week."""
+
+    session_date: dt.date
+    beta_y2: float
+    low: float
+    high: float
+    regime: str
 
 
 @dataclass(frozen=True)
@@ -86,13 +96,13 @@ def _beta(page: Page, section: Section) -> None:
     if entity is None:
         raise Absent(f"marts.bank_sensitivity_daily has no estimate up to {page.session}.")
     asked = {"entity": entity, "session": page.session}
-    weeks = reader.points("banks/beta", **asked)
-    points = [
+    weeks = reader.records(Week, "banks/beta", **asked)
+    points: figures.Points = [
         {
-            "d": str(week["session_date"]),
-            "beta": round(week["beta_y2"], 5),
-            "low": round(week["low"], 5),
-            "high": round(week["high"], 5),
+            "d": str(week.session_date),
+            "beta": round(week.beta_y2, 5),
+            "low": round(week.low, 5),
+            "high": round(week.high, 5),
         }
         for week in weeks
     ]
@@ -120,15 +130,15 @@ def _beta(page: Page, section: Section) -> None:
     )
 
 
-def _spans(weeks: list[dict[str, Any]]) -> figures.Points:
+def _spans(weeks: list[Week]) -> figures.Points:
     """The regimes one after the other, each until the next begins."""
     spans: figures.Points = []
     for week in weeks:
-        day = str(week["session_date"])
+        day = str(week.session_date)
         if spans:
             spans[-1]["until"] = day
-        if not spans or spans[-1]["regime"] != week["regime"]:
-            spans.append({"d": day, "until": day, "regime": week["regime"]})
+        if not spans or spans[-1]["regime"] != week.regime:
+            spans.append({"d": day, "until": day, "regime": week.regime})
     return spans
 
 

@@ -11,7 +11,6 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 from markupsafe import Markup
 
@@ -48,6 +47,17 @@ class Settlement:
     def unsolved(self) -> list[Row]:
         """The meetings without."""
         return [row for row in self.meetings if not row["cut"].known]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One target range after one meeting."""
+
+    meeting_date: dt.date
+    target_lower_pct: float
+    target_upper_pct: float
+    moves: int
+    prob: float
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,9 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
     shown = {row["meeting_date"].value for row in solved[:DRAWN_MEETINGS]}
     points = _stacked(
         [
-            point
-            for point in page.reader.points("fed/stack", as_of=as_of)
-            if point["meeting_date"] in shown and point["prob"] >= DRAWN_PROB
+            outcome
+            for outcome in page.reader.records(Outcome, "fed/stack", as_of=as_of)
+            if outcome.meeting_date in shown and outcome.prob >= DRAWN_PROB
         ],
         as_of.year,
     )
@@ -120,20 +130,20 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
     section.block("stack", Stack(as_of, solved, outcomes, [drawing], statement))
 
 
-def _stacked(outcomes: list[dict[str, Any]], year: int) -> figures.Points:
+def _stacked(outcomes: list[Outcome], year: int) -> figures.Points:
     """One bar per meeting, cut into its target ranges; the day without its year in the year at hand."""
     points = []
-    for meeting, ranges in groupby(outcomes, key=lambda outcome: outcome["meeting_date"]):
+    for meeting, ranges in groupby(outcomes, key=lambda outcome: outcome.meeting_date):
         bottom = 0.0
         for outcome in ranges:
-            share = 100 * outcome["prob"]
+            share = 100 * outcome.prob
             points.append(
                 {
                     "meeting": plain_day(meeting, year=meeting.year != year),
                     "from": round(bottom, 3),
                     "to": round(bottom + share, 3),
-                    "moves": outcome["moves"],
-                    "range": f"{outcome['target_lower_pct']:.2f}–{outcome['target_upper_pct']:.2f}",
+                    "moves": outcome.moves,
+                    "range": f"{outcome.target_lower_pct:.2f}–{outcome.target_upper_pct:.2f}",
                     "share": f"{share:.0f} %",
                 }
             )
