@@ -10,15 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 from markupsafe import Markup
 
 from brief import figures
-from brief.cells import (
-    Absent,
-    Reader,
-)
+from brief.cells import Absent
+from brief.reader import Reader
+from brief.rendering import one_line, render
 
 MAIN_PAIRS = (
     "IWM/SPY",
@@ -37,43 +36,66 @@ EVENTS = {"cpi": "CPI", "jobs": "jobs", "fomc": "FOMC", "jackson_hole": "Jackson
 
 
 @dataclass
-class Table:
-    """A table as the template draws it; the first column names the row."""
-
-    caption: Markup
-    head: list[str]
-    rows: list[list[Any]]
-    note: Markup | str = ""
-    folded: str = ""
-    kind: str = ""
-    more: Table | None = None
-
-
-@dataclass
-class Figure:
-    """Drawings with a title that says what is seen, an alternative text, the source and the numbers as a
-    table.
-    """
-
-    title: Markup
-    alt: Markup
-    drawings: list[Markup]
-    source: str
-    table: Table | None = None
-    legend: Markup | str = ""
-    statement: str = ""
-
-
-@dataclass
 class Section:
-    """One part of the page."""
+    """One part of the page. Its texts, tables and figures are macros of `templates/sections/<id>.html`; each
+    of the methods calls one of them with a view and keeps what comes out.
+    """
 
     id: str
     title: str
-    lead: list[Markup] = field(default_factory=list)
-    blocks: list[Any] = field(default_factory=list)
+    page: Page
+    leads: list[Markup] = field(default_factory=list)
+    lists: list[Markup] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     notes: list[Markup] = field(default_factory=list)
-    tables: tuple[str, ...] = ()
+
+    def lead(self, macro: str, *view: object) -> None:
+        """A sentence at the top of the section."""
+        self.leads.append(Markup(one_line(self._render(macro, view))))
+
+    def full(self, macro: str, *view: object) -> None:
+        """A list across the full width, above the columns."""
+        self.lists.append(self._render(macro, view))
+
+    def block(self, macro: str, *view: object, wide: bool = False) -> None:
+        """A table or a figure in the columns; `wide`: across all of them."""
+        self.blocks.append(Block(self._render(macro, view), wide))
+
+    def note(self, macro: str, *view: object) -> None:
+        """A sentence in small print at the end of the section."""
+        self.notes.append(Markup(one_line(self._render(macro, view))))
+
+    def markup(self) -> str:
+        """All that the section shows, as one text."""
+        parts = [*self.leads, *self.lists, *map(str, self.blocks), *self.notes]
+        return "\n".join(str(part) for part in parts)
+
+    def _render(self, macro: str, view: tuple[object, ...]) -> Markup:
+        template = f"sections/{self.id}.html"
+        return render(template, macro, *view, simulated=self.page.simulated)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table or a figure as markup."""
+
+    html: Markup
+    wide: bool = False
+
+    def __str__(self) -> str:
+        return str(self.html)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The publication that the page belongs to."""
+
+    generation: int
+    session_date: dt.date
+    data_source: str
+    published_at_utc: dt.datetime
+    code_version: str | None
+    run_id: str | None
 
 
 @dataclass
@@ -83,6 +105,11 @@ class Page:
     reader: Reader
     session: dt.date
     simulated: bool
+
+    @cached_property
+    def publication(self) -> Publication:
+        """The last publication that the database records."""
+        return self.reader.records(Publication, "page/publication")[0]
 
     def draw(self, spec: figures.Spec, name: str) -> Markup:
         """One specification as SVG."""
@@ -98,6 +125,7 @@ def attempt(section: Section, part: Callable[[Page, Section], None], page: Page)
 
 
 def group_names(reader: Reader) -> dict[str, str]:
+    """Names of the groups; none where reference data is not in the publication."""
     if "ref.groups" not in reader.tables:
         return {}
-    return dict(reader.connection.execute("select group_id, name from ref.groups").fetchall())
+    return {row["group_id"]: row["name"] for row in reader.points("shared/group_names")}

@@ -1,22 +1,20 @@
 """Numbers that know where they come from.
 
-In: a read-only connection to a publication. Out: rows of `Cell`s, each with the statement that gives it
-again, and the texts shown for them. Every number on the page is written by `number`, `day` or `text` below,
-which leave its exact value and its statement in the markup; the tests run those statements. Caveat: an
-address needs the table's grain, so that a window function cannot be a column here (see `Reader.points`).
+In: a value with its table, its row's key and its expression. Out: the text shown for it. Every number on the
+page is written by `number`, `day`, `text` or `ordinal` below, which leave its exact value and its statement
+in the markup; the tests run those statements. The templates have them as filters: `row.cut|number(1)`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 from markupsafe import Markup, escape
 
-from warehouse.catalog import Catalog, literal, load_catalog
+from brief.statements import sql_literal
 
 MISSING = Markup(
     '<span class="none"><span aria-hidden="true">–</span><span class="sr">not available</span></span>'
@@ -54,89 +52,9 @@ class Cell:
 Row = dict[str, Cell]
 
 
-class Reader:
-    """Reads the publication; remembers which tables were read."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-        self.catalog: Catalog = load_catalog()
-        found = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() where database_name ="
-            " current_database()"
-        ).fetchall()
-        self.tables = {row[0] for row in found}
-
-    def require(self, *tables: str) -> None:
-        """Refuse to go on when a table is missing or empty."""
-        for table in tables:
-            if table not in self.tables:
-                raise Absent(f"{table} is not in this publication.")
-            if self.connection.execute(f"select 1 from {table} limit 1").fetchone() is None:
-                raise Absent(f"{table} has no rows in this publication.")
-
-    def rows(
-        self,
-        table: str,
-        columns: Iterable[str],
-        where: str = "true",
-        params: Sequence[Any] = (),
-        *,
-        order: str = "",
-        limit: int | None = None,
-    ) -> list[Row]:
-        """Rows of a table as cells; a column is a name or `alias = expression`. The grain is always among
-        them.
-        """
-        if table not in self.tables:
-            raise Absent(f"{table} is not in this publication.")
-        grain = self.catalog[table].grain
-        named = [(name, name) for name in grain]
-        for column in columns:
-            alias, _, expression = column.partition(" = ")
-            if alias not in grain:
-                named.append((alias, expression or alias))
-        select = ", ".join(f'{expression} as "{alias}"' for alias, expression in named)
-        tail = (f" order by {order}" if order else "") + (f" limit {limit}" if limit else "")
-        found = self.connection.execute(
-            f"select {select} from {table} where {where}{tail}", list(params)
-        ).fetchall()
-        result = []
-        for values in found:
-            key = tuple(zip(grain, values, strict=False))
-            result.append(
-                {
-                    alias: Cell(value, expression, table, key)
-                    for (alias, expression), value in zip(named, values, strict=True)
-                }
-            )
-        return result
-
-    def scalar(self, sql: str) -> Cell:
-        """The one result of a statement without parameters."""
-        row = self.connection.execute(sql).fetchone()
-        return Cell(row[0] if row else None, " ".join(sql.split()), "")
-
-    def points(self, sql: str) -> list[dict[str, Any]]:
-        """Rows as plain values, for what is drawn and not printed."""
-        cursor = self.connection.execute(sql)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def sql_literal(value: Any) -> str:
-    """A value in SQL."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    return literal(str(value))
-
-
-def number(cell: Cell, digits: int = 2, *, signed: bool = False, unit: str = "") -> Markup:
+def number(cell: Cell | None, digits: int = 2, *, signed: bool = False, unit: str = "") -> Markup:
     """A number with a proper minus sign; its exact value and statement stay in the markup."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     return Markup('<data value="{}" data-sql="{}">{}</data>{}').format(
         repr(cell.value), cell.sql, plain_number(cell.value, digits, signed=signed), _unit(unit)
@@ -151,9 +69,9 @@ def plain_number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+" if signed else "") + shown
 
 
-def day(cell: Cell, *, year: bool = True, month: bool = False) -> Markup:
+def day(cell: Cell | None, *, year: bool = True, month: bool = False) -> Markup:
     """A date as 16 Jul 2024, or as Jul 2024."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     return Markup('<time datetime="{}" data-sql="{}">{}</time>').format(
         cell.value, cell.sql, f"{cell.value:%b %Y}" if month else plain_day(cell.value, year=year)
@@ -165,17 +83,17 @@ def plain_day(value: dt.date, *, year: bool = True) -> str:
     return f"{value.day} {value:%b}" + (f" {value.year}" if year else "")
 
 
-def text(cell: Cell, shown: str | None = None) -> Markup:
+def text(cell: Cell | None, shown: str | None = None) -> Markup:
     """A text of the warehouse, underscores as spaces."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     words = str(cell.value).replace("_", " ") if shown is None else shown
     return Markup('<span data-sql="{}" data-text="{}">{}</span>').format(cell.sql, cell.value, words)
 
 
-def ordinal(cell: Cell) -> Markup:
+def ordinal(cell: Cell | None) -> Markup:
     """A percentile as `99.4th`: digits only where they tell something, near the ends."""
-    if not cell.known:
+    if cell is None or not cell.known:
         return MISSING
     value = float(cell.value)
     edge = min(value, 100 - value)

@@ -1,136 +1,198 @@
-"""The day's headlines: plain sentences with their numbers and dates, each one query on the marts.
+"""The headline and the day's plain sentences.
 
-In: a connection to a publication and its session. Out: sentences; one whose numbers are missing says so or
-is left out. Caveat: rank and "since" speak of the history that the warehouse holds, which each sentence
-names.
+In: a publication and its session. Out: the headline, which is the most unusual of a few facts of the day,
+and plain sentences on rotation, prices, the Fed, the curve and the banks, which `make run` prints as well.
+Unusual is the share of the earlier days that were at least as extreme. The texts are macros of
+`templates/headlines.html`; a sentence whose numbers are missing says so or is left out. Caveat: facts of
+different kinds are compared by that share alone, which says nothing of their importance; rank and "since"
+refer to the history that the warehouse holds, which each sentence names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+from markupsafe import Markup
 
+from brief.blocks import Page
+from brief.cells import Absent, Cell, Row
+from brief.reader import Reader
+from brief.rendering import one_line, plain_text, render
+
+TEMPLATE = "headlines.html"
+# A fact that more than this share of the days before could match is none for a headline.
+ORDINARY = 0.02
+# Fewer earlier changes of the expected rate than this make no history.
+YEAR_OF_DAYS = 252
+EXTREME_PERCENTILE = 99
+# At its highest the VIX would have a share of zero and come before every record of a pair.
+VIX_BEHIND = 0.0005
 # "The widest since" is news near the ends of the history only; in between every other day is the widest
 # since last week.
 NOTABLE_SHARE = 0.10
+NAMES = {"IWM": "small caps", "SPY": "large caps", "QQQ": "the Nasdaq 100", "KRE": "regional banks"}
+TABLES_OF_SENTENCES = (
+    "rotation_pair_daily",
+    "instrument_daily",
+    "fomc_meetings_daily",
+    "yield_curve_daily",
+    "bank_sensitivity_daily",
+    "bank_rate_betas",
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A sentence with the share of the earlier days that were at least as extreme."""
+
+    share: float
+    sentence: Markup
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One pair's spread of the day."""
+
+    row: Row
+
+    @property
+    def base(self) -> str:
+        """The first symbol."""
+        return str(self.row["pair_id"].value.split("/")[0])
+
+    @property
+    def quote(self) -> str:
+        """The second symbol."""
+        return str(self.row["pair_id"].value.split("/")[1])
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the first beat the second."""
+        return bool(self.row["spread_pp"].value >= 0)
+
+    @property
+    def record(self) -> bool:
+        """Whether no day was as extreme on this side."""
+        return bool(self.row["is_record_high" if self.ahead else "is_record_low"].value)
+
+    @property
+    def since(self) -> Cell:
+        """The last day that was as extreme on this side."""
+        return self.row["last_exceeded_date" if self.ahead else "last_undercut_date"]
+
+
+@dataclass(frozen=True)
+class RateChange:
+    """The day's change of the rate expected for the year's end, among the earlier ones."""
+
+    row: Row
+    days: Cell
+    larger: Cell
+
+
+def headline(page: Page) -> Markup:
+    """The most unusual of a few facts of the day."""
+    makers = (_spread_facts, _fed_facts, _vix_facts)
+    facts = [fact for maker in makers for fact in _held(maker, page)]
+    if not facts:
+        return _say("no_headline", page.session)
+    first = min(facts, key=lambda fact: fact.share)
+    if first.share <= ORDINARY:
+        return first.sentence
+    return _say("ordinary", _small_against_large(page) or first.sentence)
 
 
 def headlines(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    """Sentences on rotation, the Fed, the curve and the banks."""
-    makers = (_rotation, _small_caps, _fed, _curve, _banks)
-    return [sentence for maker in makers for sentence in maker(connection, session)]
+    """The plain sentences of a session, the numbers of each from one query."""
+    reader = Reader(connection)
+    makers = (_rotation, _prices, _fed, _curve, _banks)
+    return [plain_text(sentence) for maker in makers for sentence in maker(reader, session)]
 
 
-def _rotation(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    row = connection.execute(
-        """
-        select spread_pp, spread_rank, history_sessions, history_start_date, last_exceeded_date, last_undercut_date, is_record_high, is_record_low
-        from marts.rotation_pair_daily
-        where pair_id = 'IWM/QQQ' and window_sessions = 5 and session_date = ?
-        """,
-        [session],
-    ).fetchone()
-    if row is None or row[0] is None:
-        return [f"Rotation: no 5-session spread of IWM over QQQ for {session}: a price is missing."]
-    spread, rank, count, start, above, below, record_high, record_low = row
-    direction = "beat" if spread >= 0 else "trailed"
-    text = f"Rotation: IWM {direction} QQQ by {abs(spread):.2f} points over the five sessions to {session}"
-    if rank is None:
-        return [text + "; its history is too short for a rank."]
-    place = f"rank {rank:,} of {count:,} since {start}, closes"
-    if NOTABLE_SHARE < rank / count < 1 - NOTABLE_SHARE:
-        return [f"{text}, nothing out of the ordinary ({place})."]
-    if spread >= 0:
-        since = "the widest on record" if record_high else f"the widest since {above}"
-    else:
-        since = "the weakest on record" if record_low else f"the weakest since {below}"
-    return [f"{text}, {since} ({place})."]
+def short(page: Page) -> list[str]:
+    """The plain sentences; none where one of their tables is not in the publication."""
+    held = page.reader.tables.issuperset(f"marts.{name}" for name in TABLES_OF_SENTENCES)
+    return headlines(page.reader.connection, page.session) if held else []
 
 
-def _small_caps(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    rows = connection.execute(
-        """
-        select symbol, return_1d_pct, return_5d_pct
-        from marts.instrument_daily
-        where session_date = ? and symbol in ('^RUT', 'IWM', 'SPY') and return_1d_pct is not null and return_5d_pct is not null
-        order by symbol
-        """,
-        [session],
-    ).fetchall()
-    parts = [
-        f"{symbol} {one_day:+.2f} % on the day and {five_days:+.2f} % in five sessions"
-        for symbol, one_day, five_days in rows
+def _say(macro: str, *view: object) -> Markup:
+    return Markup(one_line(render(TEMPLATE, macro, *view)))
+
+
+def _held(maker: Callable[[Page], list[Fact]], page: Page) -> list[Fact]:
+    """The facts of a maker; none where its table is missing or empty."""
+    try:
+        return maker(page)
+    except Absent:
+        return []
+
+
+def _spread_facts(page: Page) -> list[Fact]:
+    page.reader.require("marts.rotation_pair_daily")
+    rows = page.reader.query("headlines/spreads", session=page.session)
+    return [
+        Fact(row["place"].value / row["history_sessions"].value, _say("spread", Spread(row), NAMES))
+        for row in rows
     ]
-    return [f"Prices at {session}: {'; '.join(parts)}."] if parts else []
 
 
-def _fed(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    rows = connection.execute(
-        """
-        with latest as (select max(as_of_date) as as_of_date from marts.fomc_meetings_daily where as_of_date <= ?)
-        select as_of_date, meeting_date, cut_prob, hold_prob, hike_prob, reason
-        from marts.fomc_meetings_daily
-        where as_of_date = (select as_of_date from latest) and meeting_date >= as_of_date
-        order by meeting_date
-        limit 2
-        """,
-        [session],
-    ).fetchall()
+def _fed_facts(page: Page) -> list[Fact]:
+    reader, session = page.reader, page.session
+    reader.require("marts.policy_repricing")
+    rows = reader.query("headlines/repricing", session=session)
     if not rows:
-        return ["Fed: no fed funds futures have been loaded, so no meeting is priced."]
-    sentences = []
-    for as_of, meeting, cut, hold, hike, reason in rows:
-        if cut is None:
-            sentences.append(f"Fed: the meeting of {meeting} could not be priced on {as_of}: {reason}.")
-            continue
-        late = "" if as_of == session else f" (the last settlement held; {session} is missing)"
-        sentences.append(
-            f"Fed: by the meeting of {meeting} futures of {as_of} price a rate below today's range at"
-            f" {100 * cut:.1f} %, the same range at {100 * hold:.1f} %, a higher one at {100 * hike:.1f}"
-            f" %{late}."
-        )
-    return sentences
-
-
-def _curve(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    row = connection.execute(
-        """
-        select session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted, inversion_start_date
-        from marts.yield_curve_daily where session_date <= ? order by session_date desc limit 1
-        """,
-        [session],
-    ).fetchone()
-    if row is None:
         return []
-    day, y2, y10, slope, inverted, since = row
-    state = f"inverted since {since}" if inverted else "not inverted"
-    return [
-        f"Curve: on {day} the 2-year yielded {y2:.2f} % and the 10-year {y10:.2f} %; the slope is"
-        f" {slope:+.0f} bp, {state}."
-    ]
-
-
-def _banks(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
-    row = connection.execute(
-        """
-        select sensitivity.session_date, sensitivity.beta_y2, betas.std_error, sensitivity.t_y2, sensitivity.regime, sensitivity.regime_start_date
-        from marts.bank_sensitivity_daily as sensitivity
-        inner join marts.bank_rate_betas as betas
-            on sensitivity.entity_id = betas.symbol
-            and sensitivity.session_date = betas.session_date
-            and betas.model = 'market_2y_slope' and betas.estimator = 'w252' and betas.factor = 'y2'
-        where sensitivity.entity_id = 'KRE' and sensitivity.session_date <= ? and sensitivity.beta_y2 is not null
-        order by sensitivity.session_date desc limit 1
-        """,
-        [session],
-    ).fetchone()
-    if row is None:
+    change = rows[0]["change_bp"].value
+    larger = reader.scalar("headlines/repricing_larger", session=session, change=change)
+    days = reader.scalar("headlines/repricing_days", session=session)
+    if days.value < YEAR_OF_DAYS:
         return []
-    day, beta, error, t_stat, regime, since = row
-    low, high = beta - 1.645 * error, beta + 1.645 * error
-    return [
-        f"Banks: at a constant market KRE moved {beta:+.2f} % per +10 bp parallel shift of yields over the"
-        f" 252 complete observations to {day} (90 % interval {low:+.2f} to {high:+.2f}, t = {t_stat:.2f});"
-        f" regime: {regime.replace('_', ' ')}{f' since {since}' if since else ''}."
-    ]
+    sentence = _say("rate_change", RateChange(rows[0], days, larger))
+    return [Fact((larger.value + 1) / (days.value + 1), sentence)]
+
+
+def _vix_facts(page: Page) -> list[Fact]:
+    page.reader.require("marts.macro_daily")
+    rows = page.reader.query("headlines/vix", session=page.session)
+    if not rows or rows[0]["percentile"].value < EXTREME_PERCENTILE:
+        return []
+    return [Fact((100 - rows[0]["percentile"].value) / 100 + VIX_BEHIND, _say("vix", rows[0]))]
+
+
+def _small_against_large(page: Page) -> Markup | None:
+    if "marts.rotation_pair_daily" not in page.reader.tables:
+        return None
+    rows = page.reader.query("headlines/small_against_large", session=page.session)
+    return _say("small_against_large", Spread(rows[0])) if rows else None
+
+
+def _rotation(reader: Reader, session: date) -> list[Markup]:
+    rows = reader.points("headlines/rotation", session=session)
+    if not rows or rows[0]["spread_pp"] is None:
+        return [_say("no_rotation", session)]
+    rank, count = rows[0]["spread_rank"], rows[0]["history_sessions"]
+    notable = rank is not None and not NOTABLE_SHARE < rank / count < 1 - NOTABLE_SHARE
+    return [_say("rotation", session, rows[0], notable)]
+
+
+def _prices(reader: Reader, session: date) -> list[Markup]:
+    rows = reader.points("headlines/prices", session=session)
+    return [_say("prices", session, rows)] if rows else []
+
+
+def _fed(reader: Reader, session: date) -> list[Markup]:
+    rows = reader.points("headlines/meetings", session=session)
+    if not rows:
+        return [_say("no_futures")]
+    return [_say("unpriced" if row["cut_prob"] is None else "meeting", session, row) for row in rows]
+
+
+def _curve(reader: Reader, session: date) -> list[Markup]:
+    return [_say("curve", row) for row in reader.points("headlines/curve", session=session)]
+
+
+def _banks(reader: Reader, session: date) -> list[Markup]:
+    return [_say("banks", row) for row in reader.points("headlines/banks", session=session)]

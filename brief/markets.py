@@ -1,26 +1,20 @@
 """The curve, macro and credit.
 
-In: the page. Out: blocks of two sections. Caveat: yields, spreads and the VIX of a day arrive a day later;
-each block says of which day it speaks.
+In: the page. Out: blocks of two sections, by the queries of `queries/markets` and the macros of
+`templates/sections/curve.html` and `macro.html`. Caveat: yields, spreads and the VIX of a day arrive a day
+later; each block says of which day it is.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
+
 from markupsafe import Markup
 
 from brief import figures
-from brief.blocks import Figure, Page, Section, Table
-from brief.cells import (
-    Absent,
-    Row,
-    day,
-    join,
-    number,
-    ordinal,
-    plain_day,
-    plain_number,
-    text,
-)
+from brief.blocks import Page, Section
+from brief.cells import Absent, Cell, Row, plain_day, plain_number
 
 # Levels that grow with the economy: their percentile says nothing, their change over a year does.
 GROWING = (
@@ -35,6 +29,8 @@ GROWING = (
     "TASLCBW027SBOG",
     "TOTBKCR",
 )
+# Units of series that are shown without decimals.
+WHOLE_UNITS = ("persons", "thousands of persons", "bn USD")
 MATURITIES = (
     ("3 mo", "y3m_pct"),
     ("1 yr", "y1_pct"),
@@ -43,310 +39,248 @@ MATURITIES = (
     ("10 yr", "y10_pct"),
     ("30 yr", "y30_pct"),
 )
+# Name of a curve, days before the last one, colour.
+CURVES = (("now", 0, figures.BLUE), ("a month ago", 30, figures.ORANGE), ("a year ago", 365, figures.GREY))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A series that is drawn; its values are divided by `scale`."""
+
+    series: str
+    title: str
+    unit: str
+    digits: int
+    # The unit beside a number, where one is written there.
+    suffix: str = ""
+    scale: int = 1
+    # Drawn on a logarithmic scale when the greatest value is more than so many times the least.
+    steep_ratio: float | None = None
 
 
 CHARTS = (
-    ("BAA10Y", "Baa corporate yield over the 10-year", "pp", 2),
-    ("BAMLH0A0HYM2", "High-yield spread", "pp", 2),
-    ("VIXCLS", "VIX", "index points", 1),
-    ("ICSA", "Initial jobless claims", "thousand a week", 0),
+    Chart("BAA10Y", "Baa corporate yield over the 10-year", "pp", 2, suffix="pp"),
+    Chart("BAMLH0A0HYM2", "High-yield spread", "pp", 2, suffix="pp"),
+    Chart("VIXCLS", "VIX", "index points", 1),
+    # The spring of 2020 would press all other years into one flat line.
+    Chart(
+        "ICSA",
+        "Initial jobless claims",
+        "thousand a week",
+        0,
+        suffix="thousand",
+        scale=1000,
+        steep_ratio=6,
+    ),
 )
+LOGARITHMIC_TICKS = [100.0, 200, 500, 1000, 2000, 5000, 10000]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The yields of one day."""
+
+    name: str
+    colour: str
+    row: Row
+
+    @property
+    def title(self) -> str:
+        """The name with its day."""
+        return f"{self.name} ({plain_day(self.row['session_date'].value)})"
+
+    @property
+    def yields(self) -> list[figures.Yield]:
+        """The yields that are known, by maturity."""
+        return [
+            figures.Yield(self.name, maturity, self.row[column].value)
+            for maturity, column in MATURITIES
+            if self.row[column].known
+        ]
+
+
+@dataclass(frozen=True)
+class Yields:
+    """The curves of several days, the last one first."""
+
+    session: dt.date
+    curves: list[Curve]
+    drawing: Markup
+
+    @property
+    def now(self) -> Row:
+        """The last curve."""
+        return self.curves[0].row
+
+    @property
+    def late(self) -> bool:
+        """Whether the yields of the session are still missing."""
+        return bool(self.now["session_date"].value != self.session)
+
+    @property
+    def lines(self) -> list[tuple[str, list[Cell]]]:
+        """The yields of all days by maturity."""
+        return [(maturity, [one.row[column] for one in self.curves]) for maturity, column in MATURITIES]
+
+    @property
+    def changes(self) -> list[tuple[str, list[Cell]]]:
+        """The slope and the changes of all days."""
+        named = (
+            ("10 less 2 yr, bp", "slope_2s10s_bp"),
+            ("2 yr, change on the day, bp", "change_2y_bp"),
+            ("10 yr, change on the day, bp", "change_10y_bp"),
+        )
+        return [(name, [one.row[column] for one in self.curves]) for name, column in named]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The 10-year less the 2-year yield; `weeks` are what is drawn."""
+
+    now: Row
+    weeks: figures.Points
+    years: list[Row]
+    drawing: Markup
+    statement: str
 
 
 def curve(page: Page, section: Section) -> None:
     """Yields now against a month and a year ago, the slope and its inversion."""
+    page.reader.require("marts.yield_curve_daily")
+    curves = [
+        Curve(name, colour, row)
+        for name, days_back, colour in CURVES
+        for row in page.reader.query("markets/yields", session=page.session, days_back=days_back)
+    ]
+    if not curves:
+        raise Absent(f"marts.yield_curve_daily has no yields up to {page.session}.")
+    drawing = figures.maturities(
+        [point for one in curves for point in one.yields],
+        [maturity for maturity, _ in MATURITIES],
+        [(one.name, one.colour) for one in curves],
+        unit="%",
+    )
+    view = Yields(page.session, curves, page.draw(drawing, "maturities"))
+    section.lead("lead", view)
+    section.block("yields", view)
+    _slope(page, section, view.now)
+
+
+def _slope(page: Page, section: Section, now: Row) -> None:
     reader, session = page.reader, page.session
-    reader.require("marts.yield_curve_daily")
-    columns = [
-        *(column for _, column in MATURITIES),
-        "slope_2s10s_bp",
-        "change_2y_bp",
-        "change_10y_bp",
-        "inverted",
-        "inversion_start_date",
+    weeks = [
+        {"d": str(week["session_date"]), "slope": round(week["slope_2s10s_bp"], 3)}
+        for week in reader.points("markets/slope_by_week", session=session)
     ]
-    found: dict[str, Row] = {}
-    for name, back in (("now", 0), ("a month ago", 30), ("a year ago", 365)):
-        rows = reader.rows(
-            "marts.yield_curve_daily",
-            columns,
-            "session_date <= (select max(session_date) from marts.yield_curve_daily where session_date <= ?)"
-            f" - {back}",
-            [session],
-            order="session_date desc",
-            limit=1,
-        )
-        if rows:
-            found[name] = rows[0]
-    if not found:
-        raise Absent(f"marts.yield_curve_daily has no yields up to {session}.")
-    now = found["now"]
-    state = (
-        Markup("inverted since {}").format(day(now["inversion_start_date"]))
-        if now["inverted"].value
-        else Markup("not inverted")
+    if len(weeks) <= 10:
+        return
+    drawing = figures.lines(
+        weeks,
+        [("slope", f"{plain_number(weeks[-1]['slope'], 0, signed=True)} bp", figures.BLUE)],
+        unit="basis points; below zero: inverted",
+        area="slope",
+        height=190,
     )
-    late = (
-        Markup("")
-        if now["session_date"].value == session
-        else Markup(" Yields of {} arrive a day later.").format(plain_day(session))
+    section.block(
+        "slope",
+        Slope(
+            now,
+            weeks,
+            reader.query("markets/slope_by_year", session=session),
+            page.draw(drawing, "slope"),
+            reader.statement("markets/slope_by_week", session=session),
+        ),
     )
-    section.lead.append(
-        Markup(
-            "On {} the 2-year yielded {}&#8239;% and the 10-year {}&#8239;%; the slope between them was {}"
-            " bp, {}.{}"
-        ).format(
-            day(now["session_date"]),
-            number(now["y2_pct"], 2),
-            number(now["y10_pct"], 2),
-            number(now["slope_2s10s_bp"], 0, signed=True),
-            state,
-            late,
-        )
-    )
-    colours = {"now": "var(--c1)", "a month ago": "var(--c2)", "a year ago": "var(--c3)"}
-    points = [
-        {"name": name, "maturity": label, "v": row[column].value}
-        for name, row in found.items()
-        for label, column in MATURITIES
-        if row[column].known
-    ]
-    table = Table(
-        Markup("Treasury yields, %"),
-        ["", *(f"{name} ({plain_day(row['session_date'].value)})" for name, row in found.items())],
-        [[label, *(number(row[column], 2) for row in found.values())] for label, column in MATURITIES]
-        + [
-            ["10 less 2 yr, bp", *(number(row["slope_2s10s_bp"], 0, signed=True) for row in found.values())],
-            [
-                "2 yr, change on the day, bp",
-                *(number(row["change_2y_bp"], 0, signed=True) for row in found.values()),
-            ],
-            [
-                "10 yr, change on the day, bp",
-                *(number(row["change_10y_bp"], 0, signed=True) for row in found.values()),
-            ],
-        ],
-    )
-    alt = Markup("Yield by maturity. {}.").format(
-        "; ".join(
-            f"{name}: "
-            + ", ".join(f"{p['maturity']} {p['v']:.2f} per cent" for p in points if p["name"] == name)
-            for name in found
-        )
-    )
-    section.blocks.append(
-        Figure(
-            Markup("Treasury yields by maturity, {}").format(day(now["session_date"])),
-            alt,
-            [
-                page.draw(
-                    figures.maturities(
-                        points,
-                        [label for label, _ in MATURITIES],
-                        [(name, colours[name]) for name in found],
-                        unit="%",
-                    ),
-                    "maturities",
-                )
-            ],
-            "marts.yield_curve_daily (H.15 by way of FRED)",
-            table,
-            Markup("Maturities are evenly spaced, not to scale."),
-        )
-    )
-    statement = f"""
-        select session_date, slope_2s10s_bp from marts.yield_curve_daily where session_date <= '{session}'
-        qualify row_number() over (partition by date_trunc('week', session_date) order by session_date desc) = 1 order by session_date"""
-    slope = [
-        {"d": str(p["session_date"]), "slope": round(p["slope_2s10s_bp"], 3)}
-        for p in reader.points(statement)
-    ]
-    if len(slope) > 10:
-        yearly = reader.rows(
-            "marts.yield_curve_daily",
-            ["slope_2s10s_bp"],
-            "session_date in (select max(session_date) from marts.yield_curve_daily where session_date <= ?"
-            " group by year(session_date))",
-            [session],
-            order="session_date desc",
-        )
-        alt = Markup(
-            "Line of the 10-year less the 2-year yield by week from {} to {}, now {} basis points; below zero"
-            " the curve is inverted."
-        ).format(slope[0]["d"], slope[-1]["d"], plain_number(slope[-1]["slope"], 0, signed=True))
-        section.blocks.append(
-            Figure(
-                Markup("10-year less 2-year yield: {} bp, {}").format(
-                    number(now["slope_2s10s_bp"], 0, signed=True), state
-                ),
-                alt,
-                [
-                    page.draw(
-                        figures.lines(
-                            slope,
-                            [
-                                (
-                                    "slope",
-                                    f"{plain_number(slope[-1]['slope'], 0, signed=True)} bp",
-                                    "var(--c1)",
-                                )
-                            ],
-                            unit="basis points; below zero: inverted",
-                            area="slope",
-                            height=190,
-                        ),
-                        "slope",
-                    )
-                ],
-                "marts.yield_curve_daily, weekly",
-                Table(
-                    Markup("Slope at the last session of each year, bp"),
-                    ["Session", "Slope"],
-                    [
-                        [day(row["session_date"]), number(row["slope_2s10s_bp"], 0, signed=True)]
-                        for row in yearly
-                    ],
-                ),
-                statement=statement,
-            )
-        )
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series over time; `weeks` are what is drawn, `years` begins with the last observation."""
+
+    chart: Chart
+    last: Row
+    weeks: figures.Points
+    years: list[Row]
+    drawing: Markup
+    statement: str
+
+
+@dataclass(frozen=True)
+class LastValue:
+    """The last observation of a series, for the table of all series."""
+
+    title: str
+    unit: str
+    row: Row
+
+    @property
+    def growing(self) -> bool:
+        """Whether it grows with the economy."""
+        return self.row["series_id"].value in GROWING
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its values."""
+        return 0 if self.unit in WHOLE_UNITS else 2
+
+
+@dataclass(frozen=True)
+class SeriesName:
+    """Title and unit of a series."""
+
+    series_id: str
+    title: str
+    unit: str
 
 
 def macro(page: Page, section: Section) -> None:
     """Spreads, claims, VIX and the rest with their percentile; four of them drawn."""
-    reader, session = page.reader, page.session
-    reader.require("marts.macro_daily")
-    rows = reader.rows(
-        "marts.macro_daily",
-        [
-            "value",
-            "change_1m",
-            "change_1y",
-            "growth_1y_pct = 100 * change_1y / nullif(value - change_1y, 0)",
-            "percentile",
-            "observations",
-            "since = year(history_start_date)",
-        ],
-        "(series_id, observation_date) in (select (series_id, max(observation_date)) from marts.macro_daily"
-        " where observation_date <= ? group by series_id)",
-        [session],
-        order="series_id",
-    )
+    page.reader.require("marts.macro_daily")
+    rows = page.reader.query("markets/series", session=page.session)
     if not rows:
-        raise Absent(f"marts.macro_daily has no observation up to {session}.")
-    facts = {
-        key: (title, unit)
-        for key, title, unit in reader.connection.execute(
-            "select series_id, title, units from ref.fred_series"
-        ).fetchall()
-    }
-    section_rows = {row["series_id"].value: row for row in rows}
-    for series, title, unit, digits in CHARTS:
-        row = section_rows.get(series)
-        if row is None:
-            section.notes.append(Markup("{}: marts.macro_daily has no row of {}.").format(title, series))
-            continue
-        scale = 1000 if series == "ICSA" else 1
-        statement = f"""
-            select observation_date, value / {scale} as value from marts.macro_daily where series_id = '{series}' and observation_date <= '{session}'
-            qualify row_number() over (partition by date_trunc('week', observation_date) order by observation_date desc) = 1 order by observation_date"""
-        points = [
-            {"d": str(p["observation_date"]), "v": round(p["value"], 4)} for p in reader.points(statement)
-        ]
-        if len(points) < 10:
-            continue
-        yearly = reader.rows(
-            "marts.macro_daily",
-            [f"shown = value / {scale}", "percentile"],
-            f"series_id = '{series}' and observation_date in (select max(observation_date) from"
-            f" marts.macro_daily where series_id = '{series}' and observation_date <= ? group by"
-            " year(observation_date))",
-            [session],
-            order="observation_date desc",
-        )
-        now = yearly[0]
-        # The spring of 2020 would press all other years into one flat line.
-        steep = series == "ICSA" and max(p["v"] for p in points) > 6 * min(p["v"] for p in points)
-        sentence = Markup("{}: {} on {}, the {} percentile since {}").format(
-            title,
-            number(now["shown"], digits, unit=unit if unit == "pp" else "thousand" if scale > 1 else ""),
-            day(row["observation_date"]),
-            ordinal(row["percentile"]),
-            text(row["since"]),
-        )
-        alt = Markup("Line of {} by week from {} to {}, now {}.").format(
-            title, points[0]["d"], points[-1]["d"], plain_number(points[-1]["v"], digits)
-        )
-        section.blocks.append(
-            Figure(
-                sentence,
-                alt,
-                [
-                    page.draw(
-                        figures.lines(
-                            points,
-                            [("v", plain_number(points[-1]["v"], digits), "var(--c1)")],
-                            unit=f"{unit}, logarithmic scale" if steep else unit,
-                            height=120,
-                            ticks=[100, 200, 500, 1000, 2000, 5000, 10000] if steep else None,
-                        ),
-                        series.lower(),
-                    )
-                ],
-                f"marts.macro_daily, {series}, weekly",
-                Table(
-                    Markup("{} at the end of each year, and the percentile at the time").format(title),
-                    ["Day", f"Value, {unit}", "Percentile"],
-                    [
-                        [day(r["observation_date"]), number(r["shown"], digits), ordinal(r["percentile"])]
-                        for r in yearly
-                    ],
-                ),
-                statement=statement,
-            )
-        )
-    lines_ = []
-    for row in rows:
-        title, unit = facts.get(row["series_id"].value, (row["series_id"].value, ""))
-        growing = row["series_id"].value in GROWING
-        digits = 0 if unit in ("persons", "thousands of persons", "bn USD") else 2
-        change = (
-            Markup("{}&#8239;%").format(number(row["growth_1y_pct"], 1, signed=True))
-            if growing and row["growth_1y_pct"].known
-            else number(row["change_1y"], digits, signed=True)
-        )
-        place = (
-            Markup('<span class="muted">grows</span>')
-            if growing
-            else join([ordinal(row["percentile"]), _gauge(row["percentile"].value)])
-        )
-        lines_.append(
-            [
-                Markup("{} <small>{}, {}</small>").format(title, row["series_id"].value, unit),
-                number(row["value"], digits),
-                place,
-                change,
-                number(row["change_1m"], digits, signed=True),
-                day(row["observation_date"]),
-            ]
-        )
-    section.blocks.append(
-        Table(
-            Markup("All series at their last observation available by {}").format(plain_day(session)),
-            ["Series", "Value", "Percentile", "1 year", "1 month", "As of"],
-            lines_,
-            Markup(
-                "Changes in the units of the series; for levels that grow (“grows”) the change over a year in"
-                " per cent, and no percentile. Percentile: share of the history held that lies at or below."
-            ),
-            kind="macro",
-        )
+        raise Absent(f"marts.macro_daily has no observation up to {page.session}.")
+    by_series = {row["series_id"].value: row for row in rows}
+    for chart in CHARTS:
+        if chart.series in by_series:
+            _chart(page, section, chart, by_series[chart.series])
+        else:
+            section.note("no_series", chart)
+    names = {one.series_id: one for one in page.reader.records(SeriesName, "markets/series_names")}
+    values = []
+    for series, row in by_series.items():
+        name = names.get(series, SeriesName(series, series, ""))
+        values.append(LastValue(name.title, name.unit, row))
+    section.block("all_series", page.session, values, wide=True)
+
+
+def _chart(page: Page, section: Section, chart: Chart, last: Row) -> None:
+    drawn = {"series": chart.series, "session": page.session, "scale": chart.scale}
+    weeks = [
+        {"d": str(week["observation_date"]), "v": round(week["value"], 4)}
+        for week in page.reader.points("markets/series_by_week", **drawn)
+    ]
+    if len(weeks) < 10:
+        return
+    section.block(
+        "series",
+        Series(
+            chart,
+            last,
+            weeks,
+            page.reader.query("markets/series_by_year", **drawn),
+            page.draw(_chart_drawing(chart, weeks), chart.series.lower()),
+            page.reader.statement("markets/series_by_week", **drawn),
+        ),
     )
 
 
-def _gauge(value: float | None) -> Markup:
-    if value is None:
-        return Markup("")
-    return Markup('<span class="gauge" aria-hidden="true"><i style="left:{}%"></i></span>').format(
-        f"{value:.0f}"
+def _chart_drawing(chart: Chart, weeks: figures.Points) -> figures.Spec:
+    values = [week["v"] for week in weeks]
+    steep = chart.steep_ratio is not None and max(values) > chart.steep_ratio * min(values)
+    return figures.lines(
+        weeks,
+        [("v", plain_number(values[-1], chart.digits), figures.BLUE)],
+        unit=f"{chart.unit}, logarithmic scale" if steep else chart.unit,
+        height=120,
+        ticks=LOGARITHMIC_TICKS if steep else None,
     )

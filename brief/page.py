@@ -10,30 +10,89 @@ data/<source>/published/current/warehouse.duckdb /tmp/pages`.
 from __future__ import annotations
 
 import datetime as dt
-import html
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from brief.blocks import Figure, Page, Table
-from brief.cells import Reader, plain_day, plain_number
-from brief.headline import headline, short
+from brief.blocks import Page, Publication, Section
+from brief.headlines import headline, short
+from brief.reader import Reader
+from brief.rendering import environment, plain_text
 from brief.sections import all_sections
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
+TABLE_NAME = re.compile(r"\b(?:marts|ops)\.[a-z0-9_]+")
 
 
 class DrawingFailed(RuntimeError):
     """The brief could not be drawn; says where."""
 
 
+@dataclass(frozen=True)
+class Rules:
+    """How many rules the run checked, and how many of them failed."""
+
+    checked: int = 0
+    failed: int = 0
+    critical: int = 0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How many inputs are stale, and how many of those are required."""
+
+    stale: int = 0
+    required: int = 0
+
+
+@dataclass(frozen=True)
+class TableOfSection:
+    """A table that stands behind the numbers of a section."""
+
+    section: str
+    table: str
+    last: dt.date | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one rule."""
+
+    table_name: str
+    rule: str
+    column_name: str | None
+    severity: str
+    passed: bool
+    checked_rows: int | None
+    failed_rows: int | None
+    sample: str | None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The rules of one table."""
+
+    table_name: str
+    rules: int
+    failed: int
+
+
 def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
-    """Write both pages; the headline as plain text."""
+    """Write both pages.
+
+    Args:
+        connection: on a publication; nothing is written to it.
+        folder: where `brief.html` and `validation.html` are put.
+
+    Returns:
+        The headline as plain text.
+
+    Raises:
+        DrawingFailed: whatever went wrong but a table that is missing or empty.
+    """
     try:
         page = _opened(connection)
         brief, sentence = build_brief(page)
@@ -47,12 +106,11 @@ def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
 
 
 def _opened(connection: duckdb.DuckDBPyConnection) -> Page:
-    row = connection.execute(
-        "select session_date, data_source from ops.publication order by generation desc limit 1"
-    ).fetchone()
-    if row is None:
+    reader = Reader(connection)
+    found = reader.records(Publication, "page/publication")
+    if not found:
         raise ValueError("ops.publication is empty")
-    return Page(Reader(connection), row[0], row[1] == "simulated")
+    return Page(reader, found[0].session_date, found[0].data_source == "simulated")
 
 
 def build_brief(page: Page) -> tuple[str, str]:
@@ -60,18 +118,17 @@ def build_brief(page: Page) -> tuple[str, str]:
     top = headline(page)
     sections = all_sections(page)
     rendered = (
-        _environment()
+        environment()
         .get_template("brief.html")
         .render(
-            publication=_publication(page),
-            page=page,
+            publication=page.publication,
+            simulated=page.simulated,
             headline=top,
             short=short(page),
             sections=sections,
-            state=_state(page),
-            sources=_sources(page, rendered_text=_texts(sections)),
-            is_table=lambda block: isinstance(block, Table),
-            is_figure=lambda block: isinstance(block, Figure),
+            rules=_rules(page),
+            inputs=_inputs(page),
+            sources=_sources(page, sections),
         )
     )
     return rendered, plain_text(top)
@@ -79,120 +136,46 @@ def build_brief(page: Page) -> tuple[str, str]:
 
 def build_validation(page: Page) -> str:
     """Every validation result of the run, failed first."""
-    run = _publication(page)["run_id"]
-    results = (
-        page.reader.points("select * from ops.validation_results")
-        if "ops.validation_results" in page.reader.tables
-        else []
-    )
-    severity = {"critical": 0, "warning": 1, "info": 2}
-    own = [row for row in results if row["run_id"] == run]
-    own.sort(
-        key=lambda row: (
-            row["passed"],
-            severity.get(row["severity"], 3),
-            row["table_name"],
-            row["rule"],
-            row["column_name"] or "",
-        )
-    )
-    tables: dict[str, dict[str, int]] = {}
-    for row in own:
-        count = tables.setdefault(row["table_name"], {"rules": 0, "failed": 0})
-        count["rules"] += 1
-        count["failed"] += not row["passed"]
+    run = page.publication.run_id
+    held = "ops.validation_results" in page.reader.tables
+    results = page.reader.records(Result, "validation/results", run=run) if held else []
     return (
-        _environment()
+        environment()
         .get_template("validation.html")
         .render(
-            publication=_publication(page),
-            page=page,
-            failed=[row for row in own if not row["passed"]],
-            passed=[row for row in own if row["passed"]],
-            tables=sorted(tables.items()),
+            publication=page.publication,
+            simulated=page.simulated,
+            failed=[result for result in results if not result.passed],
+            passed=[result for result in results if result.passed],
+            tables=page.reader.records(Tally, "validation/tables", run=run) if held else [],
         )
     )
 
 
-def plain_text(markup: Markup) -> str:
-    """Markup without its tags."""
-    return html.unescape(re.sub(r"<[^>]+>", "", str(markup))).replace("\u202f", " ")
+def _rules(page: Page) -> Rules:
+    if "ops.validation_results" not in page.reader.tables:
+        return Rules()
+    return page.reader.records(Rules, "page/rules", run=page.publication.run_id)[0]
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["long_day"] = lambda value: f"{value:%A}, {value.day} {value:%B} {value.year}"
-    environment.filters["plain_day"] = plain_day
-    environment.filters["count"] = lambda value: plain_number(value, 0)
-    environment.filters["words"] = lambda value: str(value).replace("_", " ")
-    return environment
+def _inputs(page: Page) -> Inputs:
+    if "ops.freshness" not in page.reader.tables:
+        return Inputs()
+    return page.reader.records(Inputs, "page/inputs")[0]
 
 
-def _publication(page: Page) -> dict[str, Any]:
-    row: dict[str, Any] = page.reader.points(
-        "select generation, session_date, data_source, published_at_utc, code_version, run_id from"
-        " ops.publication order by generation desc limit 1"
-    )[0]
-    return row
-
-
-def _state(page: Page) -> dict[str, int]:
-    """How many rules failed and how many inputs are stale, for the line at the top."""
-    run = str(_publication(page)["run_id"]).replace("'", "''")
-    counts = {"rules": 0, "failed": 0, "critical": 0, "stale": 0, "required": 0}
-    if "ops.validation_results" in page.reader.tables:
-        row = page.reader.points(
-            "select count(*) as rules, count(*) filter (not passed) as failed, count(*) filter (not passed"
-            f" and severity = 'critical') as critical from ops.validation_results where run_id = '{run}'"
-        )[0]
-        counts |= row
-    if "ops.freshness" in page.reader.tables:
-        counts |= page.reader.points(
-            "select count(*) filter (stale) as stale, count(*) filter (stale and required) as required from"
-            " ops.freshness"
-        )[0]
-    return counts
-
-
-def _texts(sections: list[Any]) -> dict[str, str]:
-    """All markup of a section as one text, to find the tables that it reads."""
-    return {section.title: repr(section) for section in sections}
-
-
-def _sources(page: Page, *, rendered_text: dict[str, str]) -> list[dict[str, Any]]:
-    """The tables behind each section with their last date and source, from the catalog."""
+def _sources(page: Page, sections: list[Section]) -> list[TableOfSection]:
+    """The tables whose statements stand in a section, with their last date and source, from the catalog."""
     rows = []
-    for title, words in rendered_text.items():
-        for name in sorted(set(re.findall(r"\b(?:marts|ops)\.[a-z0-9_]+", words))):
+    for section in sections:
+        named = set(TABLE_NAME.findall(section.markup()))
+        # Among the failed rules a mart is what a rule was about, not a source.
+        of_rules = section.id == "checks" and any(name.startswith("ops.") for name in named)
+        for name in sorted(named):
             table = page.reader.catalog.tables.get(name)
-            if table is None or name not in page.reader.tables:
+            if table is None or name not in page.reader.tables or (of_rules and name.startswith("marts.")):
                 continue
-            if name.startswith("marts.") and "ops." in words and title.startswith("What failed"):
-                continue  # named as the table that a rule was about, not as a source
-            dates = [
-                column.name
-                for column in table.columns
-                if column.type == "DATE" and column.name in table.grain
-            ]
-            last: dt.date | None = None
-            if dates:
-                found = page.reader.connection.execute(f"select max({dates[0]}) from {name}").fetchone()
-                last = found[0] if found else None
-            rows.append(
-                {
-                    "section": title,
-                    "table": name,
-                    "source": table.source,
-                    "inputs": ", ".join(table.inputs),
-                    "last": last,
-                }
-            )
+            rows.append(TableOfSection(section.title, name, page.reader.last_date(table), table.source))
     return rows
 
 

@@ -1,39 +1,33 @@
 """Rotation: spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events,
 regimes.
 
-In: the page. Out: blocks of its section. Caveat: ranks and percentiles speak of the history held of each
-pair.
+In: the page. Out: blocks of its section, by the queries of `queries/rotation` and the macros of
+`templates/sections/rotation.html`. Caveat: ranks and percentiles refer to the history held of each pair.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup
 
 from brief import figures
-from brief.blocks import EVENTS, MAIN_PAIRS, Figure, Page, Section, Table, attempt, group_names
-from brief.cells import (
-    MISSING,
-    Absent,
-    Cell,
-    Reader,
-    Row,
-    day,
-    join,
-    number,
-    ordinal,
-    plain_day,
-    plain_number,
-    text,
-)
+from brief.blocks import EVENTS, MAIN_PAIRS, Page, Section, attempt, group_names
+from brief.cells import Absent, Cell, Row, plain_number
+from brief.reader import Reader
 
 # What fits into one drawing with its labels.
-DRAWN_PAIRS = ("IWM/SPY", "IWM/QQQ", "IWN/IWO", "RSP/SPY", "QQQ/SPY", "XLI/XLU", "KRE/SPY", "HYG/IEF")
-WINDOWS = (1, 5, 21, 63, 252)
+DRAWN_PAIRS = ["IWM/SPY", "IWM/QQQ", "IWN/IWO", "RSP/SPY", "QQQ/SPY", "XLI/XLU", "KRE/SPY", "HYG/IEF"]
+# Where small caps less large caps stand for the rotation as a whole.
+ROTATION_PAIR = "IWM/SPY"
 WINDOW_NAMES = {1: "1 day", 5: "5 days", 21: "1 month", 63: "3 months", 252: "1 year"}
+RANKED_WINDOW = 5
 BOXES = (("large", ("IWD", "IWB", "IWF")), ("mid", ("IJJ", "IJH", "IJK")), ("small", ("IWN", "IWM", "IWO")))
+# Groups that are shown without unfolding the rest, and the width of their bars: the scale of the score.
+FIRST_GROUPS = 6
+FULL_SCORE = 6
 
 
 def rotation(page: Page, section: Section) -> None:
@@ -42,486 +36,268 @@ def rotation(page: Page, section: Section) -> None:
         attempt(section, part, page)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The spread of a pair over one window."""
+
+    row: Row | None
+
+    @property
+    def tint(self) -> str:
+        """The shade of its cell: `high` or `low` among the 5 % most extreme of the history."""
+        level = self.row["spread_percentile"].value if self.row else None
+        if level is None or 5 < level < 95:
+            return ""
+        return "high" if level >= 95 else "low"
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """The spreads of the main pairs by window, and of all pairs over the window that is ranked."""
+
+    session: dt.date
+    windows: list[str]
+    lines: list[tuple[str, list[Spread]]]
+    ranked: list[Row]
+    others: list[Row]
+
+
 def _spreads(page: Page, section: Section) -> None:
-    reader = page.reader
-    reader.require("marts.rotation_pair_daily")
-    columns = [
-        "spread_pp",
-        "spread_percentile",
-        "spread_rank",
-        "history_sessions",
-        "history_start_date",
-        "last_exceeded_date",
-        "last_undercut_date",
-        "is_record_high",
-        "is_record_low",
-    ]
-    found = reader.rows(
-        "marts.rotation_pair_daily",
-        columns,
-        "session_date = ? and window_sessions in (1, 5, 21, 63, 252)",
-        [page.session],
-        order="pair_id, window_sessions",
-    )
+    page.reader.require("marts.rotation_pair_daily")
+    found = page.reader.query("rotation/spreads", session=page.session, windows=list(WINDOW_NAMES))
     if not any(row["spread_pp"].known for row in found):
         raise Absent(f"marts.rotation_pair_daily has no spread for {page.session}.")
-    by_key = {(row["pair_id"].value, row["window_sessions"].value): row for row in found}
-    held = list(dict.fromkeys(pair for pair, _ in by_key))
-    pairs = [pair for pair in MAIN_PAIRS if pair in held] or held[:11]
-    table = Table(
-        Markup(
-            "Return of the first less that of the second, by window to {}, in percentage points; below it the"
-            " percentile in the pair's own history"
-        ).format(plain_day(page.session)),
-        ["Pair", *(WINDOW_NAMES[window] for window in WINDOWS)],
-        [[pair, *(_spread_cell(by_key.get((pair, window))) for window in WINDOWS)] for pair in pairs],
-        Markup(
-            "Shaded: among the 5 % most extreme of the history, in blue where the first leads, in orange"
-            " where it trails. One month is 21 sessions, one year 252; price returns, close to close."
-        ),
-        kind="matrix",
+    rows = {(row["pair_id"].value, row["window_sessions"].value): row for row in found}
+    held = list(dict.fromkeys(pair for pair, _ in rows))
+    pairs = [pair for pair in MAIN_PAIRS if pair in held] or held[: len(MAIN_PAIRS)]
+    ranked = {
+        pair: row
+        for pair in held
+        if (row := rows.get((pair, RANKED_WINDOW))) is not None and row["spread_pp"].known
+    }
+    view = Spreads(
+        page.session,
+        list(WINDOW_NAMES.values()),
+        [(pair, [Spread(rows.get((pair, window))) for window in WINDOW_NAMES]) for pair in pairs],
+        [ranked[pair] for pair in pairs if pair in ranked],
+        [row for pair, row in ranked.items() if pair not in pairs],
     )
-    section.blocks.append(table)
-    ranked = [
-        [
-            pair,
-            number(row["spread_pp"], 2, signed=True),
-            (
-                Markup('<span class="nw">{} of {}</span>').format(
-                    number(row["spread_rank"], 0), number(row["history_sessions"], 0)
-                )
-                if row["spread_rank"].known
-                else MISSING
-            ),
-            _since(row),
-        ]
-        for pair in [*pairs, *(pair for pair in held if pair not in pairs)]
-        if (row := by_key.get((pair, 5))) is not None and row["spread_pp"].known
-    ]
-    head = ["Pair", "Spread, pp", "Rank, 1 = widest", "Widest or weakest since"]
-    caption = Markup("Five sessions to {}: how rare").format(plain_day(page.session))
-    note = Markup(
-        "A lead is compared with earlier leads, a deficit with earlier deficits. The rank is within the"
-        " history that is held of the pair."
-    )
-    count = sum(row[0] in pairs for row in ranked)
-    more = (
-        Table(
-            Markup("Five sessions: all other pairs"),
-            head,
-            ranked[count:],
-            folded=f"All other pairs ({len(ranked) - count})",
-        )
-        if ranked[count:]
-        else None
-    )
-    section.blocks.append(Table(caption, head, ranked[:count], note, more=more))
+    section.block("spreads", view)
+    section.block("ranks", view)
 
 
-def _spread_cell(row: Row | None) -> Markup:
-    if row is None or not row["spread_pp"].known:
-        return MISSING
-    percentile = row["spread_percentile"]
-    level = percentile.value
-    strength = "" if level is None or 5 < level < 95 else "high" if level >= 95 else "low"
-    small = Markup("<small>{}</small>").format(ordinal(percentile)) if percentile.known else Markup("")
-    return Markup('<span class="tint {}">{}{}</span>').format(
-        strength, number(row["spread_pp"], 2, signed=True), small
-    )
+@dataclass(frozen=True)
+class Ratio:
+    """The ratio of a pair with its drawdown; `weeks` are what is drawn."""
 
+    pair: str
+    weeks: figures.Points
+    below_peak: Cell
+    peak: Cell
+    now: Cell
+    years: list[Row]
+    drawings: list[Markup]
+    statement: str
 
-def _since(row: Row) -> Markup:
-    if not row["is_record_high"].known:
-        return Markup("history too short")
-    ahead = row["spread_pp"].value >= 0
-    if row["is_record_high" if ahead else "is_record_low"].value:
-        return Markup("{}, from {}").format(
-            "record" if ahead else "record low", day(row["history_start_date"])
-        )
-    return Markup("{} {}").format(
-        "widest since" if ahead else "weakest since",
-        day(row["last_exceeded_date" if ahead else "last_undercut_date"]),
-    )
+    @property
+    def title(self) -> str:
+        """The two symbols in words."""
+        return self.pair.replace("/", " over ")
+
+    @property
+    def at_peak(self) -> bool:
+        """Whether it is at its highest level so far, as far as the digits shown tell."""
+        return bool(self.below_peak.value <= 0.05)
 
 
 def _ratio(page: Page, section: Section) -> None:
-    reader, session = page.reader, page.session
+    reader = page.reader
     reader.require("marts.rotation_state_daily")
-    pair = _first_pair(reader, session)
-    history = f"marts.rotation_state_daily where pair_id = '{pair}' and session_date <= '{session}'"
-    statement = f"""
-        with history as (
-            select session_date, ratio, 100 * (ratio / max(ratio) over (order by session_date) - 1) as drawdown_pct from {history}
-        )
-        select session_date, ratio, drawdown_pct from history
-        qualify row_number() over (partition by date_trunc('week', session_date) order by session_date desc) = 1
-        order by session_date"""
-    points = [
-        {"d": str(p["session_date"]), "ratio": round(p["ratio"], 5), "drawdown": round(p["drawdown_pct"], 3)}
-        for p in reader.points(statement)
+    pair = _first_pair(reader, page.session)
+    history = {"pair": pair, "session": page.session}
+    weeks = [
+        {
+            "d": str(week["session_date"]),
+            "ratio": round(week["ratio"], 5),
+            "drawdown": round(week["drawdown_pct"], 3),
+        }
+        for week in reader.points("rotation/ratio_by_week", **history)
     ]
-    if len(points) < 20:
+    if len(weeks) < 20:
         raise Absent(f"marts.rotation_state_daily: the history of {pair} is too short to draw.")
-    drawdown = reader.scalar(f"select 100 * (arg_max(ratio, session_date) / max(ratio) - 1) from {history}")
-    peak = reader.scalar(f"select arg_max(session_date, ratio) from {history}")
-    now = reader.scalar(f"select arg_max(ratio, session_date) from {history}")
+    section.block(
+        "ratio",
+        Ratio(
+            pair,
+            weeks,
+            reader.scalar("rotation/ratio_below_peak", **history),
+            reader.scalar("rotation/ratio_peak", **history),
+            reader.scalar("rotation/ratio_now", **history),
+            reader.query("rotation/ratio_by_year", **history),
+            _ratio_drawings(page, pair, weeks),
+            reader.statement("rotation/ratio_by_week", **history),
+        ),
+    )
+
+
+def _ratio_drawings(page: Page, pair: str, weeks: figures.Points) -> list[Markup]:
     base, quote = pair.split("/")
-    top = figures.lines(
-        points,
-        [("ratio", plain_number(points[-1]["ratio"], 3), "var(--c1)")],
+    last = weeks[-1]
+    ratio = figures.lines(
+        weeks,
+        [("ratio", plain_number(last["ratio"], 3), figures.BLUE)],
         unit=f"price of {base} over price of {quote}",
         height=150,
         width=290,
     )
-    bottom = figures.lines(
-        points,
-        [("drawdown", f"{plain_number(points[-1]['drawdown'], 1)} %", "var(--c2)")],
+    drawdown = figures.lines(
+        weeks,
+        [("drawdown", f"{plain_number(last['drawdown'], 1)} %", figures.ORANGE)],
         unit="below its highest level so far, %",
         height=100,
         width=290,
         area="drawdown",
     )
-    title = (
-        Markup("{} over {}: {} {} below its peak of {}").format(
-            base, quote, number(_absolute(drawdown), 1), "%", day(peak)
-        )
-        if drawdown.value < -0.05
-        else Markup("{} over {}: at its highest level so far, {}").format(base, quote, number(now, 4))
-    )
-    rows = reader.rows(
-        "marts.rotation_state_daily",
-        ["ratio"],
-        "pair_id = ? and session_date in (select max(session_date) from marts.rotation_state_daily where"
-        " pair_id = ? and session_date <= ? group by year(session_date))",
-        [pair, pair, session],
-        order="session_date desc",
-    )
-    table = Table(
-        Markup("Ratio at the last session of each year"),
-        ["Session", "Ratio"],
-        [[day(row["session_date"]), number(row["ratio"], 4)] for row in rows],
-    )
-    alt = Markup(
-        "Line of the ratio {} by week from {} to {}, now {}; below it the distance from the highest level so"
-        " far, now {} per cent."
-    ).format(
-        pair,
-        points[0]["d"],
-        points[-1]["d"],
-        plain_number(points[-1]["ratio"], 4),
-        plain_number(points[-1]["drawdown"], 1),
-    )
-    section.blocks.append(
-        Figure(
-            title,
-            alt,
-            [page.draw(top, "ratio"), page.draw(bottom, "drawdown")],
-            "marts.rotation_state_daily, weekly",
-            table,
-            statement=statement,
-        )
-    )
-
-
-def _absolute(cell: Cell) -> Cell:
-    return Cell(abs(cell.value), f"select abs(({cell.sql}))", "")
+    return [page.draw(ratio, "ratio"), page.draw(drawdown, "drawdown")]
 
 
 def _first_pair(reader: Reader, session: dt.date) -> str:
-    held = {
-        row[0]
-        for row in reader.connection.execute(
-            "select pair_id from marts.rotation_state_daily where session_date = ?", [session]
-        ).fetchall()
-    }
-    for pair in (*MAIN_PAIRS, *sorted(held)):
+    """The most important pair that is held at the session."""
+    held = [point["pair_id"] for point in reader.points("rotation/held_pairs", session=session)]
+    for pair in (*MAIN_PAIRS, *held):
         if pair in held:
             return str(pair)
     raise Absent(f"marts.rotation_state_daily has no pair on {session}.")
 
 
+@dataclass(frozen=True)
+class Week:
+    """The end of a week of a pair: its place around 100."""
+
+    pair_id: str
+    weekly_bar_date: dt.date
+    weekly_trend: float
+    weekly_momentum: float
+
+
+@dataclass(frozen=True)
+class Quadrants:
+    """The pairs in the cycle: where each stands, and the state of the main pairs."""
+
+    session: dt.date
+    week: dt.date
+    heads: list[figures.Position]
+    states: list[Row]
+    drawing: Markup
+    statement: str
+
+
 def _quadrants(page: Page, section: Section) -> None:
     reader, session = page.reader, page.session
     reader.require("marts.rotation_state_daily")
-    listed = ", ".join(f"'{pair}'" for pair in DRAWN_PAIRS)
-    statement = f"""
-        select pair_id, weekly_bar_date, weekly_trend, weekly_momentum
-        from marts.rotation_state_daily
-        where pair_id in ({listed}) and session_date <= '{session}' and weekly_trend is not null and weekly_momentum is not null
-        qualify row_number() over (partition by pair_id, weekly_bar_date order by session_date) = 1
-            and dense_rank() over (partition by pair_id order by weekly_bar_date desc) <= 2
-        order by pair_id, weekly_bar_date"""
-    weeks: dict[str, list[dict[str, Any]]] = {}
-    for point in reader.points(statement):
-        weeks.setdefault(point["pair_id"], []).append(point)
-    latest = max((tail[-1]["weekly_bar_date"] for tail in weeks.values()), default=None)
-    points = [
-        {
-            "name": pair,
-            "trend": round(p["weekly_trend"], 4),
-            "momentum": round(p["weekly_momentum"], 4),
-            "order": i,
-            "last": i == len(tail) - 1,
-        }
-        for pair, tail in weeks.items()
-        if tail[-1]["weekly_bar_date"] == latest
-        for i, p in enumerate(tail)
-    ]
-    if not points:
+    drawn = {"pairs": DRAWN_PAIRS, "session": session}
+    weeks = reader.records(Week, "rotation/two_weeks", **drawn)
+    if not weeks:
         raise Absent("marts.rotation_state_daily: no pair has a weekly state yet.")
-    rows = reader.rows(
-        "marts.rotation_state_daily",
-        [
-            "weekly_bar_date",
-            "weekly_trend",
-            "weekly_momentum",
-            "weekly_quadrant",
-            "quadrant",
-            "pnf_near_signal",
-            "pnf_long_signal",
-        ],
-        "session_date = ? and pair_id in (select unnest(?))",
-        [session, list(MAIN_PAIRS)],
-        order="pair_id",
+    latest = max(week.weekly_bar_date for week in weeks)
+    positions = _positions(weeks, latest)
+    section.block(
+        "quadrants",
+        Quadrants(
+            session,
+            latest,
+            [position for position in positions if position.last],
+            reader.query("rotation/states", session=session, pairs=list(MAIN_PAIRS)),
+            page.draw(figures.quadrants(positions), "quadrants"),
+            reader.statement("rotation/two_weeks", **drawn),
+        ),
     )
-    table = Table(
-        Markup("State of the pairs at {}").format(plain_day(session)),
-        [
-            "Pair",
-            "Week ends",
-            "Trend",
-            "Momentum",
-            "Weekly quadrant",
-            "Daily quadrant",
-            "Signal 3.25 %",
-            "Signal 6.5 %",
-        ],
-        [
-            [
-                row["pair_id"].value,
-                day(row["weekly_bar_date"]),
-                number(row["weekly_trend"], 2),
-                number(row["weekly_momentum"], 2),
-                text(row["weekly_quadrant"]),
-                text(row["quadrant"]),
-                text(row["pnf_near_signal"]),
-                text(row["pnf_long_signal"]),
-            ]
-            for row in rows
-        ],
-        Markup("Signals: point-and-figure chart of the ratio with boxes of 3.25 % and 6.5 %."),
-    )
-    title = Markup("Where the pairs stand in the cycle, week to {}").format(plain_day(latest))  # type: ignore[arg-type]
-    words = [f"{point['name']} {_quadrant_of(point)}" for point in points if point["last"]]
-    alt = Markup(
-        "Trend against momentum of each pair's ratio, both around 100, with the way from the week before: {}."
-    ).format("; ".join(words))
-    section.blocks.append(
-        Figure(
-            title,
-            alt,
-            [page.draw(figures.quadrants(points), "quadrants")],
-            "marts.rotation_state_daily, weekly bars; an open analogue under our own name",
-            table,
-            Markup(
-                "The dot is the last completed week, the line leads there from the week before. Pairs turn"
-                " clockwise, as a rule."
-            ),
-            statement,
+
+
+def _positions(weeks: list[Week], latest: dt.date) -> list[figures.Position]:
+    """What is drawn: the weeks of those pairs that have the latest one."""
+    tails = [list(tail) for _, tail in groupby(weeks, key=lambda week: week.pair_id)]
+    return [
+        figures.Position(
+            week.pair_id,
+            round(week.weekly_trend, 4),
+            round(week.weekly_momentum, 4),
+            order,
+            order == len(tail) - 1,
         )
-    )
+        for tail in tails
+        if tail[-1].weekly_bar_date == latest
+        for order, week in enumerate(tail)
+    ]
 
 
-def _quadrant_of(point: dict[str, Any]) -> str:
-    if point["trend"] >= 100:
-        return "leading" if point["momentum"] >= 100 else "weakening"
-    return "improving" if point["momentum"] >= 100 else "lagging"
+@dataclass(frozen=True)
+class SizeStyle:
+    """The boxes of size and style: for each size its symbols with their ranks."""
+
+    members: Cell
+    lines: list[tuple[str, list[tuple[str, Row | None]]]]
 
 
 def _size_style(page: Page, section: Section) -> None:
     page.reader.require("marts.size_style_rank_daily")
-    rows = page.reader.rows(
-        "marts.size_style_rank_daily",
-        ["rs_wins", "rank", "momentum_rank", "members"],
-        "session_date = ?",
-        [page.session],
-        order="rank",
-    )
+    rows = page.reader.query("rotation/size_style", session=page.session)
     if not any(row["rank"].known for row in rows):
         raise Absent(f"marts.size_style_rank_daily has no ranking for {page.session}.")
-    by_symbol = {row["symbol"].value: row for row in rows}
-    members = rows[0]["members"]
+    ranked = {row["symbol"].value: row for row in rows if row["rank"].known}
+    lines = [(size, [(symbol, ranked.get(symbol)) for symbol in symbols]) for size, symbols in BOXES]
+    section.block("size_style", SizeStyle(rows[0]["members"], lines))
 
-    def box(symbol: str) -> Markup:
-        row = by_symbol.get(symbol)
-        if row is None or not row["rank"].known:
-            return Markup("{} <small>no price</small>").format(symbol)
-        return Markup("<strong>{}</strong> <small>{}, wins {}, momentum {}</small>").format(
-            number(row["rank"], 0), symbol, number(row["rs_wins"], 0), number(row["momentum_rank"], 0)
-        )
 
-    section.blocks.append(
-        Table(
-            Markup("Size and style: place among the {} boxes with a price, 1 = strongest").format(
-                number(members, 0)
-            ),
-            ["Size", "Value", "Blend", "Growth"],
-            [[size, *(box(symbol) for symbol in symbols)] for size, symbols in BOXES],
-            Markup(
-                "Place by the number of other boxes against which the relative-strength chart stands on buy"
-                " (wins), ties by 12-month momentum without the last month; momentum: place by that alone."
-            ),
-            kind="boxes",
-        )
-    )
+@dataclass(frozen=True)
+class Group:
+    """A group of funds with its score."""
+
+    name: str
+    row: Row
+
+    @property
+    def bar_pct(self) -> float | None:
+        """Length of the bar of its change, in per cent of the longest."""
+        change = self.row["score_change_30_days"].value
+        return None if change is None else min(100.0, 100 * abs(change) / FULL_SCORE)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The most improved groups, and all others."""
+
+    session: dt.date
+    first: list[Group]
+    others: list[Group]
 
 
 def _groups(page: Page, section: Section) -> None:
     page.reader.require("marts.group_score_daily")
-    rows = page.reader.rows(
-        "marts.group_score_daily",
-        ["score", "score_change_30_days", "improvement_rank", "members"],
-        "session_date = ? and score is not null",
-        [page.session],
-        order="improvement_rank nulls last, group_id",
-    )
+    rows = page.reader.query("rotation/groups", session=page.session)
     if not rows:
         raise Absent(f"marts.group_score_daily has no score for {page.session}.")
     names = group_names(page.reader)
-
-    def line(row: Row) -> list[Any]:
-        change = row["score_change_30_days"]
-        return [
-            names.get(row["group_id"].value, row["group_id"].value),
-            number(row["improvement_rank"], 0),
-            join([number(change, 2, signed=True), _bar(change.value, 6)]),
-            number(row["score"], 2),
-        ]
-
-    head = ["Group", "Rank", "Change, 30 days", "Score, 0 to 6"]
-    note = Markup(
-        "The score is the mean over a group's funds of six tests of strength; the change is against the last"
-        " session 30 calendar days before."
-    )
-    more = (
-        Table(
-            Markup("All other groups"),
-            head,
-            [line(row) for row in rows[6:]],
-            folded=f"All other groups ({len(rows) - 6})",
-            kind="bars",
-        )
-        if rows[6:]
-        else None
-    )
-    section.blocks.append(
-        Table(
-            Markup("Most improved groups to {}").format(plain_day(page.session)),
-            head,
-            [line(row) for row in rows[:6]],
-            note,
-            kind="bars",
-            more=more,
-        )
-    )
-
-
-def _bar(value: float | None, full: float) -> Markup:
-    if value is None:
-        return Markup("")
-    width = min(100.0, 100 * abs(value) / full)
-    return Markup('<span class="bar {}" aria-hidden="true"><i style="width:{}%"></i></span>').format(
-        "neg" if value < 0 else "pos", f"{width:.0f}"
-    )
+    groups = [Group(names.get(row["group_id"].value, row["group_id"].value), row) for row in rows]
+    section.block("groups", Groups(page.session, groups[:FIRST_GROUPS], groups[FIRST_GROUPS:]))
 
 
 def _events(page: Page, section: Section) -> None:
     page.reader.require("marts.event_responses")
-    rows = page.reader.rows(
-        "marts.event_responses",
-        ["spread_pp", "abnormal_spread_pp", "spread_rank", "like_events", "change_2y_bp", "session_date"],
-        """pair_id = 'IWM/SPY' and window_sessions = 1 and session_date <= ?
-           and (event_type, event_date) in (select (event_type, max(event_date)) from marts.event_responses
-                where pair_id = 'IWM/SPY' and window_sessions = 1 and session_date <= ? group by event_type)""",
-        [page.session, page.session],
-        order="event_date desc, event_type",
-    )
+    rows = page.reader.query("rotation/last_events", pair=ROTATION_PAIR, session=page.session)
     if not rows:
-        raise Absent("marts.event_responses: no event with a response of IWM/SPY so far.")
-    section.blocks.append(
-        Table(
-            Markup("IWM less SPY on the last event of each kind"),
-            ["Event", "Day", "Spread, pp", "Less market, pp", "Rank", "2-year, bp"],
-            [
-                [
-                    EVENTS.get(row["event_type"].value, row["event_type"].value),
-                    day(row["session_date"]),
-                    number(row["spread_pp"], 2, signed=True),
-                    number(row["abnormal_spread_pp"], 2, signed=True),
-                    (
-                        Markup('<span class="nw">{} of {}</span>').format(
-                            number(row["spread_rank"], 0), number(row["like_events"], 0)
-                        )
-                        if row["spread_rank"].known
-                        else MISSING
-                    ),
-                    number(row["change_2y_bp"], 0, signed=True),
-                ]
-                for row in rows
-            ],
-            Markup(
-                "Less market: without what the market's own move explains. Rank among events of the kind to"
-                " date, 1 = largest."
-            ),
-        )
+        raise Absent(f"marts.event_responses: no event with a response of {ROTATION_PAIR} so far.")
+    section.block(
+        "events", [(EVENTS.get(row["event_type"].value, row["event_type"].value), row) for row in rows]
     )
 
 
 def _regimes(page: Page, section: Section) -> None:
     page.reader.require("marts.regimes_daily")
-    rows = page.reader.rows(
-        "marts.regimes_daily",
-        ["growth", "policy", "regime", "mean_forward_spread_pp", "hit = 100 * hit_rate", "observations"],
-        "session_date = ? and pair_id = 'IWM/SPY'",
-        [page.session],
-        order="horizon_sessions",
-    )
+    rows = page.reader.query("rotation/regimes", pair=ROTATION_PAIR, session=page.session)
     if not rows:
-        raise Absent(f"marts.regimes_daily has no row of IWM/SPY for {page.session}.")
-    first = rows[0]
-    if not first["regime"].known:
-        section.notes.append(
-            Markup(
-                "Regime: growth {}, policy {}; without both there is no regime and no history to compare"
-                " with."
-            ).format(
-                text(first["growth"]) if first["growth"].known else "not known",
-                (
-                    text(first["policy"])
-                    if first["policy"].known
-                    else "not known (a price twelve months ahead is missing)"
-                ),
-            )
-        )
-        return
-    section.blocks.append(
-        Table(
-            Markup("What IWM less SPY did next in the present regime: growth {}, policy {}").format(
-                text(first["growth"]), text(first["policy"])
-            ),
-            ["Horizon, sessions", "Mean spread, pp", "Ended above zero, %", "Earlier sessions"],
-            [
-                [
-                    number(row["horizon_sessions"], 0),
-                    number(row["mean_forward_spread_pp"], 2, signed=True),
-                    number(row["hit"], 0),
-                    number(row["observations"], 0),
-                ]
-                for row in rows
-            ],
-            Markup(
-                "Windows overlap, so the number of independent cases is far smaller than the number of"
-                " sessions. History, not a forecast."
-            ),
-        )
-    )
+        raise Absent(f"marts.regimes_daily has no row of {ROTATION_PAIR} for {page.session}.")
+    if rows[0]["regime"].known:
+        section.block("regimes", rows)
+    else:
+        section.note("no_regime", rows[0])

@@ -26,7 +26,7 @@ def all_sections(page: Page) -> list[Section]:
     ]
     result = []
     for ident, title, maker in makers:
-        section = Section(ident, title)
+        section = Section(ident, title, page)
         attempt(section, maker, page)
         result.append(section)
     return result

@@ -5,22 +5,10 @@ In: the page. Out: blocks of three sections. Caveat: only the results of the pub
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from markupsafe import Markup
-
-from brief.blocks import Page, Section, Table
-from brief.cells import (
-    Absent,
-    Cell,
-    Reader,
-    Row,
-    day,
-    join,
-    number,
-    ordinal,
-    text,
-)
+from brief.blocks import Page, Section
+from brief.cells import Absent, Cell, Row
 
 VERDICTS = {
     "confirmed": ("✓", "confirmed"),
@@ -28,255 +16,145 @@ VERDICTS = {
     "contradicted": ("✗", "contradicted"),
     "not_computable": ("?", "not computable"),
 }
+SHORT_UNITS = {"standard deviations": "σ", "count": "", "ratio": "", "date": ""}
+FAILED_SHOWN = 20
+SAMPLE_LENGTH = 110
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A published statement; `month`: what was published is a month."""
+
+    row: Row
+    month: bool
+
+    @property
+    def verdict(self) -> str:
+        """The verdict as the mart has it."""
+        return str(self.row["verdict"].value)
+
+    @property
+    def sign(self) -> str:
+        """The verdict as a sign."""
+        return VERDICTS[self.verdict][0]
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        return VERDICTS[self.verdict][1]
+
+    @property
+    def unit(self) -> str:
+        """The unit behind a figure."""
+        unit = str(self.row["unit"].value)
+        return SHORT_UNITS.get(unit, unit)
+
+    def digits(self, figure: str) -> int:
+        """As many decimals as were published, two at most; a recomputed figure that has some shows two."""
+        decimals = len(repr(float(self.row[figure].value)).partition(".")[2].rstrip("0"))
+        return min(decimals, 2) if figure == "published" or not decimals else 2
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A rule that failed, with the beginning of its sample."""
+
+    row: Row
+
+    @property
+    def sample(self) -> str:
+        """The sample, cut at a word."""
+        words = str(self.row["sample"].value)
+        if len(words) <= SAMPLE_LENGTH:
+            return words
+        return words[:SAMPLE_LENGTH].rsplit(" ", 1)[0] + " …"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """How many rows a rule put into quarantine."""
+
+    table_name: str
+    rule: str
+    rows: Cell
+
+
+@dataclass(frozen=True)
+class Stale:
+    """The inputs that end too early, and how many there are."""
+
+    rows: list[Row]
+    late: Cell
+    inputs: Cell
+
+    @property
+    def required(self) -> list[Row]:
+        """Those without which figures are missing."""
+        return [row for row in self.rows if row["required"].value]
+
+    @property
+    def stopped(self) -> list[Row]:
+        """Those that were served once, or are required."""
+        return [row for row in self.rows if row["last_date"].known or row["required"].value]
+
+    @property
+    def silent(self) -> list[Row]:
+        """The others."""
+        return [row for row in self.rows if not row["last_date"].known and not row["required"].value]
 
 
 def claims(page: Page, section: Section) -> None:
     """Published statements, each recomputed, with its verdict."""
-    page.reader.require("marts.claim_checks")
-    rows = page.reader.rows(
-        "marts.claim_checks",
-        [
-            "as_of_date",
-            "statement",
-            "unit",
-            "published",
-            "recomputed",
-            "published_date",
-            "recomputed_date",
-            "recomputed_other_basis",
-            "recomputed_other_basis_date",
-            "verdict",
-            "basis",
-            "why",
-            "source",
-        ],
-        "as_of_date <= ?",
-        [page.session],
-        order=(
-            "regexp_extract(claim_id, '[A-Z]+'), try_cast(regexp_extract(claim_id, '[0-9]+') as integer),"
-            " part"
-        ),
-    )
+    reader = page.reader
+    reader.require("marts.claim_checks")
+    rows = reader.query("claims/claims", session=page.session)
     if not rows:
         raise Absent(f"marts.claim_checks: no statement dates from before {page.session}.")
-    counts = [(name, sum(row["verdict"].value == name for row in rows)) for name in VERDICTS]
-    where = f"from marts.claim_checks where as_of_date <= '{page.session}'"
-    section.lead.append(
-        Markup(
-            "Statements from market commentary, recomputed from this warehouse as of their own day: {}."
-        ).format(
-            join(
-                [
-                    Markup("{} {}").format(
-                        number(page.reader.scalar(f"select count(*) {where} and verdict = '{name}'"), 0),
-                        VERDICTS[name][1],
-                    )
-                    for name, count in counts
-                    if count
-                ],
-                ", ",
-            )
-        )
-    )
+    counts = [
+        (reader.scalar("claims/count", session=page.session, verdict=verdict), words)
+        for verdict, (_, words) in VERDICTS.items()
+    ]
+    section.lead("verdicts", [(count, words) for count, words in counts if count.value])
     months = set()
-    if "ref.claims" in page.reader.tables:
-        months = set(
-            page.reader.connection.execute(
-                "select claim_id, part from ref.claims where regexp_full_match(figure, '[0-9]{4}-[0-9]{2}')"
-            ).fetchall()
-        )
-    section.blocks.append(
-        {"claims": [_claim(row, (row["claim_id"].value, row["part"].value) in months) for row in rows]}
-    )
-
-
-def _claim(row: Row, month: bool) -> dict[str, Any]:
-    sign, words = VERDICTS[row["verdict"].value]
-
-    def figure(name: str) -> Markup:
-        if row[f"{name}_date"].known:
-            return day(row[f"{name}_date"], month=month and name == "published")
-        return (
-            _plain(row[name], str(row["unit"].value), name == "published") if row[name].known else Markup("")
-        )
-
-    other = (
-        figure("recomputed_other_basis") if row["verdict"].value == "confirmed_on_other_basis" else Markup("")
-    )
-    return {
-        "id": f"{row['claim_id'].value}.{row['part'].value}",
-        "verdict": row["verdict"].value,
-        "sign": sign,
-        "words": words,
-        "statement": text(row["statement"], row["statement"].value),
-        "published": figure("published"),
-        "recomputed": figure("recomputed"),
-        "other": other,
-        "why": text(row["why"], row["why"].value),
-        "source": row["source"].value,
-        "day": day(row["as_of_date"]),
-    }
-
-
-def _plain(cell: Cell, unit: str, published: bool) -> Markup:
-    decimals = len(repr(float(cell.value)).partition(".")[2].rstrip("0"))
-    digits = min(decimals, 2) if published or not decimals else 2
-    short_units = {
-        "standard deviations": "σ",
-        "count": "",
-        "ratio": "",
-        "date": "",
-        "percentile": "th percentile",
-    }
-    if unit == "percentile":
-        return Markup("{} percentile").format(ordinal(cell))
-    return number(cell, digits, unit=short_units.get(unit, unit))
+    if "ref.claims" in reader.tables:
+        months = {(row["claim_id"], row["part"]) for row in reader.points("claims/months")}
+    section.full("claims", [Claim(row, (row["claim_id"].value, row["part"].value) in months) for row in rows])
 
 
 def checks(page: Page, section: Section) -> None:
     """Failed rules of this publication's run, and the quarantine by rule."""
-    reader = page.reader
-    run = run_id(reader)
-    results = f"from ops.validation_results where run_id = '{run}'"
-    total, failed, critical = (
-        reader.scalar(f"select count(*) {results}{extra}")
-        for extra in ("", " and not passed", " and not passed and severity = 'critical'")
-    )
-    if not total.value:
+    reader, run = page.reader, page.publication.run_id
+    reader.require("ops.validation_results")
+    rules = reader.scalar("checks/rules", run=run)
+    if not rules.value:
         raise Absent("ops.validation_results has no result of this run.")
-    section.lead.append(
-        Markup(
-            "{} rules were checked, {} failed, {} of them critical. All of them: <a"
-            ' href="validation.html">validation.html</a>.'
-        ).format(number(total, 0), number(failed, 0), number(critical, 0))
-    )
-    rows = reader.rows(
-        "ops.validation_results",
-        ["severity", "failed_rows", "checked_rows", "sample"],
-        "run_id = ? and not passed",
-        [run],
-        order="case severity when 'critical' then 0 when 'warning' then 1 else 2 end, table_name, rule",
-    )
+    failed = reader.scalar("checks/failed_rules", run=run)
+    section.lead("rules", rules, failed, reader.scalar("checks/critical_failures", run=run))
+    rows = reader.query("checks/failed", run=run)
     if rows:
-        section.blocks.append(
-            Table(
-                Markup("Failed rules"),
-                ["Table and rule", "Severity", "Rows", "For example"],
-                [
-                    [
-                        Markup("{} <small>{}</small>").format(
-                            str(row["rule"].value).replace("_", " "), row["table_name"].value
-                        ),
-                        text(row["severity"]),
-                        Markup("{} of {}").format(
-                            number(row["failed_rows"], 0), number(row["checked_rows"], 0)
-                        ),
-                        _sample(row["sample"]),
-                    ]
-                    for row in rows[:20]
-                ],
-                Markup(
-                    "A critical failure stops the publication; a warning before load puts the rows into"
-                    " quarantine, so that they are in no figure of this page."
-                ),
-                kind="prose",
-            )
+        section.block("failed", [Failed(row) for row in rows[:FAILED_SHOWN]], wide=True)
+    quarantined = [
+        Quarantined(
+            found["table_name"],
+            found["rule"],
+            reader.scalar("checks/quarantined_rows", run=run, table=found["table_name"], rule=found["rule"]),
         )
-    quarantine = reader.points(
-        f"select table_name, rule, count(*) as rows from ops.quarantine where run_id = '{run}' group by all"
-        " order by all"
-    )
-    if quarantine:
-        section.blocks.append(
-            Table(
-                Markup("Rows put into quarantine by this run"),
-                ["Rule", "Table", "Rows"],
-                [
-                    [
-                        str(p["rule"]).replace("_", " "),
-                        p["table_name"],
-                        number(
-                            Cell(
-                                p["rows"],
-                                f"select count(*) from ops.quarantine where run_id = '{run}' and table_name ="
-                                f" '{p['table_name']}' and rule = '{p['rule']}'",
-                                "",
-                            ),
-                            0,
-                        ),
-                    ]
-                    for p in quarantine
-                ],
-            )
-        )
-
-
-def _sample(cell: Cell, length: int = 110) -> Markup:
-    if not cell.known:
-        return Markup("")
-    words = str(cell.value)
-    return text(cell, words if len(words) <= length else words[:length].rsplit(" ", 1)[0] + " …")
-
-
-def run_id(reader: Reader) -> str:
-    reader.require("ops.publication", "ops.validation_results")
-    row = reader.connection.execute(
-        "select run_id from ops.publication order by generation desc limit 1"
-    ).fetchone()
-    assert row is not None
-    return str(row[0]).replace("'", "''")
+        for found in reader.points("checks/quarantine", run=run)
+    ]
+    if quarantined:
+        section.block("quarantine", quarantined)
 
 
 def stale(page: Page, section: Section) -> None:
     """Inputs that end before their own schedule says."""
-    page.reader.require("ops.freshness")
-    rows = page.reader.rows(
-        "ops.freshness",
-        ["required", "last_date", "expected_date"],
-        "stale",
-        order="required desc, dataset, input",
-    )
-    total = page.reader.scalar("select count(*) from ops.freshness")
-    late = page.reader.scalar("select count(*) from ops.freshness where stale")
-    if not rows:
-        section.lead.append(
-            Markup("None of {} inputs ends before its own schedule says.").format(number(total, 0))
-        )
+    reader = page.reader
+    reader.require("ops.freshness")
+    view = Stale(reader.query("stale/stale"), reader.scalar("stale/late"), reader.scalar("stale/inputs"))
+    if not view.rows:
+        section.lead("all_current", view)
         return
-    needed = [row for row in rows if row["required"].value]
-    section.lead.append(
-        Markup("{} of {} inputs end before their own schedule says{}.").format(
-            number(late, 0),
-            number(total, 0),
-            (
-                Markup(", <strong>among them required ones: {}</strong>").format(
-                    ", ".join(row["input"].value for row in needed)
-                )
-                if needed
-                else Markup(", none of them required")
-            ),
-        )
-    )
-    stopped = [row for row in rows if row["last_date"].known or row["required"].value]
-    silent = [row["input"].value for row in rows if row not in stopped]
-    if stopped:
-        section.blocks.append(
-            Table(
-                Markup("Inputs that stopped or are required"),
-                ["Input", "Kind", "Last date", "Expected", "Required"],
-                [
-                    [
-                        row["input"].value,
-                        text(row["dataset"]),
-                        day(row["last_date"]) if row["last_date"].known else Markup("never served"),
-                        day(row["expected_date"]),
-                        "yes" if row["required"].value else "no",
-                    ]
-                    for row in stopped
-                ],
-            )
-        )
-    if silent:
-        section.notes.append(
-            Markup("Never served by this source, and not required: {}.").format(", ".join(silent))
-        )
+    section.lead("late", view)
+    if view.stopped:
+        section.block("stopped", view.stopped)
+    if view.silent:
+        section.note("silent", view.silent)

@@ -21,9 +21,11 @@ import pytest
 
 from brief import figures
 from brief.blocks import Page
-from brief.cells import Cell, Reader, ordinal, plain_number
-from brief.headline import headline
-from brief.page import build_brief, build_validation, plain_text, write_pages
+from brief.cells import Cell, ordinal, plain_number
+from brief.headlines import headline
+from brief.page import build_brief, build_validation, write_pages
+from brief.reader import Reader
+from brief.rendering import plain_text
 from brief.rotation import rotation
 from pipeline import steps
 from pipeline.errors import StepFailed
@@ -143,6 +145,24 @@ def test_every_number_on_the_page_is_what_its_statement_gives(page_text: str, wa
     assert kinds["data"] > 300
     assert kinds["time"] > 50
     assert kinds["span"] > 20
+
+
+def test_the_query_under_a_drawing_runs_and_gives_rows(page_text: str, warehouse: Any) -> None:
+    queries = [html.unescape(words) for words in re.findall(r"<pre [^>]*>(.*?)</pre>", page_text, re.DOTALL)]
+    assert len(queries) >= 8
+    for query in queries:
+        assert warehouse.execute(query).fetchall(), query
+
+
+def test_texts_of_the_warehouse_are_escaped(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "draw", lambda spec, name, *, simulated: "")
+    copy.execute("update marts.claim_checks set statement = '<script>x</script>' where part = 1")
+    copy.execute("update ops.validation_results set sample = '<b>y</b>' where not passed")
+    text, _ = build_brief(Page(Reader(copy), SESSION, False))
+    assert "<script" not in text
+    assert "&lt;script&gt;x&lt;/script&gt;</span>" in text
+    assert "<b>" not in text + build_validation(Page(Reader(copy), SESSION, False))
+    assert "&lt;b&gt;y&lt;/b&gt;" in text
 
 
 def test_no_cell_and_no_headline_holds_a_digit_without_a_statement(page_text: str) -> None:
@@ -311,12 +331,19 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
     status = json.loads((settings.published / "status.json").read_text())
     assert status["headlines"][0] == sentence
     share = warehouse.execute("""
-        select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions) from marts.rotation_pair_daily
-        where session_date = '2024-08-29' and window_sessions in (1, 5) and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
+        select min(least(spread_rank, history_sessions - spread_rank + 1) / history_sessions)
+        from marts.rotation_pair_daily
+        where session_date = '2024-08-29' and window_sessions in (1, 5)
+            and pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY')
         """).fetchone()[0]
     rate = warehouse.execute("""
-        with changes as (select as_of_date, abs(change_bp) as size from marts.policy_repricing where horizon = 'year_end' and change_bp is not null)
-        select (count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29'))) / count(*) from changes where as_of_date <= '2024-08-29'
+        with changes as (
+            select as_of_date, abs(change_bp) as size
+            from marts.policy_repricing where horizon = 'year_end' and change_bp is not null
+        )
+        select
+            count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29')) / count(*)
+        from changes where as_of_date <= '2024-08-29'
         """).fetchone()[0]
     assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
 
@@ -474,9 +501,12 @@ def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, wi
     )
     frame = tmp_path / "frame.html"
     frame.write_text(
-        f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe><pre id="wide"></pre>
-        <script>addEventListener('load', () => {{ const root = document.getElementById('page').contentDocument.documentElement;
-        document.getElementById('wide').textContent = root.scrollWidth + ' in ' + root.clientWidth; }});</script>"""
+        f"""<iframe id="page" src="{name}" style="width:{width}px;height:900px;border:0"></iframe>
+        <pre id="wide"></pre>
+        <script>addEventListener('load', () => {{
+        const root = document.getElementById('page').contentDocument.documentElement;
+        const wide = document.getElementById('wide');
+        wide.textContent = root.scrollWidth + ' in ' + root.clientWidth; }});</script>"""
     )
     found = re.search(r'<pre id="wide">(\d+) in (\d+)</pre>', browser_text(frame, tmp_path))
     assert found is not None
@@ -486,7 +516,9 @@ def test_pages_never_scroll_sideways(folder: Path, tmp_path: Path, name: str, wi
 AXE_SCRIPT = """
 <script>window.addEventListener('load', () => axe.run(document).then(found => {
   document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
-  out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))}))});
+  const start = node => node.html.slice(0, 200);
+  const brief = found => ({id: found.id, impact: found.impact, nodes: found.nodes.slice(0, 3).map(start)});
+  out.textContent = JSON.stringify({passes: found.passes.length, violations: found.violations.map(brief)});
   document.body.append(out); }));</script>
 """
 

@@ -34,10 +34,11 @@ def spread(
     connection.execute(
         """
         insert into marts.rotation_pair_daily by name
-        select 'IWM/QQQ' as pair_id, 5 as window_sessions, $1 as session_date, $2::double as spread_pp,
-            $3::int as spread_rank, 1000 as history_sessions,
-            date '2000-06-05' as history_start_date, $4::date as last_exceeded_date,
-            $5::date as last_undercut_date,
+        select
+            'IWM/QQQ' as pair_id, 5 as window_sessions, $1 as session_date,
+            $2::double as spread_pp, $3::int as spread_rank,
+            1000 as history_sessions, date '2000-06-05' as history_start_date,
+            $4::date as last_exceeded_date, $5::date as last_undercut_date,
             $4::date is null as is_record_high, $5::date is null as is_record_low
         """,
         [DAY, value, rank, above, below],

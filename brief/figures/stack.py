@@ -1,0 +1,87 @@
+"""The outcomes that are priced for coming meetings.
+
+In: one point per meeting and outcome. Out: the specification. Caveat: an outcome is labelled where its part
+of the bar has room for the words.
+"""
+
+from __future__ import annotations
+
+from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer
+
+# Parts of the bar in per cent with room for the range above the share, and for the share alone.
+BOTH = "datum.to - datum.from >= 21"
+SHARE_ONLY = "datum.to - datum.from >= 9 && datum.to - datum.from < 21"
+
+
+def probability_stack(points: Points) -> Spec:
+    """One bar per meeting, cut by outcome.
+
+    Args:
+        points: `meeting`, `from` and `to` in per cent, `moves` (quarter points up or down), and the words
+            `range` and `share`.
+    """
+    x, y = _x(), _y(points)
+    at = {**x, "field": "middle"}
+    moves = sorted({point["moves"] for point in points})
+    colour: Spec = {
+        "field": "moves",
+        "type": "ordinal",
+        "legend": None,
+        "scale": {"domain": moves, "range": [_fill(move) for move in moves]},
+    }
+
+    def words(field: str, where: str, **how: int) -> Spec:
+        mark = {"type": "text", **how}
+        return {
+            "transform": [{"filter": where}],
+            **layer(mark, {"y": y, "x": at, "text": {"field": field}}),
+        }
+
+    return {
+        "width": WIDTH + 20,
+        "height": {"step": 42},
+        "padding": {**PADDING, "left": 12, "right": 6},
+        "data": {"values": [{**point, "middle": (point["from"] + point["to"]) / 2} for point in points]},
+        "layer": [
+            layer(
+                {"type": "bar", "stroke": PAPER, "strokeWidth": 1.5},
+                {"y": y, "x": x, "x2": {"field": "to"}, "color": colour},
+            ),
+            words("range", BOTH, dy=-7, fontSize=11),
+            words("share", BOTH, dy=8, fontSize=12, fontWeight=700),
+            words("share", SHARE_ONLY, fontSize=11, fontWeight=700),
+        ],
+    }
+
+
+def _x() -> Spec:
+    return {
+        "field": "from",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": [0, 100]},
+        "axis": {
+            "grid": False,
+            "values": [0, 25, 50, 75, 100],
+            "labelExpr": "datum.value + ' %'",
+            "labelFlush": True,
+        },
+    }
+
+
+def _y(points: Points) -> Spec:
+    return {
+        "field": "meeting",
+        "type": "ordinal",
+        "sort": list(dict.fromkeys(point["meeting"] for point in points)),
+        "title": None,
+        "scale": {"paddingInner": 0.18, "paddingOuter": 0.05},
+        "axis": {"grid": False, "labelColor": INK},
+    }
+
+
+def _fill(moves: int) -> str:
+    """The colour of an outcome; from the fourth step on the shade stays."""
+    if not moves:
+        return "var(--hold)"
+    return f"var(--{'cut' if moves < 0 else 'hike'}{min(abs(moves), 4)})"

@@ -1,0 +1,2 @@
+-- How many critical rules failed in the run.
+select count(*) from ops.validation_results where run_id = $run and not passed and severity = 'critical'

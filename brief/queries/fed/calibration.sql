@@ -1,0 +1,15 @@
+-- The mean score of one horizon up to the last scored meeting.
+select
+    horizon_days,
+    meeting_date,
+    mean_brier_score,
+    mean_brier_score_no_change,
+    scored_meetings
+from marts.fomc_calibration
+where (horizon_days, meeting_date) in (
+    select (horizon_days, max(meeting_date))
+    from marts.fomc_calibration as earlier
+    where meeting_date <= $as_of and mean_brier_score is not null
+    group by horizon_days
+)
+order by horizon_days

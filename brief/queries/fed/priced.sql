@@ -1,0 +1,16 @@
+-- What the futures of one of three days price.
+select
+    as_of_date,
+    target_lower_pct,
+    target_upper_pct,
+    effr_pct,
+    year_end_rate_pct,
+    bp_priced_year_end,
+    rate_12m_pct,
+    bp_priced_12m,
+    terminal_rate_pct,
+    terminal_meeting_date,
+    curve_residual_bp
+from marts.policy_path_daily
+where as_of_date in ($now, $week, $month)
+order by as_of_date

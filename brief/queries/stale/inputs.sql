@@ -1,0 +1,2 @@
+-- How many inputs have a schedule.
+select count(*) from ops.freshness

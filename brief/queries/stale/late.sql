@@ -1,0 +1,2 @@
+-- How many inputs end before their own schedule says.
+select count(*) from ops.freshness where stale

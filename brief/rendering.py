@@ -1,0 +1,68 @@
+"""Jinja for the page: the environment with its filters, and one macro of a template as markup.
+
+In: `brief/templates`. `sections/<section>.html` holds the texts and tables of a section as macros,
+`headlines.html` those of the headline, `parts.html` the shapes of a table and a figure. Out: markup. Values
+are escaped, and a name that a view does not have is an error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, text
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+@cache
+def environment() -> Environment:
+    """The page's templates and filters."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "number": number,
+        "day": day,
+        "text": text,
+        "ordinal": ordinal,
+        "plain_day": plain_day,
+        "plain_number": plain_number,
+        "long_day": long_day,
+        "one_line": one_line,
+        "count": lambda value: plain_number(value, 0),
+        "words": lambda value: str(value).replace("_", " "),
+    }
+    made.globals["missing"] = MISSING
+    return made
+
+
+def render(template: str, macro: str, *view: object, simulated: bool = False) -> Markup:
+    """One macro of a template, called with a view."""
+    module = environment().get_template(template).make_module({"simulated": simulated})
+    return Markup(getattr(module, macro)(*view).strip())
+
+
+def one_line(words: Markup | str) -> Markup | str:
+    """A text of a template without the line breaks of the template."""
+    return type(words)(re.sub(r"[ \n]+", " ", words).strip())
+
+
+def long_day(value: dt.date) -> str:
+    """Tuesday, 16 July 2024."""
+    return f"{value:%A}, {value.day} {value:%B} {value.year}"
+
+
+def plain_text(markup: Markup) -> str:
+    """Markup without its tags."""
+    return html.unescape(re.sub(r"<[^>]+>", "", str(markup))).replace("\u202f", " ")
