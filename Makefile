@@ -51,6 +51,7 @@ check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packag
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms
+	@$(BIN)/sqlfluff lint --disable-progress-bar -q --templater placeholder brief/queries
 
 format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff format .
