@@ -391,7 +391,7 @@ def test_the_commands_speak_in_sentences(settings: Settings, target: Path, tmp_p
     with python(run, **environment) as process:
         output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
-    assert "real data up to session 2024-07-16" in output and "every one read again and verified" in output
+    assert "real data up to session 2024-07-16" in output and "each read back and verified" in output
     folder = next(path for path in target.iterdir() if path.name != ".lock")
     assert not any(b"canary" in data for data in content(folder).values())
     run = "import sys; from cli import restore; sys.exit(restore.main(sys.argv[1:]))"
