@@ -114,5 +114,5 @@ def _cut(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters other than the line feed, and unpaired surrogates, which cannot be encoded."""
+    """Replace control characters except the line feed, and unpaired surrogates, which cannot be encoded."""
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", " ", text)

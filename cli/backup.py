@@ -35,8 +35,9 @@ def main() -> int:
     contents = made.description
     print(
         f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {contents.kind} data up to session"
-        f" {contents.high_water_session}, {sum(contents.tables.values()):,} rows in {len(contents.tables)} tables\n "
-        f" {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} linked to the"
+        f" {contents.high_water_session}, {sum(contents.tables.values()):,} rows in"
+        f" {len(contents.tables)} tables\n  {made.copied:,} files copied"
+        f" ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} linked to the"
         f" previous backup; {made.total_bytes / 1e6:,.1f} MB in all, each read back and verified"
     )
     for warning in contents.warnings:

@@ -51,13 +51,13 @@ def lineage_svg(tables: Iterable[str], edges: Iterable[Edge], link: Callable[[st
     columns, chains = _columns(_ranks(sorted(set(tables)), pairs), pairs)
     _sort_columns(columns, chains)
     positions = _positions(columns)
-    width = max(x for x, _ in places.values()) + BOX_WIDTH + MARGIN
-    height = max(y for _, y in places.values()) + BOX_HEIGHT + MARGIN
+    width = max(x for x, _ in positions.values()) + BOX_WIDTH + MARGIN
+    height = max(y for _, y in positions.values()) + BOX_HEIGHT + MARGIN
     lines = [
         f'<svg class="lineage" role="img" viewBox="0 0 {width} {height:.0f}" width="{width}"'
         f' height="{height:.0f}" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{escape(title)}</title>",
-        *(_arrow(pair, [places[point] for point in chains[pair]]) for pair in pairs),
+        *(_arrow(pair, [positions[point] for point in chains[pair]]) for pair in pairs),
         *(
             _box(point.name, link(point.name), *positions[point])
             for column in columns
@@ -143,9 +143,9 @@ def _positions(columns: list[list[Point]]) -> dict[Point, tuple[float, float]]:
     for index, column in enumerate(columns):
         y = MARGIN + (max(heights) - heights[index]) / 2
         for point in column:
-            places[point] = (float(MARGIN + index * (BOX_WIDTH + COLUMN_GAP)), y)
+            positions[point] = (float(MARGIN + index * (BOX_WIDTH + COLUMN_GAP)), y)
             y += (BOX_HEIGHT if point.is_table else POINT_HEIGHT) + ROW_GAP
-    return places
+    return positions
 
 
 def _arrow(pair: Edge, corners: list[tuple[float, float]]) -> str:

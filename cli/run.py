@@ -105,7 +105,7 @@ def chosen_session(settings: Settings) -> date:
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """The environment for Airflow: its home in the project's own folder, SQLite, and this process's settings."""
+    """The environment for Airflow: its home in the project's folder, SQLite, this process's settings."""
     return {
         **environment(),
         "AIRFLOW_HOME": str(AIRFLOW_HOME),

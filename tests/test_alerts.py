@@ -383,7 +383,7 @@ def test_a_run_that_left_no_sentence_is_told_all_the_same(
         (
             "ROTATION_FILES_DIR",
             "/no/such/folder",
-            "ROTATION_FILES_DIR is no folder",
+            "ROTATION_FILES_DIR is not a folder",
             "generation 1 of session 2024-07-16",
         ),
     ],
@@ -524,7 +524,8 @@ def test_a_live_publication_must_hold_the_session_that_is_due(home: Settings) ->
     assert check_publication(home, evening.astimezone(UTC)).problems == []
     morning = datetime(2024, 7, 18, 7, 0, tzinfo=NEW_YORK)
     assert check_publication(home, morning.astimezone(UTC)).problems == [
-        "Latest published session is 2024-07-16; 2024-07-17 is due. Run `ROTATION_SESSION=2024-07-17 make run`."
+        "Latest published session is 2024-07-16; 2024-07-17 is due."
+        " Run `ROTATION_SESSION=2024-07-17 make run`."
     ]
     [problem] = check_publication(home, datetime(2029, 3, 1, tzinfo=UTC)).problems
     assert "outside the market calendar" in problem
@@ -751,9 +752,9 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     assert stale["run_id"] == watch_id
     assert "the last run failed at step load" in stale["message"]
     for dag_id, sentence in {
-        "fault_timeout": "took longer than 5 seconds; the task at work was waits",
-        "fault_killed": "Task killed left no sentence",
-        "fault_mapped": "Task mapped left no sentence",
+        "fault_timeout": "took longer than 5 seconds; the running task was waits",
+        "fault_killed": "The task killed stopped without an error message",
+        "fault_mapped": "The task mapped stopped without an error message",
     }.items():
         assert found[dag_id, "failed"]["run_id"] == faults[dag_id]
         assert sentence in found[dag_id, "failed"]["message"]
