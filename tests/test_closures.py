@@ -263,9 +263,11 @@ def unaware(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = home_of(market, tmp_path_factory.mktemp("unaware") / "home")
     run_day(settings, str(BEFORE))
     first = published_digests(settings)
-    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, while 5 symbols answered"):
+    with pytest.raises(
+        StepFailed, match=f"No prices were returned for {CLOSED}, although 5 symbols answered"
+    ):
         plan_to_load(settings, CLOSED, "evening")
-    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, and later sessions have theirs"):
+    with pytest.raises(StepFailed, match=f"Prices are missing for {CLOSED} but present afterwards"):
         plan_to_load(settings, AFTER, "next")
     assert published_digests(settings) == first, "the last publication stays in place"
     return settings
@@ -424,4 +426,4 @@ def test_live_without_any_bar_of_the_session(
         home.run(inputs, BEFORE)
         home.run(inputs, CLOSED, trailing=True)
     assert home.stopped is not None
-    assert home.stopped.startswith(f"No symbol has a bar of {CLOSED}, while 5 symbols answered")
+    assert home.stopped.startswith(f"No prices were returned for {CLOSED}, although 5 symbols answered")

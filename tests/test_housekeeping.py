@@ -115,7 +115,7 @@ def test_publishing_keeps_the_same_number(settings: Settings, monkeypatch: pytes
     assert (settings.published / "current").readlink() == Path("generations/5")
     monkeypatch.setenv("ROTATION_KEEP_GENERATIONS", "4")
     publication.move_into_place(settings, 6)
-    publication.link(settings, 6)
+    publication.publish_link(settings, 6)
     assert names(settings.published / "generations") == {"3", "4", "5", "6"}
 
 

@@ -319,7 +319,7 @@ def test_an_error_without_space_names_the_folder(settings: Settings, monkeypatch
         raise OSError(28, "No space left on device", str(settings.landing / "x"))
 
     monkeypatch.setattr("pipeline.fetch.land", full)
-    with pytest.raises(StepFailed, match=r"No space left on device\. Make room or writable what is below"):
+    with pytest.raises(StepFailed, match=r"No space left on device\. Free space or make .* writable"):
         load(settings, "2024-07-17", "no-space")
 
 
