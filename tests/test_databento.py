@@ -319,7 +319,7 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "status_403": (
         says(403, "license_not_found_unauthorized", "A license is required."),
         Forbidden,
-        "may not have.*license",
+        "has no access.*license",
     ),
     "status_403_key": (says(403, "x", f"no {KEY} and {TOKEN}"), Forbidden, r"no \*\*\* and \*\*\*"),
     "status_404": (Fault(status=404, body=content(b'{"detail":"Not Found"}')), NotServed, "Not Found"),

@@ -363,7 +363,7 @@ DRIFT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "xml_count_wrong": (
         "fred_latest",
         lambda body: body.replace(b' count="', b' count="9'),
-        "rows are announced",
+        "announces",
     ),
     "xml_units_transformed": (
         "fred_latest",

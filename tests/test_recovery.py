@@ -235,8 +235,8 @@ def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(setting
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("date,settle,settle\n2024-07-16,94,94\n", "settle is there twice"),
-        ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "no CSV"),
+        ("date,settle,settle\n2024-07-16,94,94\n", "settle is duplicated"),
+        ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "not readable CSV"),
     ],
 )
 def test_a_strange_table_is_refused_by_name(settings: Settings, line: str, said: str) -> None:
