@@ -248,9 +248,9 @@ def test_an_address_that_is_none(address: str) -> None:
 
 @pytest.mark.parametrize("item", ["2024-06-29", "2024Q2", "", "../2024"])
 def test_an_input_that_is_no_quarter(item: str) -> None:
-    with pytest.raises(SourceError, match="no quarter"):
+    with pytest.raises(SourceError, match="not a quarter"):
         FdicSource().fetch(Request("bank_financials", item, QUARTER, QUARTER))
-    with pytest.raises(SourceError, match="no quarter"):
+    with pytest.raises(SourceError, match="not a quarter"):
         FdicSource().fetch(Request("prices", "2024-06-30", QUARTER, QUARTER))
 
 
@@ -287,7 +287,7 @@ def test_a_quarter_of_bad_reports_gives_no_row() -> None:
     ("content", "names"),
     [
         (b"nothing", "not JSON"),
-        (b"3", "no object"),
+        (b"3", "not an object"),
         (b'{"meta": {"total": "2"}, "data": []}', "meta.total"),
         (b'{"meta": {"total": 1}, "data": {}}', "data is not a list"),
         (b'{"meta": {"total": 1}, "data": [1]}', "data"),
