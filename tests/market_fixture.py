@@ -1,8 +1,9 @@
 """A market for property tests: prices and yields of some symbols and series, through the real staging SQL.
 
 In: the simulated market, which every clone has (its data is made up, so no figure of it means anything), or
-the recorded one, which is not part of the repository (`tests/recorded_data.py`). Out: a warehouse as in `tests/model_fixture.py` with the project's
-reference tables, `staging.equity_prices` and `staging.fred_observations`. Both markets have the same layout.
+the recorded one, which is not part of the repository (`tests/recorded_data.py`). Out: a warehouse as in
+`tests/model_fixture.py` with the project's reference tables, `staging.equity_prices` and
+`staging.fred_observations`. Both markets have the same layout.
 """
 
 from __future__ import annotations
