@@ -250,8 +250,6 @@ def test_an_address_that_is_none(address: str) -> None:
 def test_an_input_that_is_no_quarter(item: str) -> None:
     with pytest.raises(SourceError, match="not a quarter"):
         FdicSource().fetch(Request("bank_financials", item, QUARTER, QUARTER))
-    with pytest.raises(SourceError, match="not a quarter"):
-        FdicSource().fetch(Request("prices", "2024-06-30", QUARTER, QUARTER))
 
 
 # --- reports that contradict themselves ----------------------------------------------------------------
