@@ -2,8 +2,8 @@
 
 In: a connection whose main database is the new publication, with the pipeline's database attached read-only
 as `pipeline`. Out: one table per model, typed and commented from the catalog, rows in the order of the
-grain. It resolves inputs, runs one statement or one function, and nothing else; when it needs more than
-that, it is time for dbt or SQLMesh (docs/adr/0002).
+grain. It selects models, resolves inputs and runs one statement or one function each; the rule by which it
+is replaced instead of extended is in docs/adr/0002.
 """
 
 from __future__ import annotations
