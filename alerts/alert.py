@@ -1,8 +1,8 @@
 """One alert in words: for a log line, a mail and a webhook.
 
-In: what a callback knows. Out: plain text, HTML and JSON. Every word may come from a source's answer, so
-nothing here is ever taken as a template, markup or a mail header. Caveat: a long message is cut; the whole
-of it is in the log of the task.
+In: what a callback knows. Out: plain text, HTML and JSON. Any of the text may come from a source's answer, so
+none of it is interpreted as a template, markup or a mail header. Caveat: a long message is cut; the log of
+the task has all of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST_MESSAGE, LONGEST_SUBJECT = 2000, 120
 
 @dataclass(frozen=True)
 class Alert:
-    """`kind` is a key of RUNBOOK_PAGES; `session` and `step` are None where the run does not say."""
+    """`kind` is a key of RUNBOOK_PAGES; `session` and `step` are None when they are not known."""
 
     kind: str
     subject: str
@@ -78,17 +78,15 @@ class Alert:
         )
 
     def runbook(self, runbook_url: str) -> str:
-        """The page to read: a path in the repository, or an address when ROTATION_RUNBOOK_URL names where
-        the repository can be read.
-        """
+        """The page to read: a path in the repository, or a URL when ROTATION_RUNBOOK_URL is set."""
         path = f"docs/runbook/{RUNBOOK_PAGES[self.kind]}"
         return f"{runbook_url.rstrip('/')}/{path}" if runbook_url else path
 
     def _chat_text(self, runbook_url: str) -> str:
         facts = "\n".join(f"{name}: {text}" for name, text in self._facts(runbook_url))
         text = f"{self.short_subject()}\n{_cut(self.message)}\n{facts}"
-        # A chat room takes <!channel> and <address|words> as commands; the field `message` has the
-        # words as they are.
+        # Chat rooms interpret <!channel> and <address|text> as commands; the field `message` keeps
+        # the original text.
         return text.replace("<", "‹").replace(">", "›")
 
     def _facts(self, runbook_url: str) -> list[tuple[str, str]]:
@@ -116,7 +114,5 @@ def _cut(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters but the line feed, and without halves of surrogate pairs, which no encoder
-    takes.
-    """
+    """Replace control characters except the line feed, and unpaired surrogates, which cannot be encoded."""
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", " ", text)

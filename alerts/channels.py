@@ -2,13 +2,12 @@
 
 In: an alert, the settings ROTATION_ALERT_* and Airflow's connections `smtp_default` and `alert_webhook`,
 looked up when the alert is sent, so that no DAG holds an address or a secret. Out: messages; a channel that
-fails is an error in the log and hides neither the others nor the failure itself. Caveat: callbacks of a DAG
-have about fifty seconds (`[dag_processor] dag_file_processor_timeout`), so each channel has a limit of its
-own.
+fails is logged as an error and does not stop the others. Caveat: callbacks of a DAG have about fifty seconds
+(`[dag_processor] dag_file_processor_timeout`), so each channel has its own time limit.
 
 The webhook does not go through the HTTP provider's HttpNotifier: when a connection is refused it logs the
 whole address, which for Slack is the secret, and it waits without a limit. Mail goes through SmtpNotifier,
-whose `notify` is called directly: the words of an alert are no template.
+whose `notify` is called directly: the text of an alert must not be rendered as a template.
 """
 
 from __future__ import annotations
@@ -31,36 +30,41 @@ BROKEN_PAGE = "docs/runbook/channel-broken.md"
 
 
 class NotDelivered(RuntimeError):
-    """A channel refused; the message holds no secret."""
+    """A channel did not deliver an alert; the message contains no secret."""
 
 
 class Delivery(NamedTuple):
-    """The channels that took an alert, and a sentence for each that did not."""
+    """The channels that delivered an alert, and a message for each that failed."""
 
-    took: list[str]
+    delivered: list[str]
     failed: list[str]
 
 
 def send(alert: Alert, *, log_only: bool = False) -> Delivery:
-    """Send through every channel that is set up."""
+    """Send an alert through every channel that is set up.
+
+    Args:
+        alert: the alert.
+        log_only: only write it to the log.
+    """
     env = environment()
     runbook_url = env.get("ROTATION_RUNBOOK_URL", "")
     level = logging.ERROR if alert.severity == "error" else logging.WARNING
     log.log(level, "%s", alert.to_line(runbook_url))
-    took: list[str] = ["log"]
+    delivered: list[str] = ["log"]
     failed: list[str] = []
     if log_only:
-        return Delivery(took, failed)
-    # The webhook first: its time is bounded, a mail server may use up what the callback has.
+        return Delivery(delivered, failed)
+    # The webhook first: its time is bounded, while a slow mail server may use up the callback's time.
     for channel, deliver in (("webhook", _send_webhook), ("mail", _send_mail)):
         try:
             if deliver(alert, env, runbook_url):
-                took.append(channel)
+                delivered.append(channel)
         except (NotDelivered, SettingsError) as error:
             failed.append(f"{channel}: {error}")
-            log.error("the alert %s was not delivered by %s Read %s.", alert.kind, failed[-1], BROKEN_PAGE)
-    log.info("the alert %s went to: %s", alert.kind, ", ".join(took))
-    return Delivery(took, failed)
+            log.error("alert %s was not delivered by %s See %s.", alert.kind, failed[-1], BROKEN_PAGE)
+    log.info("alert %s sent to: %s", alert.kind, ", ".join(delivered))
+    return Delivery(delivered, failed)
 
 
 def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
@@ -83,7 +87,7 @@ def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> boo
         )
         answer.close()
     except (requests.RequestException, UnicodeError) as error:
-        # The exception's own words hold the address.
+        # The exception's own message contains the address.
         raise NotDelivered(f"{host}: {type(error).__name__}.") from None
     if not 200 <= answer.status_code < 300:
         raise NotDelivered(f"{host} answered with status {answer.status_code}.")
@@ -91,9 +95,7 @@ def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> boo
 
 
 def _webhook_of_connection() -> str:
-    """The connection's password, which Airflow encrypts, or its host; empty when there is no such
-    connection.
-    """
+    """The connection's password, which Airflow encrypts, or its host; empty without such a connection."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -104,14 +106,14 @@ def _webhook_of_connection() -> str:
     address = str(connection.password or connection.host or "").strip()
     if not address:
         raise NotDelivered(
-            f"The Airflow connection {WEBHOOK_CONNECTION} is empty; put the webhook's whole address into its"
-            " password."
+            f"The Airflow connection {WEBHOOK_CONNECTION} is empty; set its password to the webhook's"
+            " full address."
         )
     return address
 
 
 def _host(url: str) -> str:
-    """Scheme and host, which may be printed; refuses what is no web address."""
+    """Scheme and host, which may be printed. Raises SettingsError for anything but a web address."""
     try:
         parts = urlsplit(url)
         named = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
@@ -119,8 +121,8 @@ def _host(url: str) -> str:
         parts, named = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"ROTATION_ALERT_WEBHOOK_URL (or the password of {WEBHOOK_CONNECTION}) is no address that starts"
-            " with https://."
+            f"ROTATION_ALERT_WEBHOOK_URL (or the password of {WEBHOOK_CONNECTION}) is not an address that"
+            " starts with https://."
         )
     return named
 
@@ -167,6 +169,6 @@ def _addresses(name: str, text: str) -> list[str]:
     for address in found:
         if not re.fullmatch(r"[^\s<>@,;:\"]+@[^\s<>@,;:\"]+", address):
             raise SettingsError(
-                f"{name}={address!r} is no mail address; write it as ops@example.com, several with commas."
+                f"{name}={address!r} is not a mail address; write it as ops@example.com, several with commas."
             )
     return found

@@ -39,7 +39,7 @@ class StaleInput:
     required: bool
 
     def days_late(self) -> int | None:
-        """Calendar days between what is there and what was promised; None when nothing is there."""
+        """Calendar days between the expected and the last date; None when nothing was ever served."""
         return (self.expected_date - self.last_date).days if self.last_date and self.expected_date else None
 
     def __str__(self) -> str:
@@ -60,13 +60,18 @@ class PublicationState:
 
 
 def check_publication(settings: Settings, now: datetime) -> PublicationState:
-    """Look at the publication as of `now` (aware)."""
+    """Check the publication.
+
+    Args:
+        settings: of the home.
+        now: the present moment, with a time zone.
+    """
     state = PublicationState()
     try:
         status = read_status(settings)
     except (OSError, ValueError):
         state.problems.append(
-            f"{settings.published / 'status.json'} cannot be read; the next `make run` writes it anew."
+            f"{settings.published / 'status.json'} cannot be read; the next `make run` replaces it."
         )
         return state
     if not status:
@@ -78,7 +83,9 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
             f"a run for {status['session_date']} started at {since:%Y-%m-%d %H:%M} UTC and has not ended"
         )
         if now.astimezone(UTC).replace(tzinfo=None) - since > LONGEST_RUN:
-            state.problems.append("that run has ended without a word (killed?); run the session again")
+            state.problems.append(
+                "that run ended without recording a result (killed?); run the session again"
+            )
     elif status["state"] != "success":
         state.problems.append(f"the last run failed at step {status['step']}: {status['message']}")
     current = current_generation(settings)
@@ -93,13 +100,16 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """`published/status.json`, empty when nothing has run; raises OSError or ValueError when it cannot be
-    read.
+    """`published/status.json`; empty when nothing has run.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a JSON object.
     """
     path = settings.published / "status.json"
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(document, dict):
-        raise ValueError(f"{path} holds no object")
+        raise ValueError(f"{path} does not contain a JSON object")
     return document
 
 
@@ -121,8 +131,10 @@ def publication_in_place(settings: Settings) -> str:
 
 
 def last_due_session(now: datetime) -> date:
-    """The latest session that must have been published by `now`; raises NotASession after the end of the
-    calendar.
+    """The latest session that must have been published by `now`.
+
+    Raises:
+        NotASession: `now` is after the end of the calendar.
     """
     local = now.astimezone(NEW_YORK)
     day = local.date() if local.time() >= MISSING_FROM else local.date() - timedelta(days=1)
@@ -171,7 +183,8 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
         expected = session
     if session < expected:
         state.problems.append(
-            f"the publication ends with {session}, the session {expected} is missing; run it"
+            f"Latest published session is {session}; {expected} is due."
+            f" Run `ROTATION_SESSION={expected} make run`."
         )
     if critical:
         state.problems.append(f"{critical} critical rules failed")
@@ -179,6 +192,6 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
 
 
 def _asked_session(status: dict[str, Any], published: date) -> date:
-    """The session that was last asked for; a run at work has not answered yet."""
+    """The session that was last requested; while a run is in progress, the published one."""
     asked = status["session_date"]
     return date.fromisoformat(asked) if asked and status["state"] != "running" else published

@@ -27,12 +27,12 @@ def daily_deadline() -> DeadlineAlert:
         minutes = 0.0
     if not 0 < minutes < 100_000:
         raise SettingsError(
-            f"ROTATION_DEADLINE_MINUTES={text!r} is no number of minutes above 0; write it as 120."
+            f"ROTATION_DEADLINE_MINUTES={text!r} is not a number of minutes above 0; write it as 120."
         )
     return DeadlineAlert(
         reference=QueuedAtUnlessBackfill(),
         interval=timedelta(minutes=minutes),
-        # By its path: the scheduler reads this and never calls it, the triggerer imports it.
+        # As a path: the scheduler only stores it, the triggerer imports and calls it.
         callback=AsyncCallback("alerts.notifiers.DeadlineMissed"),
         name="rotation_daily is late",
     )

@@ -1,9 +1,9 @@
 """Airflow's notifiers of this project: what a DAG, a task or a deadline calls, turned into an alert and sent.
 
-In: the context that Airflow hands over, and `published/status.json`, where the failed step has left its
-sentence. Out: one alert. DAG callbacks run in the DAG processor, task callbacks in the task's process,
+In: the context that Airflow passes, and `published/status.json`, where the failed step wrote its error
+message. Out: one alert. DAG callbacks run in the DAG processor, task callbacks in the task's process,
 deadline callbacks in the triggerer: all three need the settings, the home's `published/` folder (read-only
-is enough) and the connections. Caveat: a run of a backfill is told to the log alone, however many fail.
+is enough) and the connections. Caveat: failed runs of a backfill are only logged, however many there are.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class AlertNotifier(BaseNotifier):  # type: ignore[misc]
     """Builds an alert from Airflow's context and sends it; nothing of it is rendered as a template."""
 
     def alert(self, context: Any) -> Alert | None:
-        """The alert, or None when there is nothing to tell."""
+        """The alert, or None when there is nothing to report."""
         raise NotImplementedError
 
     def __call__(self, *args: Any) -> None:
-        """Straight to `notify`: the base class would render fields that this has not, and fails at that
+        """Call `notify` directly: the base class would render fields that this class does not have, and fails
         under `airflow dags test`.
         """
         self.notify(args[0])
@@ -59,29 +59,29 @@ class RunFailed(AlertNotifier):
     """`on_failure_callback` of a DAG: once per failed run, also after a kill or `dagrun_timeout`."""
 
     def alert(self, context: Any) -> Alert:
-        """The sentence of the failed step, or what Airflow knows when no step could leave one."""
+        """The error message of the failed step, or what Airflow knows when no step could write one."""
         dag, run_id, reason = context["dag"], str(context["run_id"]), str(context.get("reason") or "")
         task = getattr(context.get("ti"), "task_id", None)
         wrong, status, in_place = _home()
-        told = status if status.get("run_id") == run_id else {}
-        session = _session(context.get("dag_run")) or told.get("session_date")
-        step = told.get("step") if told.get("message") else task
+        recorded = status if status.get("run_id") == run_id else {}
+        session = _session(context.get("dag_run")) or recorded.get("session_date")
+        step = recorded.get("step") if recorded.get("message") else task
         if reason == "timed_out":
             message = (
-                f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the task at"
-                f" work was {task or 'unknown'}."
+                f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the"
+                f" running task was {task or 'unknown'}."
             )
-        elif told.get("message"):
-            # Of the failed step, or of one that was tried again to no avail.
-            message = str(told["message"])
+        elif recorded.get("message"):
+            # Of the failed step, or of one whose retries all failed.
+            message = str(recorded["message"])
         elif reason == "all_tasks_deadlocked":
-            message = f"No task of the run could start any more; the first that waited is {task}."
+            message = f"No further task of the run could start; the first one waiting is {task}."
         else:
             message = (
-                f"Task {task or 'unknown'} left no sentence (killed, out of memory, timed out, or stopped"
-                " before it could write); its log says more."
+                f"The task {task or 'unknown'} stopped without an error message, probably killed or out of"
+                " memory. See its log."
             )
-            message += f" Where this alert was made, a setting is refused: {wrong}" if wrong else ""
+            message += f" The process that sent this alert has a wrong setting: {wrong}" if wrong else ""
         kind = KIND_OF_DAG.get(dag.dag_id, "failed")
         of_session, at_step = f" for {session}" if session else "", f" at {step}" if step else ""
         subject = {
@@ -98,14 +98,14 @@ class PublicationStale(AlertNotifier):
     """`on_failure_callback` of the task of `rotation_watch`: its exception is the list of problems."""
 
     def alert(self, context: Any) -> Alert | None:
-        """What is wrong with the publication, or that the check itself ended without a word."""
+        """What is wrong with the publication, or that the check itself failed."""
         if (context.get("params") or {}).get("test_alert"):
-            return None  # what did not take the test alert is in the log, and would not take this one
+            return None  # a channel that failed is in the log, and would fail again
         dag_id, run_id, error = context["dag"].dag_id, str(context["run_id"]), context.get("exception")
         if not isinstance(error, AirflowFailException):
             message = (
-                "The check ended before it could say anything"
-                f" ({type(error).__name__ if error else 'killed'}); its log says more."
+                "The check stopped before it could report anything"
+                f" ({type(error).__name__ if error else 'killed'}). See its log."
             )
             return Alert("watch", "Rotation: the morning check itself failed", message, dag_id, run_id)
         subject = "Rotation: the publication is not fresh or not sound"
@@ -116,19 +116,19 @@ class DeadlineMissed(AlertNotifier):
     """Callback of the deadline of `rotation_daily`, in the triggerer."""
 
     def alert(self, context: Any) -> Alert | None:
-        """A run that is still not done; one that has ended has been told of by RunFailed or is fine."""
+        """A run that has not ended; one that has ended succeeded or was reported by RunFailed."""
         run, needed_by = context["dag_run"], context["deadline"]["deadline_time"]
         run_id, state = str(run["dag_run_id"]), str(run["state"])
         if state in ("success", "failed"):
-            log.info("run %s has passed its deadline and has ended (%s): nothing to tell", run_id, state)
+            log.info("run %s passed its deadline and has ended (%s): nothing to report", run_id, state)
             return None
         session = run.get("partition_key") or (run.get("conf") or {}).get("session")
         status, in_place = _home()[1:]
-        at_work = status.get("run_id") == run_id and status.get("state") == "running"
+        is_running = status.get("run_id") == run_id and status.get("state") == "running"
         where = (
-            "It is at work"
-            if at_work
-            else "It has not begun to work: another run holds it up, or no worker takes its tasks"
+            "It is in progress"
+            if is_running
+            else "It has not started: another run blocks it, or no worker takes its tasks"
         )
         message = (
             f"The run was queued at {_moment(run.get('queued_at'))} and should have ended by"
@@ -161,11 +161,11 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
             # where callbacks run.
             settings = Settings.from_environment({**environment(), "ROTATION_FILES_DIR": str(REPOSITORY)})
         except SettingsError:
-            return wrong, {}, "unknown, as the settings are wrong"
+            return wrong, {}, "unknown, because the settings are wrong"
     try:
         return wrong, read_status(settings), publication_in_place(settings)
     except (OSError, ValueError) as error:
-        log.warning("the alert goes out without the state of the publication: %s", error)
+        log.warning("the alert is sent without the state of the publication: %s", error)
         return wrong, {}, f"unknown: {settings.published} cannot be read here"
 
 

@@ -1,8 +1,8 @@
 """What `rotation_watch` does: the checks of `make status`, and on Mondays a digest of optional inputs that
 are behind.
 
-In: the home. Out: the problems, in whole sentences; the digest is sent from here, as nothing fails because
-of it.
+In: the home. Out: the problems, in whole sentences. The digest is sent from here, because it does not make
+the task fail.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from market_calendar.sessions import NEW_YORK
 from warehouse.settings import Settings
 
 LOG = logging.getLogger(__name__)
-# A few days late mends itself mostly (a holiday of the source, a late release); longer deserves a person's
-# look.
+# A delay of a few days mostly resolves itself (a holiday of the source, a late release); a longer one needs a
+# person to look.
 DIGEST_DAYS, DIGEST_WEEKDAY, SHOWN_INPUTS = 5, 0, 15
 
 
 def morning_check(settings: Settings, now: datetime, run_id: str | None) -> list[str]:
-    """Log the state, send the digest when it is its day, return the problems."""
+    """Log the state, and send the digest on its weekday.
+
+    Returns:
+        The problems, in whole sentences.
+    """
     state = check_publication(settings, now)
     for line in state.lines:
         LOG.info(line)
@@ -64,11 +68,15 @@ def digest(late: list[StaleInput], run_id: str | None, in_place: str) -> Alert:
 
 
 def send_test_alert(run_id: str | None) -> list[str]:
-    """One harmless alert through every channel; a sentence for each that did not take it."""
+    """Send a test alert through every channel.
+
+    Returns:
+        A message for each channel that failed.
+    """
     message = "A person asked for this test of the alert channels; nothing is wrong."
     alert = Alert(
         "test", "Rotation: test of the alerts", message, "rotation_watch", run_id, severity="warning"
     )
     delivery = send(alert)
-    LOG.info("the test alert went to: %s", ", ".join(delivery.took))
+    LOG.info("the test alert was sent to: %s", ", ".join(delivery.delivered))
     return [f"Not delivered by {sentence}" for sentence in delivery.failed]

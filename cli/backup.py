@@ -13,7 +13,11 @@ from warehouse.settings import Settings, SettingsError
 
 
 def main() -> int:
-    """Make one backup; 0 when it is verified, 2 when it was refused."""
+    """Make one backup.
+
+    Returns:
+        The exit code: 0 when the backup is verified, 2 when none was made.
+    """
     started = time.monotonic()
     try:
         settings = Settings.from_environment()
@@ -23,19 +27,20 @@ def main() -> int:
         return 2
     except OSError as error:
         print(
-            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Make room or"
-            " writable, then try again.",
+            f"No backup was made: {error.filename or 'ROTATION_BACKUP_DIR'}: {error.strerror}. Free space or"
+            " make it writable, then try again.",
             file=sys.stderr,
         )
         return 2
-    told = made.description
+    contents = made.description
     print(
-        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {told.kind} data up to session"
-        f" {told.high_water_session}, {sum(told.tables.values()):,} rows in {len(told.tables)} tables\n "
-        f" {made.copied:,} files copied ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} held by the"
-        f" backup before; {made.total_bytes / 1e6:,.1f} MB in all, every one read again and verified"
+        f"backup {made.folder} ({time.monotonic() - started:.1f} s)\n  {contents.kind} data up to session"
+        f" {contents.high_water_session}, {sum(contents.tables.values()):,} rows in"
+        f" {len(contents.tables)} tables\n  {made.copied:,} files copied"
+        f" ({made.copied_bytes / 1e6:,.1f} MB), {made.linked:,} linked to the"
+        f" previous backup; {made.total_bytes / 1e6:,.1f} MB in all, each read back and verified"
     )
-    for warning in told.warnings:
+    for warning in contents.warnings:
         print(f"  WARNING: {warning}")
     return 0
 

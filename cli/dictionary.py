@@ -1,10 +1,10 @@
-"""`python -m cli.dictionary`: docs/data-dictionary.md from the catalog, so that it can never say something
-else than the tables do.
+"""`python -m cli.dictionary`: docs/data-dictionary.md from the catalog, so that it always agrees with the
+tables.
 
-In: the catalog and `docs/queries/<mart>.sql` (three queries per mart, each a comment that asks and a
-statement that answers). Out: the page; with `--check` nothing is written and the exit code is 1 when the
-page is out of date. Caveat: lineage is what the models declare as inputs; the runner enforces the order,
-not the absence of others.
+In: the catalog and `docs/queries/<mart>.sql` (three queries per mart, each a comment with the question and a
+statement that answers it). Out: the page; with `--check` nothing is written and the exit code is 1 when the
+page is out of date. Caveat: lineage is what the models declare as inputs; the runner enforces the order, not
+the absence of others.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def queries(table: Table) -> list[tuple[str, str]]:
 
 
 def example_queries(path: Path) -> list[tuple[str, str]]:
-    """Each statement ends with a semicolon and begins with a comment that asks what it answers."""
+    """The queries of a file: each begins with a comment that asks its question and ends with a semicolon."""
     found = []
     for block in path.read_text(encoding="utf-8").split(";\n"):
         lines = block.strip().split("\n")
@@ -128,7 +128,7 @@ def example_queries(path: Path) -> list[tuple[str, str]]:
             continue
         if not lines[0].startswith("-- ") or len(lines) < 2:
             raise ValueError(
-                f"{path.name}: a query begins with a comment that asks what it answers: {lines[0]}"
+                f"{path.name}: a query must begin with a comment that asks its question: {lines[0]}"
             )
         found.append((lines[0].removeprefix("-- "), "\n".join(lines[1:]) + ";"))
     return found

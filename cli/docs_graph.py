@@ -28,7 +28,7 @@ Edge = tuple[str, str]
 
 @dataclass(frozen=True)
 class Point:
-    """A place in a column: a table, or where the long arrows of that table pass."""
+    """A position in a column: a table, or where the long arrows of that table pass."""
 
     name: str
     column: int
@@ -50,16 +50,16 @@ def lineage_svg(tables: Iterable[str], edges: Iterable[Edge], link: Callable[[st
     pairs = sorted(set(edges))
     columns, chains = _columns(_ranks(sorted(set(tables)), pairs), pairs)
     _sort_columns(columns, chains)
-    places = _places(columns)
-    width = max(x for x, _ in places.values()) + BOX_WIDTH + MARGIN
-    height = max(y for _, y in places.values()) + BOX_HEIGHT + MARGIN
+    positions = _positions(columns)
+    width = max(x for x, _ in positions.values()) + BOX_WIDTH + MARGIN
+    height = max(y for _, y in positions.values()) + BOX_HEIGHT + MARGIN
     lines = [
         f'<svg class="lineage" role="img" viewBox="0 0 {width} {height:.0f}" width="{width}"'
         f' height="{height:.0f}" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{escape(title)}</title>",
-        *(_arrow(pair, [places[point] for point in chains[pair]]) for pair in pairs),
+        *(_arrow(pair, [positions[point] for point in chains[pair]]) for pair in pairs),
         *(
-            _box(point.name, link(point.name), *places[point])
+            _box(point.name, link(point.name), *positions[point])
             for column in columns
             for point in column
             if point.is_table
@@ -133,19 +133,19 @@ def _sort_columns(columns: list[list[Point]], chains: dict[Edge, list[Point]]) -
             position.update({point: row / max(len(column) - 1, 1) for row, point in enumerate(column)})
 
 
-def _places(columns: list[list[Point]]) -> dict[Point, tuple[float, float]]:
+def _positions(columns: list[list[Point]]) -> dict[Point, tuple[float, float]]:
     """Left upper corners; every column is centred."""
     heights = [
         sum((BOX_HEIGHT if point.is_table else POINT_HEIGHT) + ROW_GAP for point in column)
         for column in columns
     ]
-    places = {}
+    positions = {}
     for index, column in enumerate(columns):
         y = MARGIN + (max(heights) - heights[index]) / 2
         for point in column:
-            places[point] = (float(MARGIN + index * (BOX_WIDTH + COLUMN_GAP)), y)
+            positions[point] = (float(MARGIN + index * (BOX_WIDTH + COLUMN_GAP)), y)
             y += (BOX_HEIGHT if point.is_table else POINT_HEIGHT) + ROW_GAP
-    return places
+    return positions
 
 
 def _arrow(pair: Edge, corners: list[tuple[float, float]]) -> str:

@@ -127,7 +127,7 @@ def _rules(table: Table) -> list[str]:
 
 
 def _dictionary_page(catalog: Catalog) -> str:
-    """The tables by schema; it stands in the place of docs/data-dictionary.md."""
+    """The tables by schema; it replaces docs/data-dictionary.md."""
     parts = [
         "# Tables",
         (

@@ -17,7 +17,14 @@ from warehouse.settings import Settings, SettingsError
 
 
 def main(arguments: list[str]) -> int:
-    """Restore the one folder that is named."""
+    """Restore a backup.
+
+    Args:
+        arguments: the folder of the backup.
+
+    Returns:
+        The exit code: 0 when everything is restored and verified, 2 when it was refused.
+    """
     if len(arguments) != 1 or not arguments[0].strip():
         print(
             "Not restored: name one dated folder of ROTATION_BACKUP_DIR: make restore BACKUP=<folder>.",
@@ -27,22 +34,22 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     try:
         settings = Settings.from_environment()
-        told = restore(settings, Path(arguments[0]).expanduser().resolve())
+        contents = restore(settings, Path(arguments[0]).expanduser().resolve())
     except (SettingsError, HomeError, BackupRefused, BackupDamaged) as error:
         print(f"Not restored: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(
-            f"Not restored: {error.filename or settings.home}: {error.strerror}. Make room or writable, then"
-            " run the same restore again.",
+            f"Not restored: {error.filename or settings.home}: {error.strerror}. Free space or make it"
+            " writable, then run the same restore again.",
             file=sys.stderr,
         )
         return 2
     print(
-        f"restored {settings.home} ({time.monotonic() - started:.1f} s): {told.kind} data up to session"
-        f" {told.high_water_session}, {sum(told.tables.values()):,} rows, verified\nThere is no publication"
-        f" yet. Make it: run session {told.high_water_session or '<the first>'}"
-        f" (ROTATION_SESSION={told.high_water_session} make run)."
+        f"restored {settings.home} ({time.monotonic() - started:.1f} s): {contents.kind} data up to session"
+        f" {contents.high_water_session}, {sum(contents.tables.values()):,} rows, verified\nThere is no"
+        f" publication yet. Make it: run session {contents.high_water_session or '<the first>'}"
+        f" (ROTATION_SESSION={contents.high_water_session} make run)."
     )
     return 0
 

@@ -1,5 +1,5 @@
-"""`make run`: prepare Airflow in the project's own folder, run the daily DAG for one session, print what
-came of it.
+"""`make run`: prepare Airflow in the project's own folder, run the daily DAG for one session, print the
+outcome.
 
 In: the settings and, here alone, `ROTATION_SESSION`. Out: progress, a summary, exit code 0 when a
 publication was made. Airflow's own log of the run goes to a file whose path is printed.
@@ -30,7 +30,11 @@ POOL = "rotation_warehouse"
 
 
 def main() -> int:
-    """Run one session; the exit code of the run."""
+    """Run one session.
+
+    Returns:
+        The exit code of the run.
+    """
     started = time.monotonic()
     try:
         settings = Settings.from_environment()
@@ -51,7 +55,7 @@ def main() -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return refuse(f"Another run is at work in {settings.home}; wait for it to end.")
+            return refuse(f"Another run is in progress in {settings.home}; wait for it to end.")
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
         code = prepare_airflow(env, log) or run_dag(env, session, log)
@@ -59,17 +63,17 @@ def main() -> int:
 
 
 class RunRefused(RuntimeError):
-    """The run cannot start; says why."""
+    """The run cannot start; the message says why."""
 
 
 def refuse(message: str) -> int:
-    """One clear sentence on standard error, exit code 2."""
+    """Print why the run does not start; returns exit code 2."""
     print(f"Not started: {message}", file=sys.stderr)
     return 2
 
 
 def print_banner(settings: Settings) -> None:
-    """Which source, which home; loudly when the data is made up."""
+    """Print the source and the home, and a clear warning when the data is simulated."""
     if settings.kind == "simulated":
         print("=" * 78)
         print("SIMULATED MARKET: every number below is made up. Nothing here is market data.")
@@ -94,16 +98,14 @@ def chosen_session(settings: Settings) -> date:
     try:
         provider, last = last_session_served(settings, "SPY")
     except SourceError as error:
-        raise RunRefused(f"the source has no SPY prices to find the last session from: {error}.") from None
+        raise RunRefused(f"the last session cannot be determined from the prices of SPY: {error}.") from None
     if last is None:
         raise RunRefused(f"the source {provider} has no close of SPY; check its prices.")
     return require_session(last)
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow in the project's own folder, SQLite, nothing global; the tasks see the same settings as this
-    process.
-    """
+    """The environment for Airflow: its home in the project's folder, SQLite, this process's settings."""
     return {
         **environment(),
         "AIRFLOW_HOME": str(AIRFLOW_HOME),
@@ -119,7 +121,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "ROTATION_SOURCE": settings.source,
         "ROTATION_HOME": str(settings.home),
         "ROTATION_SESSION": "",
-        # The lock on the home is held: this run has no other beside it to give way to.
+        # The lock on the home is held, so there is no other run to wait for.
         "ROTATION_MAKE_RUN": "1",
     }
 
@@ -137,7 +139,7 @@ def prepare_airflow(env: dict[str, str], log: Path) -> int:
     if stamp.exists():
         return 0
     AIRFLOW_HOME.mkdir(exist_ok=True)
-    # Two runs that start in an empty folder would migrate the same database at once.
+    # Two runs that start in an empty folder must not migrate the same database at once.
     with (AIRFLOW_HOME / ".prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return 0 if stamp.exists() else _migrate(env, log, stamp)

@@ -1,4 +1,4 @@
-"""What `make run` prints at its end: what was loaded, what failed, the headlines, the paths.
+"""What `make run` prints at the end: what was loaded, what failed, the headlines, the paths.
 
 In: the settings, the run's hand-overs and `published/status.json`. Out: text and the exit code.
 """
@@ -61,11 +61,11 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 
 def _print_failure(status: dict[str, Any], code: int, log: Path, before: str | None) -> int:
-    told = status.get("state") == "failed" and status.get("run_id") != before
+    recorded = status.get("state") == "failed" and status.get("run_id") != before
     reason = (
         f"at step {status['step']}: {status['message']}"
-        if told
-        else f"before any step could say why; see {log}"
+        if recorded
+        else f"before any step could record why; see {log}"
     )
     print(f"\nFAILED {reason}", file=sys.stderr)
     current = status.get("generation")

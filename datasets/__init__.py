@@ -1,1 +1,1 @@
-"""What we take in: one module per kind of input with all its behaviour; no other file asks for its name."""
+"""The kinds of input: one module each with all its behaviour; no other file branches on a kind's name."""

@@ -1,8 +1,8 @@
-"""What a kind of input has to say for itself.
+"""The base class of a kind of input.
 
-One subclass per kind of input holds all that is particular to it: its raw table, which inputs a run asks for
-and since when, when a row could first be had, what its rules compare with, whether what is served continues
-what is held, and how far it should reach. The steps of the run know kinds of input by this class alone.
+One subclass per kind of input holds everything specific to it: its raw table, which inputs a run asks for
+and since when, when a row could first be had, what its rules compare with, whether the served rows continue
+the held ones, and how far it should reach. The steps of the run know kinds of input by this class alone.
 """
 
 from __future__ import annotations
@@ -170,7 +170,12 @@ class Dataset:
         return planned
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
-        """Whether what came (`read` parses it) says that all of the history has to be asked for again."""
+        """Whether the fetched rows show that the whole history has to be fetched again.
+
+        Args:
+            read: parses what was fetched.
+            planned: the input.
+        """
         return False
 
     def required(self, connection: duckdb.DuckDBPyConnection, session: date) -> set[str]:
@@ -180,7 +185,7 @@ class Dataset:
     # ---- what came
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add `available_at_utc` and `availability`: when a row could first be had, and how that is known."""
+        """Add `available_at_utc` and `availability`: when a row could first be had, and how we know."""
         available = available_at_utc(self.release_rule, self.frequency, rows[self.day])
         return rows.assign(available_at_utc=available, availability="assumed")
 
@@ -213,7 +218,7 @@ class Dataset:
         self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
     ) -> list[tuple[str, date, date, int]] | None:
         """Rows that are held, lie in the range that was asked and did not come: input, first and last day,
-        number; None where the question has no sense.
+        number; None where the question does not apply.
         """
         asked = asked_ranges((item.input, item.start, item.end) for item in landed)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)

@@ -23,7 +23,7 @@ METADATA = ("title", "units", "frequency", "first_observation_date")
 
 
 class FredSeries(Dataset):
-    """One series is one input; its release rule and frequency stand in `ref.fred_series`."""
+    """One series is one input; its release rule and frequency are in `ref.fred_series`."""
 
     name = "fred"
     table = "raw.fred_observations"
@@ -52,7 +52,7 @@ class FredSeries(Dataset):
         }
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The series' release rule; where the source dates its versions, its own date stands."""
+        """The series' release rule; where the source dates its versions, its own date is used."""
         series = reference_frame("fred_series").set_index("series_id")
         parts = []
         for series_id, part in rows.groupby("series_id", sort=False):
@@ -64,7 +64,7 @@ class FredSeries(Dataset):
         available = pd.concat(parts).reindex(rows.index) if parts else pd.Series(dtype="datetime64[ns]")
         if "available_at_utc" in rows:
             available = rows["available_at_utc"].astype("datetime64[us]").fillna(available)
-        # An observation that we hold was available by then, whatever the rule says.
+        # An observation that we hold was available by then, even if the rule gives a later time.
         available = available.where(available <= rows["known_at_utc"], rows["known_at_utc"])
         served = rows["availability"] if "availability" in rows else pd.Series("assumed", index=rows.index)
         return rows.assign(available_at_utc=available, availability=served.fillna("assumed"))
@@ -77,7 +77,7 @@ class FredSeries(Dataset):
         run_id: str,
         accepted: frozenset[str],
     ) -> Described | None:
-        """Title, units, frequency and first date as FRED says them."""
+        """Title, units, frequency and first date as FRED gives them."""
         if not metadata:
             return None
         held = connection.execute(
@@ -93,9 +93,8 @@ class FredSeries(Dataset):
             if name in changed and landed.input not in accepted:
                 old, new = changed[name]
                 raise Unreadable(
-                    f"FRED: {landed.input}: field {name} reads {new!r}, the observations held are in {old!r};"
-                    " nothing of it is loaded. If the new ones belong behind the old ones, run once with"
-                    f" ROTATION_ACCEPT_UNITS={landed.input}"
+                    f"FRED changed {name} of {landed.input} from {old!r} to {new!r}; nothing was loaded. If"
+                    f" the values are comparable, run once with ROTATION_ACCEPT_UNITS={landed.input}"
                 )
         row = {
             "series_id": landed.input,

@@ -1,8 +1,8 @@
-"""Are served closes on the basis of the held ones? A split restates every close before it; a symbol may
-come to mean another company.
+"""Whether served closes are on the same basis as the held ones. A split restates every close before it; a
+symbol may be reused by another company.
 
-In: a parsed price frame and the last closes held. Out: whether the whole history must come again, and the
-reason for a refusal where no split explains the change.
+In: a parsed price frame and the last closes held. Out: whether the whole history must be fetched again,
+and the reason for a refusal where no split explains the change.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import date
 
 import pandas as pd
 
-# A served close that differs by more from the held one is on another basis, not a correction in the last
-# cent.
+# A served close that differs from the held one by more than this is on another basis, not a correction in
+# the last cent.
 RESTATED_SHARE = 0.005
 
 
@@ -24,8 +24,8 @@ def has_new_split(frame: pd.DataFrame, known_until: date | None) -> bool:
 
 
 def is_restated(frame: pd.DataFrame, held: Mapping[date, float]) -> bool:
-    """Closes that are held come on another basis: a split whose event is late, or another company under the
-    same symbol.
+    """Whether held closes are served on another basis: a split whose event is late, or another company under
+    the same symbol.
     """
     served = frame.drop_duplicates("session_date").set_index("session_date")["close"]
     before = pd.Series({pd.Timestamp(day): close for day, close in held.items()}, dtype="float64")
@@ -35,8 +35,8 @@ def is_restated(frame: pd.DataFrame, held: Mapping[date, float]) -> bool:
 def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, first_held: date | None) -> str | None:
     """Why the frame must not be loaded beside what is held; None when it may.
 
-    A history may replace the held one when one factor leads from one to the other and no held session stays
-    behind.
+    A history may replace the held one when one factor converts one into the other and it covers every held
+    session.
 
     Args:
         symbol: for the message.
@@ -51,14 +51,15 @@ def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, first_held
     if not explained.all() and not _near(ratios / ratios.median(), 1).all():
         return (
             f"prices/{symbol}: the served closes differ from the held ones by factors from"
-            f" {ratios.min():.4g} to {ratios.max():.4g}, which no split explains; the symbol may now stand"
-            " for another company. The history held is kept; nothing new is loaded"
+            f" {ratios.min():.4g} to {ratios.max():.4g}, which no split explains; the symbol may now belong"
+            " to another company. The history held is kept; nothing new is loaded"
         )
     first = frame["session_date"].min().date()
     if first_held and first > first_held and not _near(ratios, 1).all():
         return (
-            f"prices/{symbol}: on the new basis the source serves from {first} only, and {first_held} on is"
-            " held; loading it would leave a cliff. The history held is kept; nothing new is loaded"
+            f"prices/{symbol}: on the new basis the source serves from {first} only, while the history"
+            f" held starts on {first_held}; loading it would leave a jump between the two. The"
+            " history held is kept; nothing new is loaded"
         )
     return None
 

@@ -73,7 +73,7 @@ class Prices(Dataset):
         return {symbol: dict(zip(days, closes, strict=True)) for symbol, days, closes in rows}
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
-        """A split restates every close before it: then the whole history comes again on the new basis."""
+        """A split restates every close before it: the whole history is fetched again on the new basis."""
         frame = read()
         return has_new_split(frame, planned.known_until) or is_restated(frame, planned.held or {})
 

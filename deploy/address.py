@@ -2,7 +2,7 @@
 settings.
 
 In: the secret files of the compose stack. Out: one URL on standard output. Only the standard library,
-because Airflow runs this at every start of a process; a password of your own may hold any character.
+because Airflow runs this at every start of a process; a password may contain any character.
 """
 
 from __future__ import annotations

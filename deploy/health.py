@@ -1,11 +1,11 @@
 """Health checks of the Airflow services: exit code 0 when the service of this container works, else 1 and a
 sentence.
 
-health.py scheduler | triggerer | dag-processor    its job in the metadata database has sent a heartbeat
-lately health.py api-server                                it answers, and reaches the metadata database
-health.py worker                                    the Celery worker answers a ping through the broker
+    health.py scheduler | triggerer | dag-processor    its job in the metadata database sent a heartbeat
+    lately health.py api-server                               it answers, and reaches the metadata database
+    health.py worker                                   the Celery worker answers a ping through the broker
 
-It does not import Airflow: `airflow jobs check` costs seconds of CPU at every call, this a tenth of one.
+It does not import Airflow: `airflow jobs check` takes seconds of CPU at every call, this a tenth of a second.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def api_problem() -> str | None:
             state = json.load(answer)["metadatabase"]["status"]
     except OSError as error:
         return f"{url} does not answer: {error}"
-    return None if state == "healthy" else f"the api-server calls the metadata database {state}"
+    return None if state == "healthy" else f"the api-server reports the metadata database as {state}"
 
 
 def worker_problem() -> str | None:

@@ -22,7 +22,7 @@ POOL = ("rotation_warehouse", "1", "one writer at a time: DuckDB")
 
 
 def airflow(*arguments: str) -> None:
-    """Run Airflow's command line; its failure is this program's."""
+    """Run Airflow's command line; exits when it fails."""
     print("▸ airflow", *arguments[:3], flush=True)
     code = subprocess.run(["airflow", *arguments], check=False).returncode
     if code:
@@ -51,7 +51,7 @@ def connections() -> dict[str, Any]:
                 found[name] = json.loads(text)
             except ValueError:
                 sys.exit(
-                    f"The secret file {file} starts with {{ and is no JSON; write the connection as JSON or"
+                    f"The secret file {file} starts with {{ and is not JSON; write the connection as JSON or"
                     " as a URI."
                 )
         else:

@@ -9,7 +9,7 @@ import pandas as pd
 from warehouse.catalog import Table
 
 SAMPLE_ROWS = 5
-# Columns that say nothing about why a row is wrong.
+# Columns that do not help to see why a row is wrong.
 NOT_SHOWN = ("payload_sha256", "known_at_utc", "run_id")
 
 

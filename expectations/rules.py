@@ -31,7 +31,7 @@ Arguments = dict[str, Any]
 
 
 class Meta(TypedDict):
-    """What an item says about itself."""
+    """The description of an item."""
 
     why: str
     name: NotRequired[str]

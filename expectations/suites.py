@@ -22,7 +22,7 @@ from expectations.rules import Item
 
 @dataclass(frozen=True)
 class Outcome:
-    """What Great Expectations says of one item."""
+    """The result of one Great Expectations item."""
 
     success: bool
     rows: npt.NDArray[np.int_] | None = None  # positions of the unexpected rows, where it is about rows

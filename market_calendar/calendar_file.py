@@ -3,9 +3,9 @@
 In: `warehouse/reference/calendar.csv` (written by `market_calendar.refresh`) and
 `warehouse/reference/unscheduled_closures.csv`, one row per day that an operator adds by hand: `closed`
 (with whether the futures settled), `early_close` (with its New York time) or `open`. Out: the rows of the
-calendar with sessions numbered anew; `sessions` and `ref.calendar` both come from here. Caveat: a row that
+calendar with sessions renumbered; `sessions` and `ref.calendar` both come from here. Caveat: a row that
 contradicts the generated calendar is refused by file and line, one that only repeats it is fine. `open`
-changes nothing: it says that a session without a bar at any source took place (`pipeline.presence`). Only
+changes nothing: it records that a session without a bar at any source took place (`pipeline.presence`). Only
 the standard library is imported.
 """
 
@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 REFERENCE = Path(__file__).resolve().parent.parent / "warehouse" / "reference"
 CALENDAR_CSV = REFERENCE / "calendar.csv"
 CLOSURES_CSV = REFERENCE / "unscheduled_closures.csv"
-# The horizon of the calendar; whoever needs it asks for it by this name.
+# The horizon of the calendar; all other code imports it from here.
 FIRST_DAY, LAST_DAY = dt.date(1990, 1, 1), dt.date(2028, 12, 31)
 NEW_YORK = ZoneInfo("America/New_York")
 COLUMNS = (
@@ -69,8 +69,8 @@ class Closure:
 
 
 def version() -> tuple[tuple[int, int], ...]:
-    """What changes when one of the two files does: a scheduler runs for months and must see a row that was
-    added.
+    """A value that changes when one of the two files does: a scheduler runs for months and must notice an
+    added row.
     """
     return tuple((found.st_mtime_ns, found.st_size) for found in (CALENDAR_CSV.stat(), CLOSURES_CSV.stat()))
 
@@ -96,13 +96,13 @@ def read_closures() -> list[Closure]:
     seen: set[dt.date] = set()
     for closure in closures:
         if closure.day in seen:
-            raise closure.refused("is there already")
+            raise closure.refused("is listed twice")
         seen.add(closure.day)
     return closures
 
 
 def with_closures(rows: list[list[str]], closures: list[Closure]) -> list[list[str]]:
-    """The rows of calendar.csv with the closures applied; sessions behind a closure are numbered anew."""
+    """The rows of calendar.csv with the closures applied; sessions after a closure are renumbered."""
     if not closures:
         return rows
     rows = [list(row) for row in rows]
@@ -161,10 +161,10 @@ def _problems(cells: dict[str, str]) -> Iterator[str]:
     try:
         day = dt.datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        yield f"calendar_date = {text!r} is no date such as 2025-01-09"
+        yield f"calendar_date = {text!r} is not a date such as 2025-01-09"
         return
     if day.isoformat() != text:
-        yield f"calendar_date = {text!r} is no date such as 2025-01-09"
+        yield f"calendar_date = {text!r} is not a date such as 2025-01-09"
     if kind not in KINDS:
         yield f"kind = {kind!r} is not one of {', '.join(KINDS)}"
     if day.weekday() >= 5:
@@ -172,7 +172,8 @@ def _problems(cells: dict[str, str]) -> Iterator[str]:
     clock = _clock(cells["close_time"])
     if kind == "early_close" and not (clock and OPENING < clock < CLOSING):
         yield (
-            f"close_time = {cells['close_time']!r} is no New York time between 09:30 and 16:00, such as 13:00"
+            f"close_time = {cells['close_time']!r} is not a New York time between 09:30 and 16:00,"
+            " such as 13:00"
         )
     if kind != "early_close" and cells["close_time"]:
         yield f"close_time belongs to early_close, leave it empty for {kind}"

@@ -16,7 +16,11 @@ class SessionUnknown(ValueError):
 
 
 def session_of_run(*, partition_key: str | None, parameter: str | None, logical_date: datetime | None) -> str:
-    """The session of a run as text, not checked yet; raises SessionUnknown when nothing names one."""
+    """The session of a run as text, not checked yet.
+
+    Raises:
+        SessionUnknown: nothing names one.
+    """
     if partition_key:
         return partition_key
     if parameter:

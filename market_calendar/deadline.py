@@ -1,8 +1,8 @@
-"""From when on the deadline of a run counts: from its queueing, but not for the runs of a backfill.
+"""When the deadline of a run starts to count: when it is queued; runs of a backfill have none.
 
 In: what Airflow knows of a run. Out: a moment, or None for no deadline. Airflow keeps a deadline for each
-run that it queues; those of a backfill, thousands at once, get none: they wait for each other by design,
-and somebody watches them. Caveat: the reference is registered in `plugins/`, like the timetable, and so
+run that it queues; those of a backfill, thousands at once, get none: they wait for each other by design, and
+someone watches them. Caveat: the reference is registered in `plugins/`, like the timetable, and so
 imports nothing but Airflow; without that Airflow cannot queue a run.
 """
 

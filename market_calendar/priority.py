@@ -19,7 +19,7 @@ BEFORE_BACKFILLS = 1000
 
 
 class BackfillsLast(PriorityWeightStrategy):
-    """Own weight and one for each task upstream; runs that are no backfill start higher."""
+    """Own weight and one for each task upstream; runs outside a backfill start higher."""
 
     def get_weight(self, ti: Any) -> int:
         """The weight of one task instance."""

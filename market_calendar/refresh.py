@@ -79,7 +79,7 @@ def compute_calendar(first: dt.date = FIRST_DAY, last: dt.date = LAST_DAY) -> li
     }
     early = {session.date() for session in nyse.early_closes}
     exceptions = read_settlement_exceptions()
-    # A closure that was added by hand and is known here by now: what was said about the futures stands.
+    # A closure that was added by hand and is known here by now: its entry on the futures is kept.
     exceptions |= {
         closure.day: bool(closure.is_settlement_day)
         for closure in read_closures()

@@ -5,7 +5,7 @@ In: a rule, the series' frequency and its observation dates. Out: naive UTC time
     session_close                 the close of that day's NYSE session (equity and index prices)
     same_day@17:00                that day at that New York clock time (futures settlements)
     business_days:N@HH:MM         the N-th Federal Reserve business day after the observation date; N = 0 is
-                                  that day itself, or the next business day when it is none
+                                  that day itself, or the next business day when it is not one
     days:N@HH:MM                  N calendar days after the END of the observation's period, then forward to a
                                   Federal Reserve business day; N may be negative (a survey taken early in its
                                   quarter)
@@ -58,7 +58,11 @@ class ReleaseRule:
 
 
 def parse_rule(text: str) -> ReleaseRule:
-    """Parse one rule; ValueError names the rule that cannot be read."""
+    """Parse one rule.
+
+    Raises:
+        ValueError: names the rule that cannot be read.
+    """
     text = text.strip()
     if text == EQUITY_RULE:
         return ReleaseRule("session_close")
@@ -87,15 +91,22 @@ def available_at_utc(
     observation_dates: pd.Series,
     releases: Mapping[str, pd.Series] | None = None,
 ) -> pd.Series:
-    """First availability of each observation as naive UTC, indexed like `observation_dates` (NaT stays NaT).
+    """First availability of each observation.
 
-    `releases` maps an event type to release times (naive UTC) indexed by the first day of the reference
-    month; by default they come from events.csv.
+    Args:
+        rule: the release rule of the series.
+        frequency: of the series.
+        observation_dates: the observations; NaT stays NaT.
+        releases: maps an event type to release times (naive UTC) indexed by the first day of the reference
+            month; from events.csv by default.
+
+    Returns:
+        Naive UTC timestamps, indexed like `observation_dates`.
     """
     import pandas as pd
 
     if frequency not in FREQUENCIES:
-        raise ValueError(f"frequency {frequency!r} is none of {', '.join(FREQUENCIES)}")
+        raise ValueError(f"frequency {frequency!r} is not one of {', '.join(FREQUENCIES)}")
     parsed = parse_rule(rule)
     dates = pd.Series(pd.to_datetime(observation_dates), index=observation_dates.index).astype(
         "datetime64[s]"
@@ -117,7 +128,7 @@ def _compute(
 
     if rule.kind == "session_close":
         closes = _session_closes().reindex(pd.DatetimeIndex(days).as_unit("us"))
-        # A row on a day without a session is the validation gate's to refuse; it gets the usual 16:00.
+        # The validation gate rejects a row on a day without a session; here it gets the usual 16:00.
         usual = _new_york_to_utc(days, dt.time(16, 0))
         return pd.DatetimeIndex(
             np.where(closes.isna().to_numpy(), usual.to_numpy(), closes.to_numpy())

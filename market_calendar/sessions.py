@@ -48,7 +48,7 @@ CALENDAR_WARNING_DAYS = 120
 
 
 class NotASession(CalendarError):
-    """The date is no NYSE session; the message is one sentence with the reason and the nearest sessions."""
+    """The date is not an NYSE session; the message gives the reason and the nearest sessions."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,16 @@ def _require_covered(day: dt.date) -> _Calendar:
 
 
 def is_session(day: dt.date) -> bool:
-    """True on a day with NYSE trading; refuses a date outside the calendar rather than saying False."""
+    """True on a day with NYSE trading; raises NotASession for a date outside the calendar."""
     return day in _require_covered(day).closes_utc
 
 
 def require_session(day: dt.date) -> dt.date:
-    """Return `day` when it is an NYSE session, else raise `NotASession` with a message for the user."""
+    """Return `day` when it is an NYSE session.
+
+    Raises:
+        NotASession: with a message for the user.
+    """
     calendar = _require_covered(day)
     if day in calendar.closes_utc:
         return day
@@ -190,9 +194,7 @@ def next_session(day: dt.date) -> dt.date:
     calendar = _require_covered(day)
     position = bisect.bisect_right(calendar.sessions, day)
     if position == len(calendar.sessions):
-        raise NotASession(
-            f"The market calendar ends on {calendar.last_day} and knows no session after {day}."
-        )
+        raise NotASession(f"The market calendar ends on {calendar.last_day} and has no session after {day}.")
     return calendar.sessions[position]
 
 
@@ -202,7 +204,7 @@ def previous_session(day: dt.date) -> dt.date:
     position = bisect.bisect_left(calendar.sessions, day)
     if position == 0:
         raise NotASession(
-            f"The market calendar starts on {calendar.first_day} and knows no session before {day}."
+            f"The market calendar starts on {calendar.first_day} and has no session before {day}."
         )
     return calendar.sessions[position - 1]
 

@@ -1,7 +1,7 @@
 """One DAG run per NYSE session, on the evening of the session.
 
 In: the calendar of `market_calendar.sessions`. Out: an Airflow timetable whose runs carry the session as
-their partition key (`2024-07-16`): holidays have no run, half days theirs. The class lives here and is only
+their partition key (`2024-07-16`): holidays have no run, half days have one. The class lives here and is only
 registered in `plugins/`, because a timetable that is defined under `plugins/` is imported under two names
 and then "not registered". Caveat: the calendar ends on LAST_DAY; after its last session the timetable
 schedules nothing (`sessions.calendar_ends_soon`).
@@ -45,8 +45,8 @@ class NyseSessionTimetable(Timetable):
         return "NYSE sessions, 18:30 New York"
 
     def validate(self) -> None:
-        """A row of the calendar that is refused is an import error of the DAG, where it is seen, not a
-        schedule that falls silent.
+        """Make a rejected row of the calendar an import error of the DAG, which is visible, instead of a
+        schedule that silently stops.
         """
         from airflow.exceptions import AirflowTimetableInvalid
 
@@ -59,7 +59,7 @@ class NyseSessionTimetable(Timetable):
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The next session after the last run; without catch-up no earlier than the last session whose
-        evening has come.
+        evening run is due.
         """
         day_before_first = dt.date(1990, 1, 1)
         if last_dagrun_info is not None and last_dagrun_info.partition_key:
@@ -82,7 +82,7 @@ class NyseSessionTimetable(Timetable):
         """The run that the scheduler creates now.
 
         What it stored after the last run may be old: after an outage the newest due session takes its place
-        (one run loads every session that is missing), and a day that turned out to be closed gives way to
+        (one run loads every session that is missing), and a day that turned out to be closed is replaced by
         the session after it.
         """
         stored = super().next_run_info_from_dag_model(dag_model=dag_model)
@@ -119,7 +119,7 @@ class NyseSessionTimetable(Timetable):
         return run_id
 
     def _decode_partition_date(self, partition_key: str) -> dt.datetime:
-        """Midnight of the session; a key that is none is refused where the run is triggered."""
+        """Midnight of the session; an invalid key is refused where the run is triggered."""
         from airflow.exceptions import InvalidPartitionKeyError
 
         try:
@@ -130,7 +130,7 @@ class NyseSessionTimetable(Timetable):
             session = None
         if session is None or session.isoformat() != partition_key:
             raise InvalidPartitionKeyError(
-                f"The partition key {partition_key!r} is no session; write it as 2024-07-16."
+                f"The partition key {partition_key!r} is not a session; write it as 2024-07-16."
             )
         return _midnight(session)
 
@@ -154,7 +154,7 @@ def _now() -> dt.datetime:
 
 
 def _last_due_session(now: dt.datetime) -> dt.date:
-    """The latest session whose evening run is due; behind the end of the calendar its last one."""
+    """The latest session whose evening run is due; after the end of the calendar, its last session."""
     local = now.astimezone(NEW_YORK)
     today = local.date() if local.time() >= RUN_AT else local.date() - ONE_DAY
     today = min(today, first_and_last_day()[1])

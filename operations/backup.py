@@ -8,7 +8,7 @@ of them may be removed. Not in it: `published/`, which one run makes again from 
 secret.
 
 The warehouse is copied first, while no run can write it; landing after it, so that it holds at least every
-payload that the warehouse knows. A run may be at work meanwhile: what it lands is more than enough. A
+payload that the warehouse knows. A run may be in progress meanwhile: extra payloads do no harm. A
 folder takes its name only when it is verified.
 """
 
@@ -42,16 +42,16 @@ CHUNK_BYTES = 1 << 20
 
 
 class BackupRefused(RuntimeError):
-    """Nothing was changed; says why and what to do."""
+    """Nothing was changed; the message says why and what to do."""
 
 
 class BackupDamaged(RuntimeError):
-    """A backup is not what was once written; names the files."""
+    """A backup differs from what was written; the message names the files."""
 
 
 @dataclass
 class Description:
-    """What a backup holds, as `backup.json` says it."""
+    """What a backup holds, as in `backup.json`."""
 
     kind: str
     home: str
@@ -103,13 +103,13 @@ def make_backup(settings: Settings, target: Path) -> Made:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupRefused(f"Another backup into {target} is at work; wait for it to end.") from None
+            raise BackupRefused(f"Another backup into {target} is in progress; wait for it to end.") from None
         for leftover in target.glob(".*.partial"):
             shutil.rmtree(leftover)
         now = datetime.now(UTC)
         name = now.strftime(STAMP)
         if (target / name).exists():
-            raise BackupRefused(f"{target / name} is there already; try again in a second.")
+            raise BackupRefused(f"{target / name} already exists; try again in a second.")
         partial = target / f".{name}.partial"
         partial.mkdir()
         try:
@@ -127,9 +127,9 @@ def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetim
     sums: dict[str, str] = {}
     with between_runs(settings.home) as free:
         if not free:
-            raise BackupRefused(f"A run is at work in {settings.home}; wait for it to end.")
-        description, sums[WAREHOUSE] = _copy_warehouse(settings, partial, now)
-    made = Made(partial, description, copied=1, copied_bytes=(partial / WAREHOUSE).stat().st_size)
+            raise BackupRefused(f"A run is in progress in {settings.home}; wait for it to end.")
+        contents, sums[WAREHOUSE] = _copy_warehouse(settings, partial, now)
+    made = Made(partial, contents, copied=1, copied_bytes=(partial / WAREHOUSE).stat().st_size)
     held = _read_sums(previous) if previous else {}
     for name, source in [(MARKER, settings.home / MARKER), *_landing_files(settings.landing)]:
         copy = partial / name
@@ -142,10 +142,10 @@ def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetim
             made.copied += 1
             made.copied_bytes += copy.stat().st_size
     text = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
-    description.sums_sha256 = hashlib.sha256(text.encode()).hexdigest()
-    description.warnings = _missing_payloads(partial)
+    contents.sums_sha256 = hashlib.sha256(text.encode()).hexdigest()
+    contents.warnings = _missing_payloads(partial)
     replace_durably(partial / SUMS, text)
-    replace_durably(partial / DESCRIPTION, json.dumps(asdict(description), indent=1) + "\n")
+    replace_durably(partial / DESCRIPTION, json.dumps(asdict(contents), indent=1) + "\n")
     verify_backup(partial)
     for path in partial.rglob("*"):
         if path.is_file():
@@ -163,7 +163,7 @@ def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[D
     with settings.warehouse.open("rb") as source, pipeline_database(settings) as connection:
         connection.execute("checkpoint")
         session = high_water_session(connection)
-        description = Description(
+        contents = Description(
             kind=settings.kind,
             home=str(settings.home),
             made_at_utc=now.isoformat(timespec="seconds"),
@@ -173,7 +173,7 @@ def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[D
             tables=_row_counts(connection),
         )
         digest = _copy_stream(source, partial / WAREHOUSE)
-    return description, digest
+    return contents, digest
 
 
 def _landing_files(landing: Path) -> list[tuple[str, Path]]:
@@ -193,7 +193,7 @@ def _landing_files(landing: Path) -> list[tuple[str, Path]]:
 
 
 def _link(held: Path, copy: Path, source: Path, digest: str | None) -> bool:
-    """Link to the backup before, if what it holds is still what it was; else the file is copied."""
+    """Link to the backup before, if its copy is unchanged; else the file is copied."""
     if digest is None or not held.is_file() or held.stat().st_size != source.stat().st_size:
         return False
     if _digest(held) != digest:
@@ -209,10 +209,10 @@ def _previous(settings: Settings, target: Path) -> Path | None:
     """The newest backup of the same home."""
     for folder in sorted(target.glob("[0-9]*T[0-9]*Z"), reverse=True):
         try:
-            told = _read_description(folder)
+            contents = _read_description(folder)
         except BackupDamaged:
             continue
-        if (told.home, told.kind) == (str(settings.home), settings.kind):
+        if (contents.home, contents.kind) == (str(settings.home), settings.kind):
             return folder
     return None
 
@@ -231,11 +231,13 @@ def _missing_payloads(folder: Path) -> list[str]:
 
 
 def verify_backup(folder: Path) -> Description:
-    """Every file is there with its hash and none besides; the warehouse opens and has its rows. Raises
-    BackupDamaged.
+    """Check that exactly the listed files are there with their hashes, and that the warehouse has its rows.
+
+    Raises:
+        BackupDamaged: names what differs.
     """
-    told, sums = _read_description(folder), _read_sums(folder)
-    if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest() != told.sums_sha256:
+    contents, sums = _read_description(folder), _read_sums(folder)
+    if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest() != contents.sums_sha256:
         raise BackupDamaged(f"{folder / SUMS} is not the list that was written with the backup.")
     present = {
         path.relative_to(folder).as_posix()
@@ -252,19 +254,19 @@ def verify_backup(folder: Path) -> Description:
             f"{folder}: {len(wrong)} files are missing, changed or not listed: {', '.join(wrong[:5])}. Take"
             " another backup."
         )
-    _require_rows(folder / WAREHOUSE, told)
-    return told
+    _require_rows(folder / WAREHOUSE, contents)
+    return contents
 
 
 def restore(settings: Settings, folder: Path) -> Description:
     """Put a verified backup into an empty home. One that was interrupted is finished by the same call;
     until then no run starts there.
     """
-    told = verify_backup(folder)
-    if told.kind != settings.kind:
+    contents = verify_backup(folder)
+    if contents.kind != settings.kind:
         raise BackupRefused(
-            f"The backup holds {told.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind}; set"
-            " ROTATION_SOURCE to what the backup was made with."
+            f"The backup holds {contents.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind};"
+            " set ROTATION_SOURCE to what the backup was made with."
         )
     _require_empty(settings, folder)
     try:
@@ -284,12 +286,12 @@ def restore(settings: Settings, folder: Path) -> Description:
         temporary = target.with_name(target.name + ".tmp")
         _copy(folder / name, temporary)
         if _digest(temporary) != digest:
-            raise BackupDamaged(f"{temporary} does not have the hash of {folder / name}; is the disk sound?")
+            raise BackupDamaged(f"{temporary} does not have the hash of {folder / name}; check the disk.")
         os.replace(temporary, target)
-    _require_rows(settings.warehouse, told)
+    _require_rows(settings.warehouse, contents)
     os.sync()
     replace_durably(settings.home / MARKER, (folder / MARKER).read_text(encoding="utf-8"))
-    return told
+    return contents
 
 
 def _restoring(folder: Path) -> dict[str, str]:
@@ -319,15 +321,15 @@ def _require_empty(settings: Settings, folder: Path) -> None:
         )
 
 
-def _require_rows(warehouse: Path, told: Description) -> None:
+def _require_rows(warehouse: Path, contents: Description) -> None:
     try:
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             counts = _row_counts(connection)
     except duckdb.Error as error:
         raise BackupDamaged(f"{warehouse} cannot be opened: {str(error).splitlines()[0]}") from None
-    if counts != told.tables:
+    if counts != contents.tables:
         differing = sorted(
-            name for name in {*counts, *told.tables} if counts.get(name) != told.tables.get(name)
+            name for name in {*counts, *contents.tables} if counts.get(name) != contents.tables.get(name)
         )
         raise BackupDamaged(
             f"{warehouse} does not hold the rows that the backup names: {', '.join(differing[:5])}."
@@ -348,18 +350,18 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _read_description(folder: Path) -> Description:
     try:
-        told = Description(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+        contents = Description(**json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise BackupDamaged(
-            f"{folder} is no backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated"
+            f"{folder} is not a backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated"
             " folders of ROTATION_BACKUP_DIR."
         ) from None
-    if told.format != FORMAT:
+    if contents.format != FORMAT:
         raise BackupDamaged(
-            f"{folder} has format {told.format} and this code reads {FORMAT}; restore it with the code that"
-            f" made it ({told.code_version})."
+            f"{folder} has format {contents.format} and this code reads {FORMAT}; restore it with the code"
+            f" that made it ({contents.code_version})."
         )
-    return told
+    return contents
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
@@ -372,7 +374,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
     for line in lines:
         found = re.fullmatch(r"([0-9a-f]{64})  (warehouse\.duckdb|home\.json|landing/.+)", line)
         if not found or ".." in Path(found[2]).parts:
-            raise BackupDamaged(f"{folder / SUMS} has a line that is no hash and name: {line[:80]!r}.")
+            raise BackupDamaged(f"{folder / SUMS} has a line that is not a hash and a name: {line[:80]!r}.")
         sums[found[2]] = found[1]
     return sums
 

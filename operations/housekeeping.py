@@ -1,12 +1,12 @@
-"""Housekeeping: what may go from the home and from Airflow goes; everything else is only weighed.
+"""Deletes what is safe to delete from the home and from Airflow, and reports the sizes of the rest.
 
-In: the settings, the age of files, `published/status.json`. Out: folders and files removed, and a `Report`
-of what went, what each part of the home weighs and how much room is left. What goes: generations beyond the
-kept ones, a half-built publication without a run, old folders of runs, old logs, leftover temporary files.
-What never goes: `landing/` and the tables of the warehouse. A payload that a newer one replaces still dates
-its rows: without it a replay of landing would know them later and lose their first values. The `ops` tables
-grow by some kilobytes a run, and deleting rows would give less back than it hides (docs/operations.md has
-the figures); and so no writer's lock is taken here.
+In: the settings, the age of files, `published/status.json`. Out: folders and files removed, and a `Report` of
+what was removed, how large each part of the home is and how much room is left. Removed: generations beyond
+the kept ones, a half-built publication without a run, old folders of runs, old logs, leftover temporary
+files. Never removed: `landing/` and the tables of the warehouse. A payload that a newer one replaces still
+dates its rows: without it a replay of landing would know them later and lose their first values. The `ops`
+tables grow by some kilobytes a run, and deleting rows would give less back than it hides (docs/operations.md
+has the figures); and so no writer's lock is taken here.
 
 Every removal is safe beside a run and can be repeated after a kill: a folder is renamed out of the way
 first, and no link is followed.
@@ -36,7 +36,7 @@ from warehouse.publication import building_folder, kept_generations, old_generat
 from warehouse.settings import Settings, SettingsError, environment
 
 KEEP_RUNS_DAYS = 90
-# The DAG gives a run six hours; what nobody has written for a day belongs to no run that lives.
+# The DAG gives a run six hours; what was not written to for a day belongs to no active run.
 ORPHAN_DAYS = 1
 REMOVED = ".removed-"
 DAY_SECONDS = 86_400
@@ -47,12 +47,12 @@ CONNECTION_VARIABLES = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__S
 
 
 class HousekeepingFailed(RuntimeError):
-    """Something could not be cleaned, or room is short; says what to do."""
+    """Something could not be cleaned, or room is short; the message says what to do."""
 
 
 @dataclass
 class Removed:
-    """How much of one kind went."""
+    """How much of one kind was removed."""
 
     entries: int = 0
     freed_bytes: int = 0
@@ -63,7 +63,7 @@ class Report:
     """What housekeeping did and what it found."""
 
     removed: dict[str, Removed] = field(default_factory=dict)
-    weights_bytes: dict[str, int] = field(default_factory=dict)
+    sizes_bytes: dict[str, int] = field(default_factory=dict)
     free_bytes: int = 0
     needed_bytes: int = 0
     notes: list[str] = field(default_factory=list)
@@ -75,11 +75,11 @@ class Report:
             f"  {what:<32}{part.entries:>9,}{_megabytes(part.freed_bytes):>14}"
             for what, part in self.removed.items()
         ]
-        if self.weights_bytes:
-            lines.append("weighs")
+        if self.sizes_bytes:
+            lines.append("sizes")
             lines += [
                 f"  {what:<32}{_megabytes(size):>23}"
-                for what, size in (*self.weights_bytes.items(), ("total", sum(self.weights_bytes.values())))
+                for what, size in (*self.sizes_bytes.items(), ("total", sum(self.sizes_bytes.values())))
             ]
             lines.append(
                 f"free {_megabytes(self.free_bytes)}; the next run needs about"
@@ -89,9 +89,7 @@ class Report:
 
 
 def clean_home(settings: Settings) -> Report:
-    """Remove what may go from the home and weigh the rest; a home that a `make run` is using is only
-    weighed.
-    """
+    """Remove what is safe to remove and measure the rest; a home in use by `make run` is only measured."""
     keep, run_days = kept_generations(), days_setting("ROTATION_KEEP_RUNS_DAYS", KEEP_RUNS_DAYS)
     assert run_days is not None
     report = Report()
@@ -102,7 +100,7 @@ def clean_home(settings: Settings) -> Report:
         if free:
             _clean(settings, keep, run_days, report)
         else:
-            report.notes.append(f"A run is at work in {settings.home}: nothing was removed this time.")
+            report.notes.append(f"A run is in progress in {settings.home}: nothing was removed this time.")
     places = {
         "landing": settings.landing,
         "warehouse": settings.warehouse,
@@ -111,7 +109,7 @@ def clean_home(settings: Settings) -> Report:
         "logs": settings.home / "logs",
         "tmp": settings.home / "tmp",
     }
-    report.weights_bytes = {what: weigh_bytes(path) for what, path in places.items()}
+    report.sizes_bytes = {what: total_bytes(path) for what, path in places.items()}
     report.needed_bytes = space_needed_bytes(settings)
     report.free_bytes = shutil.disk_usage(
         settings.published if settings.published.is_dir() else settings.home
@@ -120,7 +118,7 @@ def clean_home(settings: Settings) -> Report:
 
 
 def require_room(settings: Settings, report: Report) -> None:
-    """Fail, so that somebody is told, while there is still room for one more run."""
+    """Fail, so that an alert is sent, while there is still room for one more run."""
     if report.free_bytes < 2 * report.needed_bytes:
         raise HousekeepingFailed(
             f"{settings.home} has {_megabytes(report.free_bytes)} left and each run needs about"
@@ -134,7 +132,7 @@ def _clean(settings: Settings, keep: int, run_days: int, report: Report) -> None
         generations,
         [path.name for path in old_generations(settings, keep)] if _is_real_folder(generations) else [],
     )
-    report.removed["a publication nobody finishes"] = _discard(generations, _orphaned_building(settings))
+    report.removed["abandoned publications"] = _discard(generations, _orphaned_building(settings))
     report.removed["folders of old runs"] = _discard(runs, _old_folders(settings, runs, run_days))
     report.removed["old logs of make run"] = remove_old_files(settings.home / "logs", "*.log", run_days)
     leftovers = [
@@ -175,9 +173,7 @@ def _old_folders(settings: Settings, runs: Path, run_days: int) -> list[str]:
 
 
 def _last_status(settings: Settings) -> tuple[str | None, str | None]:
-    """State and run of `published/status.json`; an unreadable one counts as a run at work, which removes
-    less.
-    """
+    """State and run of `published/status.json`; an unreadable one counts as a run in progress."""
     path = settings.published / "status.json"
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
@@ -189,7 +185,7 @@ def _last_status(settings: Settings) -> tuple[str | None, str | None]:
 
 
 def _discard(parent: Path, names: list[str]) -> Removed:
-    """Remove whole folders; one that an earlier attempt had renamed and not removed goes as well."""
+    """Remove whole folders; also those that an earlier attempt had renamed and not removed."""
     removed = Removed()
     if not _is_real_folder(parent):
         return removed
@@ -200,7 +196,7 @@ def _discard(parent: Path, names: list[str]) -> Removed:
             continue  # a publication that ends at this moment removes old generations too
     for path in sorted(parent.glob(f"{REMOVED}*")):
         if _is_real_folder(path):
-            size = weigh_bytes(path)
+            size = total_bytes(path)
             shutil.rmtree(path)
             removed.entries += 1
             removed.freed_bytes += size
@@ -208,8 +204,8 @@ def _discard(parent: Path, names: list[str]) -> Removed:
 
 
 def remove_old_files(top: Path, pattern: str, age_days: float, *, folders: bool = True) -> Removed:
-    """Remove the files below `top` whose name matches and which nobody has written for so long, then the
-    old folders that are empty.
+    """Remove the files below `top` whose name matches and which were not written to for so long, then
+    the old folders that are empty.
 
     Works through handles of folders: a link is neither followed nor removed, and swapping a folder for a
     link meanwhile leads nowhere else.
@@ -228,7 +224,7 @@ def remove_old_files(top: Path, pattern: str, age_days: float, *, folders: bool 
                     removed.entries += 1
                     removed.freed_bytes += found.st_size if found.st_nlink == 1 else 0
             except FileNotFoundError:
-                continue  # its owner was faster
+                continue  # its owner removed it meanwhile
         for name in children if folders else []:
             if was_old.get(os.path.join(folder, name)):
                 try:
@@ -294,9 +290,9 @@ def clean_airflow_metadata() -> Removed:
             " or leave ROTATION_AIRFLOW_KEEP_DAYS out."
         )
     if "Table dag_run not found" in result.stdout + result.stderr:
-        # Airflow ends well after it has cleaned a database without a single table of its own.
+        # Airflow exits with 0 even when the database has none of its tables.
         raise HousekeepingFailed(
-            "airflow db clean found none of Airflow's tables: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD leads"
+            "airflow db clean found none of Airflow's tables: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD points"
             " to another database. It must print the address that the scheduler uses, without a newline at"
             " its end."
         )
@@ -344,7 +340,7 @@ def days_setting(name: str, default: int | None) -> int | None:
     return int(text)
 
 
-def weigh_bytes(path: Path) -> int:
+def total_bytes(path: Path) -> int:
     """Size of a file, or of all files below a folder; what vanishes meanwhile counts as nothing."""
     if path.is_file():
         return path.stat().st_size
@@ -360,7 +356,7 @@ def weigh_bytes(path: Path) -> int:
 
 @contextmanager
 def between_runs(home: Path) -> Iterator[bool]:
-    """Whether no `make run` is at work in the home; none starts meanwhile. Airflow's own runs are kept
+    """Whether no `make run` is in progress in the home; none starts meanwhile. Airflow's own runs are kept
     apart by the pool.
     """
     handle = os.open(home / ".run.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)

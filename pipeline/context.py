@@ -1,4 +1,4 @@
-"""What a step of the run is told: the one argument of every step."""
+"""The one argument of every step: what it knows about its run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Requested:
-    """How a run says which session it is for; the first that is there counts."""
+    """Where a run names its session; the first that is set counts."""
 
     partition_key: str | None = None
     parameter: str | None = None

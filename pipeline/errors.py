@@ -1,4 +1,4 @@
-"""How a step of the run may end, other than well."""
+"""The ways in which a step of the run ends early or fails."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class TryAgain(RuntimeError):
 
 
 class LeftToAnother(Exception):
-    """This run ends well here: another run will build and publish."""
+    """This run ends here without a failure: another run will build and publish."""

@@ -20,7 +20,7 @@ from sources.registry import open_provider
 from warehouse.landing import Landed, land, set_aside
 
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
-# required. A person who waits at `make run` is told after the first number; the scheduler waits about an
+# required. `make run`, where a person waits, stops after the first number; the scheduler waits about an
 # hour, because a source may be late on an evening.
 ATTEMPTS, PATIENT_ATTEMPTS = 4, 9
 

@@ -1,9 +1,9 @@
 """Which inputs a run asks for, and what it replays from landing.
 
 In: the pipeline's database, the session, and for a backfill what landing holds. Out: one `PlannedInput` per
-input: all of its history once, then a trailing window up to the session. A run of a backfill takes all from
-landing that raw lacks, and asks the provider only for inputs that do not reach its session; then up to the
-last closed session, so that the first run of a backfill fetches for all of them.
+input: all of its history once, then a trailing window up to the session. A run of a backfill loads from
+landing everything that raw lacks, and asks the provider only for inputs that do not reach its session; then
+up to the last closed session, so that the first run of a backfill fetches for all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from warehouse.database import utc_now
 from warehouse.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.settings import Settings
 
-# A backfill does not ask again in each of its runs for what the source did not serve a moment ago.
+# The runs of a backfill do not each ask again for what the source did not serve a moment ago.
 ASK_AGAIN_AFTER = timedelta(hours=24)
 
 
@@ -103,7 +103,7 @@ def _replay(settings: Settings, dataset: Dataset, reaches: dict[str, _Reach], pr
 
 
 def _in_raw(connection: duckdb.DuckDBPyConnection, dataset: Dataset, provider: str) -> dict[str, _Reach]:
-    """Per folder of landing; the end of a range stands in the text of the request."""
+    """Per folder of landing; the end of a range is part of the text of the request."""
     rows = connection.execute(
         """
         select

@@ -49,8 +49,9 @@ class _Outcome:
 def load(run: RunContext) -> LoadSummary:
     """Validate and load what was fetched.
 
-    Raises: StepFailed: a required input is missing or unreadable, a critical rule failed, or the session is
-    not there.
+    Raises:
+        StepFailed: a required input is missing or unreadable, a critical rule failed, or the session has no
+            prices.
     """
     plan = run.plan
     fetch_log = StepLog()
@@ -142,7 +143,7 @@ def _look_for_sessions(
 def _note(
     run: RunContext, log: StepLog, fetched: dict[str, dict[str, Fetched]], outcome: _Outcome
 ) -> LoadSummary:
-    """Write down what was loaded and what is missing, before the run is stopped by it."""
+    """Record what was loaded and what is missing, before the run stops because of it."""
     optional = {key: text for key, text in outcome.problems.items() if key not in outcome.required}
     remember_unserved(
         run.settings,

@@ -57,9 +57,7 @@ class LoadReport:
     results: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: LoadReport) -> None:
-        """Count a later load of the same kind in; an input that can be read later on is no problem any
-        more.
-        """
+        """Add a later load of the same kind; an input that could be read later on is no longer a problem."""
         self.payloads += other.payloads
         self.unchanged_payloads += other.unchanged_payloads
         self.served_rows += other.served_rows
@@ -122,8 +120,8 @@ def load_dataset(
     report.served_rows = len(rows) + len(read.rejected)
     _judge(connection, dataset, table, read, rows, gate, report, run_id)
     if gate.critical_failures:
-        # Nothing of it is kept but what was found, so that the next run judges the same payloads again; a
-        # backfill leaves them out.
+        # Only the findings are kept, so that the next run checks the same payloads again; a backfill leaves
+        # them out.
         append(connection, "ops.validation_results", report.results)
         for item in items:
             set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")

@@ -16,7 +16,7 @@ MARK = "▸"
 
 
 class Progress(logging.Handler):
-    """Prints a line at once; whatever the terminal cannot show is replaced, for a progress line never stops a
+    """Prints a line at once; what the terminal cannot show is replaced, so that a progress line never stops a
     run.
     """
 

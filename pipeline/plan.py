@@ -126,7 +126,7 @@ def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: dat
     heal_publication_record(settings, connection)
     published = high_water(connection)
     with transaction(connection):
-        changed = load_reference(connection, fully_adjusted_symbols(settings))
+        load_reference(connection, fully_adjusted_symbols(settings))
     backfill = run.turns.at_work(settings.home) if run.turns and run.turns.is_backfill else None
     plan_one = partial(plan_dataset, settings, connection, session=session, backfill=backfill)
     plans = {dataset.name: plan_one(dataset) for dataset in active_datasets(settings)}
@@ -136,7 +136,6 @@ def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: dat
         target=max(session, published) if published else session,
         source=settings.source,
         started_at_utc=run.clock(),
-        reference_changed=tuple(changed),
         batches=_batches(plans),
         replay={name: tuple(needed.replay) for name, needed in plans.items() if needed.replay},
     )

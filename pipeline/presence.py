@@ -1,10 +1,10 @@
-"""Whether a session took place: "closed" is told from "data missing" by looking at all instruments together.
+"""Whether a session took place: all instruments together distinguish "closed" from "data missing".
 
 In: the pipeline's database after a load (raw.equity_prices, ref.instruments, ref.calendar) and which price
 inputs did not answer. Out: a verdict on the session, and the sessions without any bar that lie between two
 that have bars. Caveat: only funds and shares count, because an index may be computed on a holiday, and a
 bar without trades (no volume, high equal to low) is a vendor's filler. Before the first load of prices
-nothing can be said.
+there is no verdict.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import duckdb
 from market_calendar.calendar_file import CLOSURES_CSV, read_closures
 from market_calendar.sessions import next_session, previous_session, sessions_between
 
-# The source answered; that it has no bar of the session yet is what it said (sources.yahoo).
+# The source answered that it has no bar of the session yet (sources.protocol).
 NO_BAR_YET = "BarNotThere"
 BARS = """
     select distinct prices.symbol, prices.session_date
@@ -32,11 +32,11 @@ BARS = """
 
 @dataclass(frozen=True)
 class Presence:
-    """What was served of one session; `days` are the sessions behind the last one with a bar, up to this one.
+    """What was served of one session; `days` are the sessions after the last one with a bar, up to this one.
 
     `verdict`: `present` (every symbol that has the last session before it), `late` (some have the session,
-    others not yet), `nothing_served` (the source answers, and no symbol has it) or `unanswered` (nothing
-    can be said: no symbol was asked, or none answered).
+    others not yet), `nothing_served` (the source answers, and no symbol has it) or `unanswered` (unknown:
+    no symbol was asked, or none answered).
     """
 
     session: date
@@ -48,12 +48,12 @@ class Presence:
 
     @property
     def sentence(self) -> str:
-        """The verdict for an operator, with what to do."""
+        """The verdict for an operator, and what to do."""
         count = f"{len(self.without_bar)} symbols"
         if self.verdict == "nothing_served":
             return (
-                f"No symbol has a bar of {', '.join(map(str, self.days))}, while {count} answered and have"
-                f" the session before. If the exchange was closed, add {_rows(self.days, 'closed')} to"
+                f"No prices were returned for {', '.join(map(str, self.days))}, although {count} answered and"
+                f" have the session before. If the exchange was closed, add {_rows(self.days, 'closed')} to"
                 f" warehouse/reference/{CLOSURES_CSV.name}; if it was open, the source is late: run the"
                 " session again later. The last publication stays in place."
             )
@@ -70,8 +70,8 @@ class Presence:
             )
         if self.verdict == "unanswered":
             return (
-                f"Whether {self.session} took place is unknown: no symbol that has the session before it"
-                " answered."
+                f"Cannot tell whether the NYSE traded on {self.session}: no prices were returned. Run again"
+                " later."
             )
         return f"{self.with_bar} symbols have a bar of {self.session}."
 
@@ -79,7 +79,13 @@ class Presence:
 def session_presence(
     connection: duckdb.DuckDBPyConnection, session: date, unanswered: Mapping[str, str]
 ) -> Presence:
-    """The verdict on one session; `unanswered` maps symbols whose fetch failed to the kind of their error."""
+    """The verdict on one session.
+
+    Args:
+        connection: the pipeline's database.
+        session: the session.
+        unanswered: symbols whose fetch failed, with the kind of their error.
+    """
     found = connection.execute(
         f"with bars as ({BARS}) select max(session_date) from bars where session_date < $1", [session]
     ).fetchone()
@@ -116,11 +122,11 @@ def session_presence(
 def sessions_passed_over(
     connection: duckdb.DuckDBPyConnection, after: date | None, session: date
 ) -> list[date]:
-    """Sessions behind `after` (the last one published) and before `session` of which no symbol has a bar,
+    """Sessions after `after` (the last one published) and before `session` of which no symbol has a bar,
     though symbols have later ones.
 
     A later session proves that the source is not late. A session with a row of kind `open` took place,
-    whatever the source lost.
+    even if the source lost its prices.
     """
     if after is None:
         return []
@@ -140,12 +146,12 @@ def sessions_passed_over(
 
 
 def passed_over_sentence(days: list[date]) -> str:
-    """What to do about sessions that were passed over: k sessions back would count them."""
+    """What to do about sessions without prices; models that count k sessions back would include them."""
     return (
-        f"No symbol has a bar of {', '.join(map(str, days))}, and later sessions have theirs. If the exchange"
-        f" was closed, add {_rows(days, 'closed')} to warehouse/reference/{CLOSURES_CSV.name}; if it was open"
-        f" and the source lost the day, add {_rows(days, 'open')}. Then run again. The last publication stays"
-        " in place."
+        f"Prices are missing for {', '.join(map(str, days))} but present afterwards. Record it as closed or"
+        f" open in warehouse/reference/{CLOSURES_CSV.name}, then run again. If the exchange was closed, add"
+        f" {_rows(days, 'closed')}; if it was open and the source lost the day, add {_rows(days, 'open')}."
+        " The last publication stays in place."
     )
 
 

@@ -1,7 +1,7 @@
 """The last step: record the publication, export Parquet, draw the brief and move the link.
 
 In: the run's context and the audited build. Out: generation N behind `published/current`, `published.json`
-and `published/status.json`. Each part can be done again by an attempt that follows one that was killed.
+and `published/status.json`. Each part can be repeated after an attempt that was killed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def publish(run: RunContext) -> Published:
             publication.move_into_place(run.settings, generation)
         # From here on each part may have been done by an attempt that was killed, and can be done again.
         published = run.state.read("published", Published) or Published(generation=generation)
-        publication.link(run.settings, generation)
+        publication.publish_link(run.settings, generation)
         with pipeline_database(run.settings) as connection:
             heal_publication_record(run.settings, connection)
         forget_left(run.settings.home, plan.target)

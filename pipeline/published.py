@@ -1,4 +1,4 @@
-"""What the steps ask of the publications that are there: whose build waits, and whether the last one was
+"""Checks on the existing publications: which run made the waiting build, and whether the last publication was
 recorded.
 """
 
@@ -16,17 +16,17 @@ from warehouse.settings import Settings
 
 
 def require_own_build(run: RunContext) -> None:
-    """Refuse to go on with a build that is another run's."""
+    """Refuse to continue with the build of another run."""
     if run_that_built(run.settings) != run.run_id:
         raise StepFailed(
-            "The publication that was built is not this run's; another run took its place. Run the session"
+            "The waiting publication was built by another run, which replaced this one's. Run the session"
             " again."
         )
 
 
 def heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
-    """A run that was killed between moving the link and writing it down: take the record from the publication
-    itself.
+    """Restore the record of a run that was killed between moving the link and recording it, from the
+    publication itself.
     """
     current = current_generation(settings)
     if current is None:

@@ -71,7 +71,7 @@ def status_on_failure(run: RunContext, name: str, session: date | None) -> Itera
     except (MixedData, LeftToAnother):
         raise
     except (TryAgain, WarehouseBusy) as wait:
-        # Tried again; when that does not help, this is the sentence that the alert finds.
+        # Will be tried again; if that fails too, the alert quotes this message.
         write_run_status(run, "running", name, str(wait), session)
         raise
     except BaseException as error:
@@ -93,26 +93,24 @@ def remember_status(run: RunContext) -> None:
 
 
 def _restore_status(run: RunContext) -> None:
-    """A run that leaves the publication to another has nothing to report: the status before it stands
-    again.
-    """
+    """A run that leaves the publication to another has nothing to report: restore the status before it."""
     status, before = run.settings.published / "status.json", run.state.folder / "status_before.json"
     if before.exists() and json.loads(status.read_text(encoding="utf-8")).get("run_id") == run.run_id:
         replace_durably(status, before.read_text(encoding="utf-8"))
 
 
 def _with_advice(settings: Settings, error: BaseException) -> BaseException:
-    """A full or read-only disk in a sentence; everything else as it is."""
+    """A full or read-only disk as an error with advice; any other error unchanged."""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return StepFailed(
-            f"{error.filename or settings.home}: {error.strerror}. Make room or writable what is below"
-            f" {settings.home}, then run again."
+            f"{error.filename or settings.home}: {error.strerror}. Free space or make"
+            f" {settings.home} writable, then run again."
         )
     return error
 
 
 def require_space(settings: Settings) -> None:
-    """A new generation needs about as much room as the present one; better said now than in the middle."""
+    """A new generation needs about as much room as the present one; fail now rather than in the middle."""
     needed = space_needed_bytes(settings)
     # The published folder may be a volume of its own.
     free = shutil.disk_usage(settings.published if settings.published.is_dir() else settings.home).free

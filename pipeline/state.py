@@ -44,13 +44,12 @@ class RunPlan(HandOver):
     target: date
     source: str
     started_at_utc: datetime
-    reference_changed: tuple[str, ...] = ()
     batches: tuple[FetchBatch, ...] = ()
     replay: Mapping[str, tuple[Landed, ...]] = {}
 
 
 class Fetched(HandOver):
-    """What came of one input: what was landed, or the error and its kind."""
+    """The outcome for one input: what was landed, or the error and its kind."""
 
     landed: Landed | None = None
     error: str | None = None
@@ -58,7 +57,7 @@ class Fetched(HandOver):
 
 
 class FetchedBatch(HandOver):
-    """What came of one batch so far; `attempts` counts the attempts that began."""
+    """The outcome of one batch so far; `attempts` counts the attempts that began."""
 
     attempts: int = 0
     inputs: Mapping[str, Fetched] = {}
@@ -165,11 +164,11 @@ class RunState:
         return (self.folder / "loaded.json").exists()
 
     def fetched(self, number: int) -> FetchedBatch:
-        """What came of a batch so far."""
+        """The outcome of a batch so far."""
         return self.read(f"fetched-{number:03d}", FetchedBatch) or FetchedBatch()
 
     def write_fetched(self, number: int, document: FetchedBatch) -> None:
-        """Replace what came of a batch."""
+        """Replace the outcome of a batch."""
         self.write(f"fetched-{number:03d}", document)
 
 

@@ -35,8 +35,8 @@ FINAL = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)
 
 @contextmanager
 def airflow_errors() -> Iterator[None]:
-    """Errors of a step in Airflow's terms: what another attempt cannot mend is not tried again, and a run
-    that leaves its work to another one is skipped.
+    """Errors of a step in Airflow's terms: what another attempt cannot fix is not retried, and a run that
+    leaves its work to another one is skipped.
     """
     try:
         yield

@@ -24,8 +24,8 @@ ActiveRuns = Callable[[list[str] | None], int]
 
 @dataclass(frozen=True)
 class Backfill:
-    """What the other runs of a backfill are at: the inputs (`kind/name`) that they fetch, and whether one is
-    at work at all: then what lies in landing is its own to load.
+    """What the other runs of a backfill do: the inputs (`kind/name`) that they fetch, and whether one is in
+    progress, which then loads what is in landing.
     """
 
     fetched_by_others: frozenset[str] = frozenset()
@@ -72,7 +72,7 @@ class Turns:
         return max(session, min(left, held_until or session))
 
     def at_work(self, home: Path) -> Backfill:
-        """What the other active runs that have not loaded yet fetch and replay: it need not be done twice."""
+        """What the other active runs that have not loaded yet fetch and replay; it is not done twice."""
         plans = [RunState(home, run).plan for run in self._working(home) if run != self.run_id]
         return Backfill(
             frozenset(

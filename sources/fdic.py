@@ -64,7 +64,7 @@ class FdicSource(Provider):
 
     @classmethod
     def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
-        """The provider as `ROTATION_FDIC_URL` and `FDIC_API_KEY` say."""
+        """The provider configured by `ROTATION_FDIC_URL` and `FDIC_API_KEY`."""
         return cls(
             environ.get("ROTATION_FDIC_URL", "").strip() or BASE_URL,
             environ.get("FDIC_API_KEY", "").strip() or None,
@@ -112,7 +112,7 @@ class FdicSource(Provider):
         try:
             document = json.loads(payload.content)
         except (UnicodeDecodeError, ValueError) as error:
-            raise Unreadable(f"{where}: the payload is no JSON ({error})") from None
+            raise Unreadable(f"{where}: the payload is not JSON ({error})") from None
         pages = document if isinstance(document, list) else [document]
         values: dict[str, list[float]] = {name: [] for name in FIELDS}
         rejected: list[tuple[str, dict[str, Any]]] = []
@@ -139,7 +139,7 @@ class FdicSource(Provider):
             {
                 "quarter_end": pd.Series([quarter], dtype="datetime64[us]"),
                 "institutions": pd.Series([reports - len(rejected)], dtype="int64"),
-                # Nobody reported: unknown, not nothing.
+                # No bank reported it: unknown, not zero.
                 **{
                     FIELDS[name]: pd.Series([math.fsum(found) if found else None], dtype="float64")
                     for name, found in values.items()
@@ -213,17 +213,6 @@ def _require_ok(where: str, status: int) -> None:
         raise SourceError(f"{where}: the server answered {status}; check ROTATION_FDIC_URL")
 
 
-def unrealised_gains(frame: pd.DataFrame) -> pd.DataFrame:
-    """Unrealised gains (losses negative) in billions of dollars: (SCAF − SCAA), (SCHF − SCHA) and their
-    sum.
-    """
-    afs = (frame[FIELDS["SCAF"]] - frame[FIELDS["SCAA"]]) / 1e6
-    htm = (frame[FIELDS["SCHF"]] - frame[FIELDS["SCHA"]]) / 1e6
-    return pd.DataFrame(
-        {"quarter_end": frame["quarter_end"], "afs_usd_bn": afs, "htm_usd_bn": htm, "total_usd_bn": afs + htm}
-    )
-
-
 def _quarter_of(request: Request) -> date:
     try:
         quarter = date.fromisoformat(request.input)
@@ -238,9 +227,7 @@ def _quarter_of(request: Request) -> date:
 
 
 def _shape(request: Request, body: bytes) -> tuple[int, int]:
-    """Rows of a page and reports in all, for paging; an answer that is no page is the server's trouble, not
-    the data's.
-    """
+    """Rows of a page and reports in all, for paging; an answer that is not a page is the server's fault."""
     where = f"fdic: {request.dataset}/{request.input}"
     try:
         rows, total = _rows(where, json.loads(body))
@@ -254,25 +241,27 @@ def _shape(request: Request, body: bytes) -> tuple[int, int]:
 def _rows(where: str, page: Any) -> tuple[list[dict[str, Any]], int]:
     """The reports of one page and the number of reports in all pages."""
     if not isinstance(page, dict):
-        raise Unreadable(f"{where}: a page is no object")
+        raise Unreadable(f"{where}: a page is not an object")
     meta = page.get("meta")
     total = meta.get("total") if isinstance(meta, dict) else None
     if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-        raise Unreadable(f"{where}: field meta.total is no count: {total!r}")
+        raise Unreadable(f"{where}: field meta.total is not a count: {total!r}")
     items = page.get("data")
     if not isinstance(items, list):
-        raise Unreadable(f"{where}: field data is no list")
+        raise Unreadable(f"{where}: field data is not a list")
     rows = []
     for item in items:
         row = item.get("data") if isinstance(item, dict) else None
         if not isinstance(row, dict):
-            raise Unreadable(f"{where}: field data[].data is no object")
+            raise Unreadable(f"{where}: field data[].data is not an object")
         rows.append(row)
     return rows, total
 
 
 def _broken_rule(where: str, row: dict[str, Any], quarter: date) -> str | None:
-    """The rule that a report breaks, or None; a field that is not there at all refuses the payload."""
+    """The rule that a report breaks, or None; a field that is missing altogether makes the payload
+    Unreadable.
+    """
     missing = [name for name in ("REPDTE", *FIELDS) if name not in row]
     if missing:
         raise Unreadable(f"{where}: field {', '.join(missing)} is missing")
@@ -286,7 +275,7 @@ def _broken_rule(where: str, row: dict[str, Any], quarter: date) -> str | None:
             return f"{FIELDS[name]}_is_a_finite_number"
         if value < 0:
             return f"{FIELDS[name]}_is_not_negative"
-    # A difference of which one side is unknown would count a whole portfolio as gain or loss.
+    # A difference with one side unknown would count a whole portfolio as gain or loss.
     if any((row[fair] is None) != (row[cost] is None) for fair, cost in PAIRS):
         return "fair_value_and_cost_come_together"
     return None

@@ -1,12 +1,11 @@
 """The source `files`: a folder of CSV, gzip or Parquet files, one per input.
 
 In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each
-also as `.csv.gz` or `.parquet`; columns as in `sources.tabular`. Out: the bytes of the file as it lies
-there, whatever range was asked. Other programs drop files here at any time. A file is read when its size
-and time stand still for a second, and only if it is the same file after reading as before; else it is tried
-again. Names that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are no inputs. Caveat: a
-writer that pauses for longer at the end of a line has written, for now, a shorter file; the next run finds
-the rest.
+also as `.csv.gz` or `.parquet`; columns as in `sources.tabular`. Out: the bytes of the whole file, whatever
+range was asked. Other programs drop files here at any time. A file is read when its size and time have not
+changed for a second, and only if it is the same file after reading as before; else it is tried again. Names
+that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are ignored. Caveat: if a writer pauses
+for longer at the end of a line, the shorter file is read; the next run reads the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ MANIFEST = "manifest.yml"
 EXTENSIONS = ("csv", "csv.gz", "parquet")
 # A file whose last change is younger may still be written.
 SETTLED_SECONDS = 1.0
-# How long one fetch waits for a file to come to rest; the task tries again after that.
+# How long one fetch waits for a file to stop changing; the task tries again after that.
 PATIENCE_SECONDS = 5.0
 
 
@@ -72,10 +71,10 @@ class FilesProvider(Provider):
         path, extension = self._path(request)
         name = f"{request.dataset}/{path.name}"
         try:
-            content = _read_settled(path)
+            content = _read_unchanging(path)
         except FileNotFoundError:
             raise SourceUnavailable(
-                f"files: {name} was there a moment ago and is gone; it may be replaced"
+                f"files: {name} disappeared while it was read; it may be being replaced"
             ) from None
         except OSError as error:
             raise Unreadable(f"files: {name} cannot be read: {error.strerror}") from None
@@ -131,7 +130,7 @@ class FilesPrices(FilesProvider, PriceProvider):
         return next((day for day in days if day <= last and is_session(day)), None)
 
     def fully_adjusted_symbols(self) -> frozenset[str]:
-        """What the folder's manifest says of its own prices."""
+        """The symbols that the folder's manifest lists as fully adjusted."""
         return read_manifest(self.folder).fully_adjusted
 
     def _stem(self, item: str) -> str:
@@ -180,7 +179,7 @@ class FilesSeries(FilesProvider):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder says of its own files."""
+    """What a folder states about its own files."""
 
     fully_adjusted: frozenset[str] = frozenset()
 
@@ -208,12 +207,12 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(frozenset(entries))
 
 
-def _read_settled(path: Path) -> bytes | None:
-    """The content once nobody writes it any more; None when it does not come to rest in time."""
+def _read_unchanging(path: Path) -> bytes | None:
+    """The content once the file has stopped changing; None when it does not in time."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while True:
         before = _state(path)
-        # A time in the future is that of another machine's clock; it says nothing about rest.
+        # A time in the future is that of another machine's clock; it does not show that the file is complete.
         age = time.time() - before[2] / 1e9
         if not 0 <= age < SETTLED_SECONDS:
             content = path.read_bytes()
@@ -226,6 +225,6 @@ def _read_settled(path: Path) -> bytes | None:
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is replaced, grows or is written again."""
+    """A value that changes when a file is replaced, grows or is written again."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns

@@ -80,7 +80,7 @@ def find_key(environ: Mapping[str, str]) -> Secret | None:
         return None
     if not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
-            "The FRED key holds a blank or a character that no key has; copy it again from"
+            "The FRED key contains a blank or a character that is not valid in a key; copy it again from"
             " fredaccount.stlouisfed.org."
         )
     return Secret(text)
@@ -109,10 +109,10 @@ def _key_of_connection(text: str) -> str:
 
 def _key_kept_by_airflow() -> str:
     """The password of `fred_default` in Airflow's metadata or secrets backend; blank outside a task. It is
-    held here and goes nowhere else.
+    passed on to nothing else.
 
     `airflow dags test` runs its tasks in its own process and, where it logs for debugging, prints what they
-    are given: there it is not asked.
+    are given: there it is not read.
     """
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     channel = getattr(runner, "SUPERVISOR_COMMS", None)
@@ -161,11 +161,11 @@ class FredSource(Provider):
         return parse_fred(payload)
 
     def fetch(self, request: Request) -> Payload:
-        """Fetch one series; what comes back was read once by fredapi and once by `parse`."""
+        """Fetch one series; the result was read once by fredapi and once by `parse`."""
         if not SERIES_NAME.fullmatch(request.input):
             raise SourceError(f"FRED: {request.input!r} cannot be the name of a series")
         if self.key is None:
-            self._say_that_there_is_no_key()
+            self._log_missing_key()
             content, extension = self._fetch_csv(request), "csv"
         else:
             content, extension = self._fetch_by_api(request), "json"
@@ -177,7 +177,7 @@ class FredSource(Provider):
 
     # ---- without a key
 
-    def _say_that_there_is_no_key(self) -> None:
+    def _log_missing_key(self) -> None:
         if not self._said:
             LOG.info("FRED: no key was found, so the public CSV download is used: latest values, no vintages")
         self._said = True
@@ -233,7 +233,7 @@ class FredSource(Provider):
         return json.dumps(bundle, indent=0, ensure_ascii=False).encode()
 
     def ask_api(self, series_id: str, path: str) -> bytes:
-        """One request of fredapi, its URL without the key; the key joins it inside the sender alone."""
+        """One request of fredapi, its URL without the key; the key is added only inside the sender."""
         what = f"FRED: {series_id}"
         assert self.key is not None
         key = self.key
@@ -246,7 +246,7 @@ class FredSource(Provider):
 
         content = self.transport.ask(what, self._sender(f"{self.api_url}/{path}", key), judge).content
         if key.reveal().encode() in content:
-            raise Unreadable(f"{what}: the answer repeats the key; it is not kept")
+            raise Unreadable(f"{what}: the answer contains the key; it was not stored")
         return content
 
     def _sender(self, url: str, key: Secret | None) -> Callable[[float, Body], Reply]:
@@ -269,13 +269,13 @@ def _client(source: FredSource, series_id: str) -> Any:
     """A fredapi client whose requests go through our transport and are recorded.
 
     Only the method that touches the network is replaced: it opened the URL with urllib, without a time-out,
-    and left the key in the context of its exceptions. URLs and reading of the answers stay fredapi's.
+    and left the key in the context of its exceptions. URLs and reading of the answers are fredapi's.
     """
     from fredapi import Fred
 
     class Client(Fred):  # type: ignore[misc]
         def __init__(self) -> None:
-            # Not Fred's own constructor: it wants the key, and installs a process-wide opener
+            # Not Fred's own constructor: it requires the key, and installs a process-wide opener
             # where a proxy is set.
             self.api_key = None
             self.proxies = None
@@ -341,10 +341,12 @@ def _judge_content(what: str, content: bytes) -> Verdict:
         return Verdict(NotData(f"{what}: the answer is empty"))
     if looks_like_a_page(content):
         return Verdict(
-            NotData(f"{what}: a web page came instead of data; it may be a notice, a captcha or a proxy's")
+            NotData(
+                f"{what}: a web page was returned instead of data; it may be a notice, a captcha or a proxy's"
+            )
         )
     if b"\x00" in content:
-        return Verdict(Unreadable(f"{what}: the answer holds NUL bytes; it is no text"))
+        return Verdict(Unreadable(f"{what}: the answer contains NUL bytes; it is not text"))
     return Verdict()
 
 
@@ -355,7 +357,7 @@ def _api_error(what: str, reply: Reply, key: Secret) -> SourceError:
         message = ""
     message = key.scrub(" ".join(message.split()))[:200]
     if "api_key" in message or reply.status == 403:
-        # FRED's own sentence on keys is left out: it could quote the key in a form that is not known here.
+        # FRED's own message on keys is left out: it could quote the key in a form that is not known here.
         return Forbidden(f"{what}: FRED does not accept the key (status {reply.status}); check FRED_API_KEY")
     if "does not exist" in message or reply.status == 404:
         return NotServed(f"{what}: {message or 'there is no such series'}")
@@ -363,5 +365,5 @@ def _api_error(what: str, reply: Reply, key: Secret) -> SourceError:
 
 
 def _may_be_empty(payload: Payload) -> bool:
-    """A trailing window of vintages without a new version is no news, not a missing series."""
+    """A trailing window of vintages without a new version means no change, not a missing series."""
     return payload.extension == "json" and json.loads(payload.content).get("kind") == "trailing vintages"

@@ -1,4 +1,4 @@
-"""Reading FRED's answers: the shape that fredapi takes for granted, and rows in the columns of
+"""Reading FRED's answers: the structure that fredapi assumes, and rows in the columns of
 `raw.fred_observations`.
 
 In: the bodies that fredapi was served, or FRED's CSV. Out: `Parsed` with the series' metadata. Series that
@@ -46,7 +46,7 @@ def xml_root(what: str, content: bytes) -> ET.Element:
     except (ET.ParseError, ValueError):
         root = None
     if root is None:
-        raise Unreadable(f"{what}: the answer is no XML that can be read; it may be cut short")
+        raise Unreadable(f"{what}: the answer is not readable XML; it may be cut short")
     return root
 
 
@@ -58,10 +58,10 @@ CHILDREN = {
 
 
 def check_answer(series_id: str, root: ET.Element) -> None:
-    """The shape that fredapi takes for granted; an error names the field."""
+    """Check the structure that fredapi assumes; an error names the field."""
     what = f"FRED: {series_id}"
     if root.tag not in CHILDREN:
-        raise Unreadable(f"{what}: element <{root.tag[:40]}> is none of {', '.join(CHILDREN)}")
+        raise Unreadable(f"{what}: element <{root.tag[:40]}> is not one of {', '.join(CHILDREN)}")
     child_tag, attributes = CHILDREN[root.tag]
     for child in root:
         if child.tag != child_tag:
@@ -83,7 +83,7 @@ def check_answer(series_id: str, root: ET.Element) -> None:
     if int(count) > len(root):
         if len(root) >= int(root.get("limit", "100000")):
             raise TooManyRows(f"{what}: {count} rows, more than FRED sends at once")
-        raise Unreadable(f"{what}: {count} rows are announced in <{root.tag}> and {len(root)} came")
+        raise Unreadable(f"{what}: <{root.tag}> announces {count} rows and contains {len(root)}")
     if root.tag == "observations":
         units = root.get("units", "lin")
         if units != "lin":
@@ -118,9 +118,9 @@ def parse_bundle(payload: Payload) -> Parsed:
     except (ValueError, KeyError, TypeError, AttributeError):
         roots = None
     if roots is None:
-        raise Unreadable(f"{what}: the landed payload is none that this version writes")
+        raise Unreadable(f"{what}: the landed payload has a format that this version does not write")
     if series_id != payload.request.input:
-        raise Unreadable(f"{what}: the payload is of {series_id}")
+        raise Unreadable(f"{what}: the payload is for {series_id}")
     for root in roots:
         check_answer(series_id, root)
     metadata = _metadata(roots)
@@ -208,7 +208,7 @@ def _with_release_times(
     rule, frequency = str(series.at[series_id, "release_rule"]), str(series.at[series_id, "frequency"])
     parsed = parse_rule(rule)
     clock = parsed.clock_time or (parsed.fallback.clock_time if parsed.fallback else None)
-    assert clock is not None, f"{series_id}: its release rule names no clock time"
+    assert clock is not None, f"{series_id}: its release rule has no clock time"
     local = frame["realtime_start"] + pd.Timedelta(hours=clock.hour, minutes=clock.minute)
     published = local.dt.tz_localize("America/New_York").dt.tz_convert("UTC").dt.tz_localize(None)
     published = published.astype("datetime64[us]")

@@ -23,8 +23,8 @@ from warehouse.settings import Settings
 
 
 class SourceError(Exception):
-    """A source could not serve an input. The message names source and input and says what to do; never a
-    secret.
+    """A source could not serve an input. The message names source and input and says what to do; it never
+    contains a secret.
     """
 
     retryable = False
@@ -39,7 +39,7 @@ class Unreadable(SourceError):
 
 
 class SourceUnavailable(SourceError):
-    """The source did not answer in time or not sensibly; a later attempt may work."""
+    """The source did not answer in time or gave an unusable answer; a later attempt may work."""
 
     retryable = True
 
@@ -53,7 +53,7 @@ class Parsed:
     """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they
     broke.
 
-    `metadata` is what the source says about the input (title, units, frequency); empty where it says nothing.
+    `metadata` is what the source states about the input (title, units, frequency); empty if nothing.
     """
 
     frame: pd.DataFrame
@@ -62,7 +62,7 @@ class Parsed:
 
 
 class Provider(ABC):
-    """Who serves one kind of input."""
+    """A provider of one kind of input."""
 
     name: ClassVar[str]
     """The provider's own name, as payload, landing, raw and ops carry it: `yahoo`, `fred`, `files`."""
@@ -104,8 +104,8 @@ class PriceProvider(Provider):
         return last_closed_session(datetime.now(UTC))
 
     def require_last_bar(self, payload: Payload, frame: pd.DataFrame) -> None:
-        """A required symbol whose newest session has just closed: its bar must be there, or the fetch is
-        tried again later.
+        """Require a required symbol's bar of a session that has just closed; without it the fetch is tried
+        again later.
 
         Raises:
             BarNotThere: the session closed less than a day ago, and its bar is missing or partial.

@@ -27,7 +27,7 @@ PROVIDERS: Mapping[tuple[str, str], str] = {
     ("fred", "simulated"): "sources.simulated:SimulatedSeries",
     ("bank_financials", "fdic"): "sources.fdic:FdicSource",
 }
-# What ROTATION_SOURCE=live stands for.
+# The providers behind ROTATION_SOURCE=live.
 LIVE: Mapping[str, str] = {"prices": "yahoo", "futures": "yahoo", "fred": "fred", "bank_financials": "fdic"}
 
 
@@ -89,13 +89,13 @@ def check_providers(settings: Settings) -> None:
     for kind in settings.overrides:
         if kind not in kinds:
             raise SettingsError(
-                f"ROTATION_{kind.upper()}_SOURCE is set, and there is no kind of input {kind!r}; there are"
-                f" {', '.join(kinds)}."
+                f"ROTATION_{kind.upper()}_SOURCE is set, but {kind!r} is not a kind of input; choose one"
+                f" of {', '.join(kinds)}."
             )
     for kind in kinds:
         open_provider(settings, kind)
 
 
 def parse_payload(payload: Payload) -> Parsed:
-    """Read a payload by the provider that it came from, whatever the settings are now."""
+    """Read a payload with the provider that it came from, independently of the settings."""
     return provider_class(payload.request.dataset, payload.source).parse(payload)

@@ -2,7 +2,7 @@
 
 In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split`
 (prices), `date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not
-known. Out: `Parsed`. Text that is no number, or a number that is not finite, rejects its row and names the
+known. Out: `Parsed`. Text that is not a number, or a number that is not finite, rejects its row and names the
 column; a header that lacks a column, or names one twice, refuses the whole payload. A last line without a
 line end is rejected: `94.6` may be the start of `94.675`. Caveat: `previous_adj_close` is the row before in
 this payload, also across a missing session.
@@ -32,8 +32,8 @@ CONTRACT_MONTHS = "FGHJKMNQUVXZ"
 
 
 def delivery_month(contract: str) -> pd.Timestamp:
-    """First day of the delivery month of a contract code such as ZQU24; years 60..99 are of the last
-    century.
+    """First day of the delivery month of a contract code such as ZQU24; years 60..99 are 1960 to
+    1999.
     """
     if (
         len(contract) != 5
@@ -41,15 +41,15 @@ def delivery_month(contract: str) -> pd.Timestamp:
         or contract[2] not in CONTRACT_MONTHS
         or not contract[3:].isdigit()
     ):
-        raise ValueError(f"{contract!r} is no fed funds futures contract; one is written as ZQU24")
+        raise ValueError(f"{contract!r} is not a fed funds futures contract; write it as ZQU24")
     year = int(contract[3:])
     return pd.Timestamp(year + (1900 if year >= 60 else 2000), CONTRACT_MONTHS.index(contract[2]) + 1, 1)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of file: its dates, its numbers by the name that they get, and what stands for
-    "not known" besides a blank.
+    """The columns of one kind of file: its dates, its numbers by the name that they get, and what means "not
+    known" besides a blank.
     """
 
     date_column: str
@@ -65,7 +65,7 @@ def parse_prices(payload: Payload) -> Parsed:
         "date", "session_date", {name: name for name in PRICE_COLUMNS}, {"symbol": payload.request.input}
     )
     parsed = _parse(payload, layout)
-    # An index row without any price (a holiday that a vendor fills in) says nothing.
+    # An index row without any price (a holiday that a vendor fills in) carries no information.
     priced = parsed.frame[["open", "high", "low", "close"]].notna().any(axis=1)
     frame = parsed.frame[priced].reset_index(drop=True)
     return replace(parsed, frame=with_previous_adj_close(frame))
@@ -85,7 +85,7 @@ def parse_settlements(payload: Payload) -> Parsed:
 
 
 def parse_series(payload: Payload) -> Parsed:
-    """Read one FRED series in FRED's own CSV layout, in which a dot is no observation."""
+    """Read one FRED series in FRED's own CSV layout, in which a dot means no observation."""
     series = payload.request.input
     layout = Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ".")
     return _parse(payload, layout)
@@ -123,7 +123,7 @@ def _require_columns(payload: Payload, text: pd.DataFrame, names: tuple[str, ...
     missing = [name for name in names if name not in text.columns]
     duplicates = [name for name in names if list(text.columns).count(name) > 1]
     if missing or duplicates:
-        fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(duplicates)} is there twice"
+        fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(duplicates)} is duplicated"
         raise Unreadable(
             f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {fault}; the"
             f" header reads {', '.join(map(str, text.columns))[:200]!r}"
@@ -137,7 +137,7 @@ def _plain(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The payload with every cell as text, and the lines that are none, with their rule: ragged, or cut
+    """The payload with every cell as text, and the lines that are not rows, with their rule: ragged, or cut
     short at the end.
     """
     name = f"{payload.source}: {payload.request.dataset}/{payload.request.input}"
@@ -159,13 +159,13 @@ def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]
     try:
         lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except csv.Error as error:
-        raise Unreadable(f"{name}: the file is no CSV that can be read ({error})") from None
+        raise Unreadable(f"{name}: the file is not readable CSV ({error})") from None
     if not lines:
         raise Unreadable(f"{name}: the file is empty")
     header, lines = [cell.strip() for cell in lines[0]], lines[1:]
     unread = []
     if lines and not text.endswith(("\n", "\r")):
-        # Half a number is a number too; the whole line comes with the complete file.
+        # Half a number still parses as a number; the complete file will contain the whole line.
         unread.append(("last_line_is_complete", ",".join(lines.pop())[:500]))
     good = [line for line in lines if len(line) == len(header)]
     unread += [
@@ -194,5 +194,5 @@ def _parquet_as_text(content: bytes) -> pd.DataFrame:
                 names = [column for column, *_ in described]
                 rows = connection.execute(f"select {cells} from read_parquet(?)", [str(path)]).fetchall()
             except duckdb.Error as error:
-                raise OSError(f"no Parquet file: {str(error).splitlines()[0]}") from None
+                raise OSError(f"not a Parquet file: {str(error).splitlines()[0]}") from None
     return pd.DataFrame(rows, columns=names, dtype="str")

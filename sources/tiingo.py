@@ -5,7 +5,7 @@ In: a symbol (`SPY`) and a range of dates. Out: the JSON array as served and, fr
 `ROTATION_TIINGO_URL` for another base address than https://api.tiingo.com.
 
 Tiingo's open, high, low, close, volume and `divCash` are as traded; `splitFactor` (2.0 for two for one)
-stands on the first day at the new count. Prices and dividends are divided, volumes multiplied, by the factors
+is on the first day at the new count. Prices and dividends are divided, volumes multiplied, by the factors
 of all later days, so that close and dividend are on today's basis, as Yahoo serves them. A request therefore
 never has an end date: the answer always reaches to the newest day and holds every factor that matters; what
 lies outside the range asked is left out when it is read. `adjClose` carries the same splits and dividends, so
@@ -45,7 +45,7 @@ from warehouse.settings import Settings, SettingsError
 
 API_URL = "https://api.tiingo.com"
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,14}")
-# `2023-01-03T00:00:00.000Z`: a calendar day in the exchange's terms, whatever the letter Z says.
+# `2023-01-03T00:00:00.000Z`: a calendar day in the exchange's terms, despite the letter Z.
 DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T00:00:00(\.0+)?(Z|\+00:00))?")
 # Column -> field, for what is taken from the answer as a number.
 FIELDS = {
@@ -89,7 +89,9 @@ class TiingoPrices(PriceProvider):
                 " https://www.tiingo.com/account/api/token."
             )
         if not text.isascii() or not text.isalnum():
-            raise SettingsError("TIINGO_API_KEY holds a character that no key of Tiingo has; copy it again.")
+            raise SettingsError(
+                "TIINGO_API_KEY contains a character that is not valid in a key; copy it again."
+            )
         url = service_url("ROTATION_TIINGO_URL", environ, carries_key=True)
         return cls(Secret(text), url, Transport("Tiingo", requests_per_second=rate_limit(url, environ)))
 
@@ -106,7 +108,7 @@ class TiingoPrices(PriceProvider):
 
         content = self.transport.ask(what, self._sender(request), judge).content
         if self.key.reveal().encode() in content:
-            raise Unreadable(f"{what}: the answer repeats the key; it is not kept")
+            raise Unreadable(f"{what}: the answer contains the key; it was not stored")
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
         if parsed.frame.empty and not parsed.rejected:
@@ -140,8 +142,8 @@ class TiingoPrices(PriceProvider):
 
 
 def judge_prices(what: str, reply: Reply, key: Secret) -> Verdict:
-    """What an answer means before it is read. Tiingo has sent its refusals as JSON and as plain text, and
-    with the status of success.
+    """What an answer means before it is read. Tiingo sends errors as JSON or as plain text, some of
+    them with status 200.
     """
     reason = key.scrub(_reason(reply.content))
     if "run over your" in reason:
@@ -158,7 +160,7 @@ def judge_prices(what: str, reply: Reply, key: Secret) -> Verdict:
     if not reply.content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
     if looks_like_a_page(reply.content):
-        text = "a web page came instead of data; it may be a notice, a captcha or a proxy's"
+        text = "a web page was returned instead of data; it may be a notice, a captcha or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))
     if reason:
         return Verdict(SourceError(f"{what}: Tiingo refuses the request: {reason}"))
@@ -166,7 +168,7 @@ def judge_prices(what: str, reply: Reply, key: Secret) -> Verdict:
 
 
 def _reason(content: bytes) -> str:
-    """Tiingo's sentence in an answer that is not data."""
+    """Tiingo's message in an answer that is not data."""
     text = content[:600].decode("utf-8", "replace").strip()
     if text.startswith("{"):
         try:
@@ -256,7 +258,7 @@ def _split_adjusted(what: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_adjusted_close(what: str, frame: pd.DataFrame) -> None:
-    """Refuse prices whose adjClose tells of other splits and dividends than splitFactor and divCash do.
+    """Refuse prices whose adjClose implies other splits and dividends than splitFactor and divCash.
 
     On split-adjusted prices adjClose moves as close does, except on the day of a dividend. Two formulas for
     that day are in use, the reinvestment at the day's own close (CRSP) and the deduction from the close
@@ -271,8 +273,8 @@ def _check_adjusted_close(what: str, frame: pd.DataFrame) -> None:
     allowed = STEP_TOLERANCE + ADJ_CLOSE_ROUNDING_USD / adjusted
     if abs(adjusted[-1] / close[-1] - 1) > allowed[-1]:
         raise Unreadable(
-            f"{what}: field adjClose of {days[-1]}, the last day served, differs from close: splits or"
-            " dividends follow that the answer does not hold"
+            f"{what}: field adjClose of {days[-1]}, the last day served, differs from close: the"
+            " answer lacks later splits or dividends"
         )
     step = adjusted[:-1] / adjusted[1:] / (close[:-1] / close[1:])
     implied = close[1:] / (close[1:] + paid)

@@ -30,16 +30,16 @@ from warehouse.settings import SettingsError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_BYTES = 64 * 1024 * 1024
-# What the errors of libcurl mean to a reader; its own texts may hold the URL.
+# The errors of libcurl in plain words; its own texts may contain the URL.
 CURL_REASONS = {
     5: "the proxy cannot be resolved",
     6: "the host name cannot be resolved",
     7: "the connection was refused",
     18: "the answer was cut short",
-    23: "the answer could not be taken",
+    23: "the answer could not be stored",
     28: "it did not answer in time",
     35: "the TLS handshake failed",
-    52: "it closed the connection without an answer",
+    52: "the connection was closed without an answer",
     55: "the connection broke",
     56: "the connection was reset",
     60: "its certificate cannot be verified",
@@ -65,7 +65,7 @@ class Forbidden(SourceError):
 
 
 class Secret:
-    """A value that shows itself to nobody: not in a repr, a message, a pickle or JSON."""
+    """A value that is never shown: not in a repr, a message, a pickle or JSON."""
 
     __slots__ = ("_value",)
 
@@ -120,7 +120,7 @@ class Body:
 
     @property
     def content(self) -> bytes:
-        """All that came."""
+        """Everything received so far."""
         return b"".join(self.parts)
 
 
@@ -167,8 +167,8 @@ class Transport(Generic[R]):
         ends = started + self.deadline_seconds
         if started < self._rest_until:
             return None, SourceUnavailable(
-                f"{what}: not asked, because {self.provider} failed {self._failures} times in a row just"
-                " before"
+                f"{what}: not requested, because {self.provider} has just failed {self._failures} times"
+                " in a row"
             )
         error: SourceError | None = None
         for attempt in range(1, self.attempts + 1):
@@ -183,15 +183,15 @@ class Transport(Generic[R]):
                 return answer, None
             if not verdict.retry:
                 break
-            # Half of the wait is random, so that parallel batches do not come back together.
+            # Half of the wait is random, so that parallel batches do not retry together.
             wait = self.first_wait_seconds * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
             if verdict.wait_seconds is not None:
                 wait = max(wait, verdict.wait_seconds)
             left = ends - time.monotonic()
             if verdict.wait_seconds is not None and wait >= left:
                 error = RateLimited(
-                    f"{what}: {self.provider} asks to wait {verdict.wait_seconds:.0f} s, more than the"
-                    f" {max(left, 0.0):.0f} s that are left"
+                    f"{what}: {self.provider} asks to wait {verdict.wait_seconds:.0f} s, but only"
+                    f" {max(left, 0.0):.0f} s are left"
                 )
                 break
             if attempt == self.attempts or wait >= left:
@@ -199,7 +199,7 @@ class Transport(Generic[R]):
             time.sleep(wait)
         if error is None:
             error = SourceUnavailable(
-                f"{what}: no turn within {self.deadline_seconds:.0f} s under the rate limit"
+                f"{what}: the rate limit allowed no request within {self.deadline_seconds:.0f} s"
             )
         self._count_failure(error)
         return None, error
@@ -218,7 +218,7 @@ class Transport(Generic[R]):
         if body.too_large:
             text = (
                 f"{what}: the answer is larger than {self.max_bytes / 1e6:.0f} MB after decompression;"
-                " nothing like it is expected"
+                " that is not expected"
             )
             return None, Verdict(Unreadable(text))
         if code is not None:
@@ -231,8 +231,8 @@ class Transport(Generic[R]):
         return answer, judge(answer)
 
     def _count_failure(self, error: SourceError) -> None:
-        """A source that is down is not asked for every input in turn: after some failures in a row it is
-        left alone for a while.
+        """Do not ask a source that is down for every input in turn: after some failures in a row it gets a
+        pause.
         """
         if not error.retryable or isinstance(error, NotData):
             return
@@ -251,7 +251,7 @@ class Transport(Generic[R]):
         with _locked(_turn_file(self.provider)) as handle:
             text = handle.read().strip()
             now = time.time()
-            # A turn far in the future is a leftover of another clock.
+            # A turn far in the future was written by another clock.
             last = float(text) if text else 0.0
             turn = max(now, last + gap) if last < now + 3600 else now
             if turn - now > max(ends - time.monotonic(), 0.0):
@@ -326,7 +326,7 @@ def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = Fa
         return None
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise SettingsError(f"{name} is no address; write it as https://host or http://127.0.0.1:8000.")
+        raise SettingsError(f"{name} is not an address; write it as https://host or http://127.0.0.1:8000.")
     if carries_key and parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingsError(f"{name} would send the key unencrypted; use https, or a loopback address.")
     return text

@@ -64,7 +64,7 @@ HELPER_SECONDS = 10.0
 
 
 class YahooProvider(Provider):
-    """Asks Yahoo's chart for one ticker; what the ticker is and what is read from it say its two classes."""
+    """Asks Yahoo's chart for one ticker; its two subclasses define the ticker and what is read."""
 
     name = "yahoo"
 
@@ -110,10 +110,10 @@ class YahooProvider(Provider):
         return payload
 
     def _check_fetched(self, payload: Payload, frame: pd.DataFrame) -> None:
-        """What only a look at the fresh answer can say; nothing where a kind of input has no such check."""
+        """Checks that need a fresh answer; none by default."""
 
     def _ask_yfinance(self, ticker: str, request: Request) -> tuple[str | None, SourceError | None]:
-        """Run yfinance; the answer stays in the session. Returns what it stumbled over, or the error to
+        """Run yfinance; the answer stays in the session. Returns what went wrong in it, or the error to
         raise.
         """
         yf = _yfinance()
@@ -144,7 +144,7 @@ class YahooProvider(Provider):
                     raise_errors=True,
                 )
         except Exception as raised:
-            # yfinance lets through whatever its parsing meets; the caller turns the text into
+            # yfinance passes on any exception of its parsing; the caller turns the text into
             # an error of ours that names the symbol.
             trouble = f"{type(raised).__name__}: {str(raised)[:120]}"
         return trouble, self._session.failure
@@ -155,7 +155,7 @@ class YahooPrices(YahooProvider, PriceProvider):
 
     @staticmethod
     def ticker(item: str) -> str:
-        """Yahoo's symbols are ours."""
+        """Yahoo uses the same symbols."""
         return price_ticker(item)
 
     @staticmethod
@@ -224,7 +224,7 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
             # Cookie and crumb: yfinance goes on without them after an OSError, and asks again
             # with every symbol.
             if self.helpers_fail:
-                raise ConnectionError("the cookie could not be had before")
+                raise ConnectionError("the cookie request failed before")
             self.helpers_fail = True
             transport.take_turn()
             answer = super().request(method, target, **{**options, "timeout": HELPER_SECONDS})
@@ -269,7 +269,7 @@ def judge_chart(what: str, status: int, retry_after: str | None, content: bytes)
         return Verdict(NotServed(f"{what}: {reason or 'there is no such symbol'}"))
     if status in (401, 403):
         return Verdict(
-            Forbidden(f"{what}: Yahoo refuses this client (status {status}): {reason or 'no reason'}")
+            Forbidden(f"{what}: Yahoo refuses this client (status {status}): {reason or 'no reason given'}")
         )
     shared = judge_status(what, status, retry_after)
     if shared.error is not None:
@@ -277,10 +277,10 @@ def judge_chart(what: str, status: int, retry_after: str | None, content: bytes)
     if not content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
     if looks_like_a_page(content):
-        text = "a web page came instead of data; it may be a notice, a captcha or a proxy's"
+        text = "a web page was returned instead of data; it may be a notice, a captcha or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))
     if b"\x00" in content:
-        return Verdict(Unreadable(f"{what}: the answer holds NUL bytes; it is no text"))
+        return Verdict(Unreadable(f"{what}: the answer contains NUL bytes; it is not text"))
     return Verdict()
 
 

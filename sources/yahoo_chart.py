@@ -163,7 +163,7 @@ def _result(what: str, payload: Payload) -> dict[str, Any]:
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(payload.content.decode("utf-8-sig"))
     if document is None:
-        raise Unreadable(f"{what}: the answer is no JSON; it may be cut short")
+        raise Unreadable(f"{what}: the answer is not JSON; it may be cut short")
     results = _field(what, _field(what, document, "chart", dict), "result", list)
     if len(results) != 1 or not isinstance(results[0], dict):
         raise Unreadable(f"{what}: field chart.result holds {len(results)} results, expected one")
@@ -183,7 +183,7 @@ def _field(what: str, document: Any, name: str, kind: type) -> Any:
 
 
 def _check_meta(what: str, ticker: str, result: dict[str, Any]) -> ZoneInfo:
-    """Symbol, currency, zone and bar length must be those that the numbers are taken for."""
+    """Symbol, currency, zone and bar length must be the expected ones."""
     meta = _field(what, result, "meta", dict)
     expectations: dict[str, tuple[str, ...]] = {
         "symbol": (ticker,),
@@ -222,14 +222,14 @@ def _columns(what: str, result: dict[str, Any], count: int, adjusted_expected: b
 
 
 def _missing_adjusted(what: str, columns: dict[str, list[Any]], expected: bool) -> list[Any]:
-    """Futures have no adjusted close. Prices without one would lose the total return unseen."""
+    """Futures have no adjusted close. Prices without one would silently lose the total return."""
     if not expected:
         return columns["close"]
     raise Unreadable(f"{what}: field adjclose is missing")
 
 
 def _not_finite(served: pd.Series, values: pd.Series, number: pd.Series) -> pd.Series:
-    """A null is no value; NaN and infinity, which JSON does not know but Python reads, are wrong ones."""
+    """A null means no value; NaN and infinity, which JSON does not allow but Python reads, are wrong."""
     literal_nan = served.map(lambda cell: isinstance(cell, float) and cell != cell)
     return pd.Series(
         number.to_numpy() & (literal_nan.to_numpy() | np.isinf(values.to_numpy())), index=served.index

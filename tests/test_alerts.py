@@ -133,7 +133,7 @@ def failed_run(home: Settings, run_id: str, **changes: Any) -> dict[str, Any]:
 def test_an_alert_reaches_log_mail_and_webhook(
     channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer
 ) -> None:
-    assert send(an_alert()).took == ["log", "webhook", "mail"]
+    assert send(an_alert()).delivered == ["log", "webhook", "mail"]
     assert hook.bodies.get_nowait() == {
         "text": (
             "Rotation: run for 2024-07-17 failed at load\nprices/SPY is missing.\nSession: 2024-07-17\nStep:"
@@ -169,7 +169,7 @@ def test_the_log_alone_without_any_setting(
 ) -> None:
     for name in ("ROTATION_ALERT_MAIL_TO", "ROTATION_ALERT_WEBHOOK_URL"):
         monkeypatch.delenv(name)
-    assert send(an_alert()).took == ["log"]
+    assert send(an_alert()).delivered == ["log"]
     assert "ALERT failed" in channels.text
 
 
@@ -178,17 +178,17 @@ def test_the_webhook_may_be_an_airflow_connection(
 ) -> None:
     monkeypatch.delenv("ROTATION_ALERT_WEBHOOK_URL")
     monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", f'{{"conn_type": "http", "password": "{hook.url}"}}')
-    assert "webhook" in send(an_alert()).took
+    assert "webhook" in send(an_alert()).delivered
     assert hook.bodies.get_nowait()["alert"] == "failed"
     mail.messages.get_nowait()
     monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", f'{{"conn_type": "http", "host": "{hook.url}"}}')
-    assert "webhook" in send(an_alert()).took
+    assert "webhook" in send(an_alert()).delivered
     assert hook.bodies.get_nowait()["alert"] == "failed"
     mail.messages.get_nowait()
     monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", '{"conn_type": "http"}')
-    assert send(an_alert()).took == ["log", "mail"]
+    assert send(an_alert()).delivered == ["log", "mail"]
     mail.messages.get_nowait()
-    assert "alert_webhook is empty; put the webhook's whole address into its password" in channels.text
+    assert "alert_webhook is empty; set its password to the webhook's full address" in channels.text
 
 
 def test_the_runbook_may_have_an_address(
@@ -206,7 +206,7 @@ def test_a_webhook_that_refuses_does_not_hide_the_mail(
     channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, status_code: int
 ) -> None:
     hook.status = status_code
-    assert send(an_alert()).took == ["log", "mail"]
+    assert send(an_alert()).delivered == ["log", "mail"]
     assert mail.messages.get_nowait()["Subject"]
     [error] = [r.getMessage() for r in channels.records if "was not delivered" in r.getMessage()]
     assert (
@@ -220,10 +220,10 @@ def test_a_webhook_that_refuses_does_not_hide_the_mail(
     [
         (f"http://127.0.0.1:1/services/{HOOK_SECRET}", "http://127.0.0.1:1: ConnectionError."),
         (f"https://no-such-host.invalid/services/{HOOK_SECRET}", "https://no-such-host.invalid: "),
-        (f"ftp://example.com/{HOOK_SECRET}", "is no address that starts with https://"),
-        (f"services/{HOOK_SECRET}", "is no address that starts with https://"),
-        (f"http://[::1/{HOOK_SECRET}", "is no address that starts with https://"),
-        (f"http://127.0.0.1:99999/{HOOK_SECRET}", "is no address that starts with https://"),
+        (f"ftp://example.com/{HOOK_SECRET}", "is not an address that starts with https://"),
+        (f"services/{HOOK_SECRET}", "is not an address that starts with https://"),
+        (f"http://[::1/{HOOK_SECRET}", "is not an address that starts with https://"),
+        (f"http://127.0.0.1:99999/{HOOK_SECRET}", "is not an address that starts with https://"),
     ],
 )
 def test_a_wrong_webhook_is_an_error_that_does_not_print_it(
@@ -231,7 +231,7 @@ def test_a_wrong_webhook_is_an_error_that_does_not_print_it(
 ) -> None:
     channels.set_level(logging.DEBUG, logger="rotation.alerts")
     monkeypatch.setenv("ROTATION_ALERT_WEBHOOK_URL", url)
-    assert send(an_alert()).took == ["log", "mail"]
+    assert send(an_alert()).delivered == ["log", "mail"]
     mail.messages.get_nowait()
     assert said in channels.text
 
@@ -246,9 +246,9 @@ def test_a_wrong_webhook_is_an_error_that_does_not_print_it(
         ),
         ("AIRFLOW_CONN_SMTP_DEFAULT", "refused", "connection smtp_default: ConnectionRefusedError"),
         ("AIRFLOW_CONN_SMTP_DEFAULT", "password", "connection smtp_default: SMTPAuthenticationError"),
-        ("ROTATION_ALERT_MAIL_TO", "ops@example.com\nBcc: thief@example.com", "is no mail address"),
-        ("ROTATION_ALERT_MAIL_TO", "the team", "ROTATION_ALERT_MAIL_TO='the team' is no mail address"),
-        ("ROTATION_ALERT_MAIL_FROM", "Rotation", "ROTATION_ALERT_MAIL_FROM='Rotation' is no mail address"),
+        ("ROTATION_ALERT_MAIL_TO", "ops@example.com\nBcc: thief@example.com", "is not a mail address"),
+        ("ROTATION_ALERT_MAIL_TO", "the team", "ROTATION_ALERT_MAIL_TO='the team' is not a mail address"),
+        ("ROTATION_ALERT_MAIL_FROM", "Rotation", "ROTATION_ALERT_MAIL_FROM='Rotation' is not a mail address"),
     ],
 )
 def test_a_mail_that_cannot_go_does_not_hide_the_webhook(
@@ -268,7 +268,7 @@ def test_a_mail_that_cannot_go_does_not_hide_the_webhook(
         monkeypatch.delenv(setting)
     else:
         monkeypatch.setenv(setting, made.get(value, value))
-    assert send(an_alert()).took == ["log", "webhook"]
+    assert send(an_alert()).delivered == ["log", "webhook"]
     assert hook.bodies.get_nowait()["alert"] == "failed"
     assert mail.messages.empty()
     assert said in channels.text
@@ -282,7 +282,7 @@ def test_a_silent_mail_server_is_given_up(
     monkeypatch.setattr("alerts.channels.ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", mail.connection(port=silent.getsockname()[1]))
-        assert send(an_alert()).took == ["log", "webhook"]
+        assert send(an_alert()).delivered == ["log", "webhook"]
     hook.bodies.get_nowait()
     assert "was not delivered by mail" in channels.text
 
@@ -344,10 +344,10 @@ def test_a_failed_run_tells_the_sentence_of_its_step(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "Task load left no sentence"),
-        ({"reason": "timed_out"}, "took longer than 6 hours; the task at work was load"),
-        ({"reason": "all_tasks_deadlocked"}, "No task of the run could start any more"),
-        ({"ti": None, "dag_run": None}, "Task unknown left no sentence"),
+        ({}, "The task load stopped without an error message"),
+        ({"reason": "timed_out"}, "took longer than 6 hours; the running task was load"),
+        ({"reason": "all_tasks_deadlocked"}, "No further task of the run could start"),
+        ({"ti": None, "dag_run": None}, "The task unknown stopped without an error message"),
     ],
 )
 def test_a_run_that_left_no_sentence_is_told_all_the_same(
@@ -377,13 +377,13 @@ def test_a_run_that_left_no_sentence_is_told_all_the_same(
             "ROTATION_SOURCE",
             "bloomberg",
             "ROTATION_SOURCE='bloomberg' is unknown",
-            "unknown, as the settings are wrong",
+            "unknown, because the settings are wrong",
         ),
         # Not mounted where callbacks run, as in the compose stack.
         (
             "ROTATION_FILES_DIR",
             "/no/such/folder",
-            "ROTATION_FILES_DIR is no folder",
+            "ROTATION_FILES_DIR is not a folder",
             "generation 1 of session 2024-07-16",
         ),
     ],
@@ -402,7 +402,7 @@ def test_wrong_settings_are_told_when_nothing_else_is_known(
     monkeypatch.setenv(name, value)
     RunFailed()(failed_run(home, "scheduled__3"))
     body = hook.bodies.get_nowait()
-    assert f"Where this alert was made, a setting is refused: {said}" in body["message"]
+    assert f"The process that sent this alert has a wrong setting: {said}" in body["message"]
     assert body["in_place"] == in_place
     mail.messages.get_nowait()
 
@@ -413,7 +413,7 @@ def test_an_unreadable_home_does_not_hide_the_failure(
     (home.published / "status.json").write_text("{")
     RunFailed()(failed_run(home, "scheduled__4"))
     body = hook.bodies.get_nowait()
-    assert "Task load left no sentence" in body["message"]
+    assert "The task load stopped without an error message" in body["message"]
     assert "cannot be read here" in body["in_place"]
     mail.messages.get_nowait()
 
@@ -455,7 +455,7 @@ def test_a_missed_deadline_says_which_run_is_late(
     assert (body["alert"], body["session"]) == ("deadline", "2024-07-17")
     assert body["subject"] == "Rotation: run for 2024-07-17 is late"
     assert "queued at 2024-07-17 22:30 UTC and should have ended by 2024-07-18 00:30 UTC" in body["message"]
-    assert "another run holds it up" in body["message"]
+    assert "another run blocks it" in body["message"]
     mail.messages.get_nowait()
     for state in ("failed", "success"):
         asyncio.run(miss(late_run("scheduled__5", state=state)))
@@ -465,7 +465,7 @@ def test_a_missed_deadline_says_which_run_is_late(
 @pytest.mark.parametrize("text", ["soon", "0", "-5", "nan", "1e9"])
 def test_a_wrong_deadline_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROTATION_DEADLINE_MINUTES", text)
-    with pytest.raises(SettingsError, match=f"ROTATION_DEADLINE_MINUTES='{text}' is no number of minutes"):
+    with pytest.raises(SettingsError, match=f"ROTATION_DEADLINE_MINUTES='{text}' is not a number of minutes"):
         daily_deadline()
 
 
@@ -524,7 +524,8 @@ def test_a_live_publication_must_hold_the_session_that_is_due(home: Settings) ->
     assert check_publication(home, evening.astimezone(UTC)).problems == []
     morning = datetime(2024, 7, 18, 7, 0, tzinfo=NEW_YORK)
     assert check_publication(home, morning.astimezone(UTC)).problems == [
-        "the publication ends with 2024-07-16, the session 2024-07-17 is missing; run it"
+        "Latest published session is 2024-07-16; 2024-07-17 is due."
+        " Run `ROTATION_SESSION=2024-07-17 make run`."
     ]
     [problem] = check_publication(home, datetime(2029, 3, 1, tzinfo=UTC)).problems
     assert "outside the market calendar" in problem
@@ -593,8 +594,8 @@ def test_a_test_alert_names_the_channel_that_is_broken(
     ("exception", "kind", "said"),
     [
         (AirflowFailException("(1) there is no publication"), "stale", "(1) there is no publication"),
-        (KeyError("state"), "watch", "The check ended before it could say anything (KeyError)"),
-        (None, "watch", "The check ended before it could say anything (killed)"),
+        (KeyError("state"), "watch", "The check stopped before it could report anything (KeyError)"),
+        (None, "watch", "The check stopped before it could report anything (killed)"),
     ],
 )
 def test_the_watch_tells_a_stale_publication_from_its_own_failure(
@@ -751,9 +752,9 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     assert stale["run_id"] == watch_id
     assert "the last run failed at step load" in stale["message"]
     for dag_id, sentence in {
-        "fault_timeout": "took longer than 5 seconds; the task at work was waits",
-        "fault_killed": "Task killed left no sentence",
-        "fault_mapped": "Task mapped left no sentence",
+        "fault_timeout": "took longer than 5 seconds; the running task was waits",
+        "fault_killed": "The task killed stopped without an error message",
+        "fault_mapped": "The task mapped stopped without an error message",
     }.items():
         assert found[dag_id, "failed"]["run_id"] == faults[dag_id]
         assert sentence in found[dag_id, "failed"]["message"]

@@ -205,7 +205,7 @@ def test_no_backup_while_somebody_writes(settings: Settings, target: Path) -> No
     )
     with python(locking, str(settings.home / ".run.lock")) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        with pytest.raises(BackupRefused, match="A run is at work"):
+        with pytest.raises(BackupRefused, match="A run is in progress"):
             make_backup(settings, target)
     assert [path.name for path in target.iterdir()] == [".lock"]
     with python(locking, str(target / ".lock")) as process:
@@ -391,13 +391,13 @@ def test_the_commands_speak_in_sentences(settings: Settings, target: Path, tmp_p
     with python(run, **environment) as process:
         output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
-    assert "real data up to session 2024-07-16" in output and "every one read again and verified" in output
+    assert "real data up to session 2024-07-16" in output and "each read back and verified" in output
     folder = next(path for path in target.iterdir() if path.name != ".lock")
     assert not any(b"canary" in data for data in content(folder).values())
     run = "import sys; from cli import restore; sys.exit(restore.main(sys.argv[1:]))"
     for arguments, home, code, told in (
         ([], "restored", 2, "name one dated folder"),
-        ([str(target)], "restored", 2, "is no backup"),
+        ([str(target)], "restored", 2, "is not a backup"),
         ([str(folder)], "restored", 0, "There is no publication yet. Make it: run session 2024-07-16"),
         ([str(folder)], "restored", 2, "needs an empty home"),
     ):

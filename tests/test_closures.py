@@ -163,12 +163,12 @@ def test_a_row_that_the_calendar_covers_is_fine(closures: Rows, row: str) -> Non
         (f"2029-01-03,closed,,true,{REASON}", "2029-01-03 lies outside calendar.csv"),
         (f"2024-07-20,closed,,true,{REASON}", "is a Saturday"),
         (f"2024-07-17,shut,,true,{REASON}", "kind = 'shut' is not one of closed, early_close, open"),
-        (f"17.7.2024,closed,,true,{REASON}", "'17.7.2024' is no date"),
-        (f"2024-7-17,closed,,true,{REASON}", "'2024-7-17' is no date"),
+        (f"17.7.2024,closed,,true,{REASON}", "'17.7.2024' is not a date"),
+        (f"2024-7-17,closed,,true,{REASON}", "'2024-7-17' is not a date"),
         (f"2024-07-17,closed,,,{REASON}", "is_settlement_day = '' is neither true"),
         (f"2024-07-17,closed,13:00,true,{REASON}", "close_time belongs to early_close"),
-        (f"2024-07-17,early_close,,,{REASON}", "close_time = '' is no New York time"),
-        (f"2024-07-17,early_close,16:00,,{REASON}", "close_time = '16:00' is no New York time"),
+        (f"2024-07-17,early_close,,,{REASON}", "close_time = '' is not a New York time"),
+        (f"2024-07-17,early_close,16:00,,{REASON}", "close_time = '16:00' is not a New York time"),
         (f"2024-07-17,early_close,13:00,true,{REASON}", "is_settlement_day belongs to closed"),
         ("2024-07-17,closed,,true,,https://example.com", "reason is empty"),
         ("2024-07-17,closed,,true,mourning,", "source_url is empty"),
@@ -186,7 +186,7 @@ def test_a_wrong_row_is_refused_by_file_and_line(closures: Rows, row: str, messa
 
 def test_a_day_may_stand_there_once(closures: Rows) -> None:
     closures(f"{CLOSED},closed,,true,{REASON}", f"{CLOSED},open,,,{REASON}")
-    with pytest.raises(CalendarError, match="line 3: 2024-07-17 is there already"):
+    with pytest.raises(CalendarError, match="line 3: 2024-07-17 is listed twice"):
         sessions.is_session(CLOSED)
 
 
@@ -263,9 +263,11 @@ def unaware(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = home_of(market, tmp_path_factory.mktemp("unaware") / "home")
     run_day(settings, str(BEFORE))
     first = published_digests(settings)
-    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, while 5 symbols answered"):
+    with pytest.raises(
+        StepFailed, match=f"No prices were returned for {CLOSED}, although 5 symbols answered"
+    ):
         plan_to_load(settings, CLOSED, "evening")
-    with pytest.raises(StepFailed, match=f"No symbol has a bar of {CLOSED}, and later sessions have theirs"):
+    with pytest.raises(StepFailed, match=f"Prices are missing for {CLOSED} but present afterwards"):
         plan_to_load(settings, AFTER, "next")
     assert published_digests(settings) == first, "the last publication stays in place"
     return settings
@@ -424,4 +426,4 @@ def test_live_without_any_bar_of_the_session(
         home.run(inputs, BEFORE)
         home.run(inputs, CLOSED, trailing=True)
     assert home.stopped is not None
-    assert home.stopped.startswith(f"No symbol has a bar of {CLOSED}, while 5 symbols answered")
+    assert home.stopped.startswith(f"No prices were returned for {CLOSED}, although 5 symbols answered")

@@ -102,7 +102,7 @@ def test_another_company_under_the_name_is_refused(
     settings: Settings, symbol: str, other: str, factor: float
 ) -> None:
     write_rows(settings, symbol, scaled(rows_of(settings, other), lambda day: factor))
-    assert "which no split explains; the symbol may now stand for another company" in what_load_says(
+    assert "which no split explains; the symbol may now belong to another company" in what_load_says(
         settings, symbol
     )
     assert versions(settings, symbol) == 0

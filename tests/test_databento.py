@@ -267,7 +267,7 @@ def test_the_key_the_address_and_the_client_are_settings(monkeypatch: pytest.Mon
     settings = Settings.from_environment({"ROTATION_SOURCE": "live"})
     with pytest.raises(SettingsError, match="DATABENTO_API_KEY is not set"):
         DatabentoFutures.open(settings, {})
-    with pytest.raises(SettingsError, match="DATABENTO_API_KEY holds") as caught:
+    with pytest.raises(SettingsError, match="DATABENTO_API_KEY contains") as caught:
         DatabentoFutures.open(settings, {"DATABENTO_API_KEY": "two words"})
     assert "two words" not in str(caught.value)
     with pytest.raises(SettingsError, match="ROTATION_DATABENTO_URL"):
@@ -319,7 +319,7 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "status_403": (
         says(403, "license_not_found_unauthorized", "A license is required."),
         Forbidden,
-        "may not have.*license",
+        "has no access.*license",
     ),
     "status_403_key": (says(403, "x", f"no {KEY} and {TOKEN}"), Forbidden, r"no \*\*\* and \*\*\*"),
     "status_404": (Fault(status=404, body=content(b'{"detail":"Not Found"}')), NotServed, "Not Found"),
@@ -341,7 +341,7 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "status_302": (Fault(status=302, headers={"Location": "https://example.org"}), SourceError, "status 302"),
     "page_with_200": (Fault(status=200, body=content(PAGE)), NotData, "web page"),
     "nothing": (Fault(body=content(b"")), NotData, "empty"),
-    "json_with_200": (Fault(body=content(b"[1, 2]")), Unreadable, "not DBN"),
+    "json_with_200": (Fault(body=content(b"[1, 2]")), Unreadable, "not readable DBN"),
     "half_of_the_zstd": (
         Fault(body=lambda body: body[: len(body) // 2]),
         Unreadable,
@@ -356,12 +356,12 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "metadata_broken": (
         Fault(body=lambda body: zstandard.compress(b"DBN\x03" + b"\xff" * 99)),
         Unreadable,
-        "not DBN",
+        "not readable DBN",
     ),
     "bomb": (Fault(body=content(BOMB)), Unreadable, "larger than"),
     "too_large": (Fault(body=lambda body: body + b"x" * 6_000_000), Unreadable, "larger than"),
-    "key_repeated": (Fault(body=lambda body: body + KEY.encode()), Unreadable, "repeats the key"),
-    "token_repeated": (Fault(body=lambda body: body + TOKEN.encode()), Unreadable, "repeats the key"),
+    "key_repeated": (Fault(body=lambda body: body + KEY.encode()), Unreadable, "contains the key"),
+    "token_repeated": (Fault(body=lambda body: body + TOKEN.encode()), Unreadable, "contains the key"),
 }
 
 

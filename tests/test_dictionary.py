@@ -101,5 +101,5 @@ def test_no_query_without_its_mart() -> None:
 def test_a_query_without_a_question_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.sql"
     path.write_text("select 1;\n")
-    with pytest.raises(ValueError, match="begins with a comment"):
+    with pytest.raises(ValueError, match="must begin with a comment"):
         dictionary.example_queries(path)

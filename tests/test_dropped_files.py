@@ -123,7 +123,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: content.replace(
             content.split(b"\n")[0], content.split(b"\n")[0] + b",Date", 1
         ).replace(b"Date", content.split(b",")[0], 1),
-        "is there twice",
+        "is duplicated",
     ),
     "semicolons": (lambda content: content.replace(b",", b";"), "is missing; the header reads"),
     "Latin-1": (latin, "not UTF-8"),
@@ -135,7 +135,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "an endless cell": (
         lambda content: content + b"2024-07-17," + b"9" * 140_000 + b"\n",
-        "no CSV that can be read",
+        "not readable CSV",
     ),
 }
 
@@ -301,7 +301,7 @@ def test_a_file_removed_between_listing_and_reading(home: LiveHome, monkeypatch:
         return state(path)
 
     monkeypatch.setattr(sources.files, "_state", gone)
-    with pytest.raises(SourceUnavailable, match=r"futures/ZQU24\.csv was there a moment ago and is gone"):
+    with pytest.raises(SourceUnavailable, match=r"futures/ZQU24\.csv disappeared while it was read"):
         source.fetch(Request("futures", "ZQU24", START, DAY))
     assert not path.exists()
     with pytest.raises(NotServed, match="has no file"):

@@ -156,7 +156,7 @@ def test_delivery_month(contract: str, month: str) -> None:
 
 @pytest.mark.parametrize("contract", ["ZQA24", "ZQU2024", "ESU24", "", "ZQU2x"])
 def test_what_is_no_contract_is_refused(contract: str) -> None:
-    with pytest.raises(ValueError, match="no fed funds futures contract"):
+    with pytest.raises(ValueError, match="not a fed funds futures contract"):
         delivery_month(contract)
 
 

@@ -115,7 +115,7 @@ def test_publishing_keeps_the_same_number(settings: Settings, monkeypatch: pytes
     assert (settings.published / "current").readlink() == Path("generations/5")
     monkeypatch.setenv("ROTATION_KEEP_GENERATIONS", "4")
     publication.move_into_place(settings, 6)
-    publication.link(settings, 6)
+    publication.publish_link(settings, 6)
     assert names(settings.published / "generations") == {"3", "4", "5", "6"}
 
 
@@ -242,7 +242,7 @@ def test_nothing_is_removed_while_make_run_is_at_work(settings: Settings) -> Non
         assert process.stdout.readline() == "held\n"
         report = clean_home(settings)
         process.stdin.close()
-    assert "A run is at work" in report.text()
+    assert "A run is in progress" in report.text()
     assert names(settings.published / "generations") == {"1", "2", "3", "4", "5"}
     assert clean_home(settings).removed["old generations"].entries == 2
 

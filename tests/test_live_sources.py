@@ -363,7 +363,7 @@ DRIFT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "xml_count_wrong": (
         "fred_latest",
         lambda body: body.replace(b' count="', b' count="9'),
-        "rows are announced",
+        "announces",
     ),
     "xml_units_transformed": (
         "fred_latest",
@@ -692,7 +692,7 @@ def test_a_new_basis_that_does_not_reach_back_is_refused(
     frame = split(rows_of(server.feed, "prices", "KRE"), "2024-07-12", 2.0)
     server.feed.changed["prices", "KRE"] = frame[frame["date"] >= "2024-05-01"]
     home.run([("prices", "KRE")], AS_OF, trailing=True)
-    assert "cliff" in str(home.stopped or home.missing) and home.raw() == before
+    assert "leave a jump" in str(home.stopped or home.missing) and home.raw() == before
 
 
 def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> None:

@@ -150,14 +150,14 @@ def test_a_failed_run_is_seen_by_status_and_heals(
             "ROTATION_SESSION=2028-07-05 has not closed yet; the last closed session is",
         ),
         ({"ROTATION_SESSION": "2031-07-16"}, "2031-07-16 lies outside the market calendar"),
-        ({"ROTATION_SESSION": "tomorrow"}, "ROTATION_SESSION='tomorrow' is no date"),
-        ({"ROTATION_SESSION": "'; drop table"}, "is no date"),
+        ({"ROTATION_SESSION": "tomorrow"}, "ROTATION_SESSION='tomorrow' is not a date"),
+        ({"ROTATION_SESSION": "'; drop table"}, "is not a date"),
         (
             {"ROTATION_SOURCE": "bloomberg"},
             "ROTATION_SOURCE='bloomberg' is unknown; choose one of live, files, simulated",
         ),
         ({"ROTATION_FILES_DIR": ""}, "ROTATION_FILES_DIR is not set"),
-        ({"ROTATION_FILES_DIR": "/no/such/folder"}, "ROTATION_FILES_DIR is no folder: /no/such/folder"),
+        ({"ROTATION_FILES_DIR": "/no/such/folder"}, "ROTATION_FILES_DIR is not a folder: /no/such/folder"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_sentence(

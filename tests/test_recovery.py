@@ -235,8 +235,8 @@ def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(setting
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("date,settle,settle\n2024-07-16,94,94\n", "settle is there twice"),
-        ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "no CSV"),
+        ("date,settle,settle\n2024-07-16,94,94\n", "settle is duplicated"),
+        ("date,settle\n2024-07-16," + "9" * 150_000 + "\n", "not readable CSV"),
     ],
 )
 def test_a_strange_table_is_refused_by_name(settings: Settings, line: str, said: str) -> None:
@@ -319,7 +319,7 @@ def test_an_error_without_space_names_the_folder(settings: Settings, monkeypatch
         raise OSError(28, "No space left on device", str(settings.landing / "x"))
 
     monkeypatch.setattr("pipeline.fetch.land", full)
-    with pytest.raises(StepFailed, match=r"No space left on device\. Make room or writable what is below"):
+    with pytest.raises(StepFailed, match=r"No space left on device\. Free space or make .* writable"):
         load(settings, "2024-07-17", "no-space")
 
 

@@ -73,7 +73,7 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], named: str) -> No
             {"ROTATION_SOURCE": "live", "ROTATION_FUTURES_SOURCE": "fred"},
             "ROTATION_FUTURES_SOURCE='fred' is unknown",
         ),
-        ({"ROTATION_SOURCE": "live", "ROTATION_PRICE_SOURCE": "yahoo"}, "no kind of input 'price'"),
+        ({"ROTATION_SOURCE": "live", "ROTATION_PRICE_SOURCE": "yahoo"}, "'price' is not a kind of input"),
         ({"ROTATION_SOURCE": "files"}, "ROTATION_FILES_DIR is not set"),
         (
             {"ROTATION_SOURCE": "files", "ROTATION_FILES_DIR": "/no/such/folder"},

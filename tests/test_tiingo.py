@@ -173,7 +173,7 @@ def test_the_key_and_the_address_are_settings() -> None:
     settings = Settings.from_environment({"ROTATION_SOURCE": "live"})
     with pytest.raises(SettingsError, match="TIINGO_API_KEY is not set"):
         TiingoPrices.open(settings, {})
-    with pytest.raises(SettingsError, match="TIINGO_API_KEY holds") as caught:
+    with pytest.raises(SettingsError, match="TIINGO_API_KEY contains") as caught:
         TiingoPrices.open(settings, {"TIINGO_API_KEY": "two words"})
     assert "two words" not in str(caught.value)
     for address in ("ftp://x", "http://example.org", "https://user@example.org"):
@@ -234,7 +234,7 @@ FAULTS: dict[str, tuple[Fault, type[SourceError], str]] = {
     "a_number": (Fault(body=content(b"42")), Unreadable, "list of days"),
     "nested": (Fault(body=content(b"[" * 100_000)), Unreadable, "not JSON"),
     "bomb": (Fault(headers={"Content-Encoding": "gzip"}, body=content(BOMB)), Unreadable, "larger than"),
-    "key_repeated": (Fault(body=lambda body: body + KEY.encode()), Unreadable, "repeats the key"),
+    "key_repeated": (Fault(body=lambda body: body + KEY.encode()), Unreadable, "contains the key"),
     "key_in_the_reason": (Fault(status=404, body=detail(f"Error: {KEY}")), NotServed, r"\*\*\*"),
     "field_missing": (
         Fault(body=edit(lambda rows: rows[3].pop("divCash"))),

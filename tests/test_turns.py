@@ -261,7 +261,7 @@ def test_refused_damaged_and_unreadable_payloads_are_not_replayed(
             Request("prices", "JPM", entry.start, entry.end), "files", bytes_of_another, "csv", utc_now()
         ),
     )
-    set_aside(home.landing, wrong, "the symbol may now stand for another company")
+    set_aside(home.landing, wrong, "the symbol may now belong to another company")
     [damaged] = (home.landing / "prices" / "IWM").glob("*.gz")
     damaged.write_bytes(b"half a file")
     [unreadable] = (home.landing / "prices" / "SPY").glob("*.json")

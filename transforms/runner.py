@@ -124,11 +124,11 @@ def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: l
     if list(frame.columns) != columns:
         raise ModelError(f"the frame has the columns {list(frame.columns)}, expected {columns}")
     floats = frame.select_dtypes("number")
-    wild = [
+    infinite = [
         name for name in floats.columns if np.isinf(floats[name].to_numpy(dtype=float, na_value=np.nan)).any()
     ]
-    if wild:
-        raise ModelError(f"infinite values in {', '.join(wild)}")
+    if infinite:
+        raise ModelError(f"infinite values in {', '.join(infinite)}")
     connection.register("model_rows", frame)
     # A frame says NaN where a value is missing; the warehouse says NULL.
     typed = {column.name: column.type for column in table.columns}

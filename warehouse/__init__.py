@@ -1,1 +1,1 @@
-"""Where the data is kept: the catalog, the pipeline's database, the model runner and the publication."""
+"""Where the data is kept: catalog, reference data, the pipeline's database, landing, publication."""

@@ -28,7 +28,7 @@ PIPELINE_SCHEMAS = ("raw", "ref", "ops")
 
 
 class HomeError(RuntimeError):
-    """The home folder cannot be used; says why and what to do."""
+    """The home folder cannot be used; the message says why and what to do."""
 
 
 def utc_now() -> datetime:
@@ -64,7 +64,7 @@ def prepare_home(settings: Settings) -> None:
         ) from None
     if not _marker_file(settings).exists():
         marker: dict[str, Any] = {"kind": settings.kind}
-        # A home whose warehouse is there already was made by an earlier version: its layout is not known yet.
+        # A home that already has a warehouse was made by an earlier version: its layout is not known yet.
         if not settings.warehouse.exists():
             marker["layout"] = LAYOUT
         write_home_marker(settings, marker)
@@ -82,8 +82,8 @@ def home_marker(settings: Settings) -> dict[str, Any]:
         return {**content, "kind": content["kind"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise HomeError(
-            f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, whichever'
-            " this home holds."
+            f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, according'
+            " to the data in this home."
         ) from None
 
 
@@ -125,7 +125,7 @@ class MixedData(HomeError):
 
 
 class WarehouseBusy(HomeError):
-    """Another process has the database open; it will be free again."""
+    """Another process has the database open; a later attempt may work."""
 
 
 def cannot_open(settings: Settings, error: duckdb.IOException) -> HomeError:

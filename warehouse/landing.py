@@ -3,8 +3,8 @@
 In: a `Payload`. Out: `landing/<dataset>/<input>/<fetched at>-<hash>.<ext>.gz` and beside it a JSON file
 with source, request, time, SHA-256 and size. Bytes equal to the newest ones of their input are not stored
 twice (asked for over another range, they get a JSON file of their own that names the bytes there are);
-bytes that come back after others are, because they are news. A payload that was refused keeps its file and
-says so in the JSON (`set_aside`), so that nobody loads it later on. Caveat: the compressed file is written
+bytes that come back after others are, because that is a change. A payload that was refused keeps its file and
+says so in the JSON (`set_aside`), so that it is not loaded later on. Caveat: the compressed file is written
 without its time stamp, so equal payloads give equal files.
 """
 
@@ -116,7 +116,7 @@ def landed_since(inputs: Path, since: datetime | None) -> Iterator[Landed]:
     """What was landed in the folder of an input after a moment, oldest first; all of it when there is no
     moment.
 
-    Left out, and named on the screen: what was refused, and a description that cannot be read.
+    Left out, and logged: what was refused, and a description that cannot be read.
     """
     stamp = since.strftime(STAMP) if since else ""
     for path in sorted(inputs.glob("*.json")):
@@ -131,7 +131,7 @@ def landed_since(inputs: Path, since: datetime | None) -> Iterator[Landed]:
 
 
 def set_aside(folder: Path, landed: Landed, reason: str) -> None:
-    """Mark a payload as refused, or with an empty reason as taken after all; the bytes stay as they are."""
+    """Mark a payload as refused, or with an empty reason as accepted after all; the bytes do not change."""
     path = _description(folder, landed)
     entry = _read_entry(path)
     if entry is not None and entry.set_aside != reason:
@@ -139,7 +139,11 @@ def set_aside(folder: Path, landed: Landed, reason: str) -> None:
 
 
 def read_landed(folder: Path, landed: Landed) -> Payload:
-    """The payload again, checked against its hash; raises PayloadDamaged when it is damaged."""
+    """Read a payload back and check it against its hash.
+
+    Raises:
+        PayloadDamaged: it cannot be read or has another hash.
+    """
     try:
         content = gzip.decompress((folder / landed.path).read_bytes())
     except (OSError, EOFError, zlib.error) as error:

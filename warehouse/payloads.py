@@ -1,4 +1,4 @@
-"""What is asked of a source and what it answered: the two things that landing keeps."""
+"""What a source was asked and what it answered, as kept in landing."""
 
 from __future__ import annotations
 

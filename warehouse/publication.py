@@ -28,7 +28,6 @@ from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 STORAGE_VERSION = "v1.4.0"
 # A reader may still be opening the generation before the current one, so one alone is never enough.
 KEPT_GENERATIONS, LEAST_GENERATIONS = 3, 2
-COPIED_SCHEMAS = ("ref", "ops")
 
 
 def next_generation(settings: Settings, recorded: int | None) -> int:
@@ -75,7 +74,7 @@ def building_folder(settings: Settings) -> Path:
 
 
 def mark_built(settings: Settings, run_id: str) -> None:
-    """Say whose build waits to be audited and published."""
+    """Record which run made the build that waits to be audited and published."""
     replace_durably(building_folder(settings) / ".run", run_id)
 
 
@@ -176,8 +175,8 @@ def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog
 
 
 def move_into_place(settings: Settings, generation: int) -> None:
-    """The built folder becomes a generation that nobody reads yet; `.run` in it says whose it is until all
-    is recorded.
+    """The built folder becomes a generation that nobody reads yet; `.run` in it names its run until all is
+    recorded.
     """
     # Read before anything is moved: a wrong setting must not leave half a publication.
     kept_generations()
@@ -205,8 +204,8 @@ def generation_of_run(settings: Settings, run_id: str) -> int | None:
     return None
 
 
-def link(settings: Settings, generation: int) -> Path:
-    """Switch `current` to a generation, unless a later one is there already; the last generations are
+def publish_link(settings: Settings, generation: int) -> Path:
+    """Switch `current` to a generation, unless it already points to a later one; the last generations are
     kept.
     """
     target = settings.published / "generations" / str(generation)
@@ -223,7 +222,7 @@ def link(settings: Settings, generation: int) -> Path:
 
 
 def finish(settings: Settings, generation: int) -> None:
-    """All of a publication is done and recorded."""
+    """Mark a publication as complete and recorded."""
     (settings.published / "generations" / str(generation) / ".run").unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ from market_calendar.calendar_file import CalendarError, calendar_rows
 from warehouse.catalog import Table, load_catalog, quoted
 
 FOLDER = Path(__file__).resolve().parent / "reference"
-# Columns of a ref table that no CSV holds: what they say depends on where the data comes from.
+# Columns of a ref table that are in no CSV: their values depend on the provider of the data.
 DEFAULTS = {"instruments": {"price_basis": "split_adjusted"}}
 
 
@@ -52,10 +52,10 @@ def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
         empty = frame.index[frame[required].isna()]
         if len(empty):
             raise ReferenceDataError(f"reference/{path.name} line {empty[0] + 2}: {required} is empty")
-    doubled = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
-    if len(doubled):
+    duplicates = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
+    if len(duplicates):
         raise ReferenceDataError(
-            f"reference/{path.name} line {doubled[0] + 2}: this {', '.join(table.grain)} is there already"
+            f"reference/{path.name} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
         )
     return frame
 
@@ -74,8 +74,8 @@ def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:
     wrong = text.index[values.isna() & ~blank]
     if len(wrong):
         raise ReferenceDataError(
-            f"reference/{file} line {wrong[0] + 2}: {text.name} = {text[wrong[0]]!r} is no"
-            f" {type_name.lower()}"
+            f"reference/{file} line {wrong[0] + 2}: {text.name} = {text[wrong[0]]!r} is not of"
+            f" type {type_name.lower()}"
         )
     return values
 

@@ -44,14 +44,14 @@ FIELDS = {
 
 
 def require_client() -> None:
-    """Refuse to go on without the client; says how to install it."""
+    """Raise SettingsError, with how to install it, when the client is missing."""
     if importlib.util.find_spec(CLIENT) is None:
         raise SettingsError(
             f"The source 'databento' needs its client, which is an extra. Install it: {INSTALL}"
         )
 
 
-def what_to_ask(request: Request) -> tuple[str, date, date]:
+def request_range(request: Request) -> tuple[str, date, date]:
     """Raw symbol, and the first and last day of the range on which the contract can have settled.
 
     `ZQU4` is September 2014 as well as 2024: within the five years before a delivery it is one contract.
@@ -77,7 +77,7 @@ def parse_statistics(payload: Payload) -> Parsed:
     """
     request = payload.request
     what = f"Databento: {request.dataset}/{request.input}"
-    symbol, _, _ = what_to_ask(request)
+    symbol, _, _ = request_range(request)
     metadata, records = _decode(what, payload.content)
     instruments = _check_metadata(what, metadata, symbol)
     settlements = [record for record in records if int(record.stat_type) == SETTLEMENT_PRICE]
@@ -102,7 +102,7 @@ def parse_statistics(payload: Payload) -> Parsed:
         )
         for index in np.flatnonzero(rules != "")
     ]
-    last = _last_word(frame[rules == ""])
+    last = _final_settlements(frame[rules == ""])
     days = pd.to_datetime(last["ts_ref"].astype("int64"), unit="ns").astype("datetime64[us]")
     rows = pd.DataFrame(
         {
@@ -116,12 +116,12 @@ def parse_statistics(payload: Payload) -> Parsed:
     return Parsed(rows[asked].reset_index(drop=True), rejected)
 
 
-def _last_word(frame: pd.DataFrame) -> pd.DataFrame:
+def _final_settlements(frame: pd.DataFrame) -> pd.DataFrame:
     """The settlement of each day that counts.
 
-    A final one stands above a preliminary one, an actual one above a theoretical one; of equals the last
-    counts, and of two of the same minute the one that is not rounded to the trading tick. What was sent
-    before a deletion is void; an intraday value is no settlement.
+    A final one overrides a preliminary one, an actual one a theoretical one; of equals the last counts, and
+    of two of the same minute the one that is not rounded to the trading tick. What was sent before a deletion
+    is void; an intraday value is not a settlement.
     """
     frame = frame.sort_values(["ts_ref", "ts_recv", "sequence"], kind="stable")
     deleted_at = (
@@ -139,7 +139,7 @@ def _last_word(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_metadata(what: str, metadata: Any, symbol: str) -> set[int]:
-    """The instrument ids of the symbol; what was asked must be what came."""
+    """The instrument ids of the symbol; the answer must match the request."""
     expectations = {
         "dataset": DATASET,
         "schema": SCHEMA,
@@ -173,13 +173,13 @@ def _decode(what: str, content: bytes) -> tuple[Any, list[Any]]:
     except databento_dbn.DBNError as error:
         trouble = str(error)[:120]
     if trouble or not found or not isinstance(found[0], databento_dbn.Metadata):
-        raise Unreadable(f"{what}: the answer is not DBN that can be read ({trouble or 'no metadata'})")
+        raise Unreadable(f"{what}: the answer is not readable DBN ({trouble or 'no metadata'})")
     if len(decoder.buffer()) > 0:
         raise Unreadable(f"{what}: the answer ends within a record; it is cut short")
-    strange = [record for record in found[1:] if not isinstance(record, databento_dbn.StatMsg)]
-    if strange:
+    unexpected = [record for record in found[1:] if not isinstance(record, databento_dbn.StatMsg)]
+    if unexpected:
         raise Unreadable(
-            f"{what}: the answer holds a record of type {type(strange[0]).__name__}, not statistics"
+            f"{what}: the answer holds a record of type {type(unexpected[0]).__name__}, not statistics"
         )
     return found[0], found[1:]
 
@@ -193,7 +193,7 @@ def _decompressed(what: str, content: bytes) -> bytes:
     frame = zstandard.ZstdDecompressor().decompressobj()
     size, position, trouble = 0, 0, ""
     try:
-        # In small steps: a few bytes may stand for a hundred thousand.
+        # In small steps: a few bytes may decompress to a hundred thousand.
         while position < len(content) and size <= MAX_BYTES:
             if frame.eof:
                 frame = zstandard.ZstdDecompressor().decompressobj()

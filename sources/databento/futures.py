@@ -18,8 +18,8 @@ from sources.databento.dbn import (
     SCHEMA,
     ZSTD_MAGIC,
     parse_statistics,
+    request_range,
     require_client,
-    what_to_ask,
 )
 from sources.protocol import FuturesProvider, NotServed, Parsed, SourceUnavailable, Unreadable
 from sources.tabular import CONTRACT_MONTHS
@@ -41,7 +41,7 @@ from warehouse.settings import Settings, SettingsError
 GATEWAY = "https://hist.databento.com"
 # As far ahead as the strip that Yahoo serves, so that the marts see the same contracts from either.
 STRIP_MONTHS = 24
-# The request filters by the time of receipt; a Friday's last word may come on Monday.
+# The request filters by the time of receipt; a Friday's final value may come on Monday.
 LAST_WORD = timedelta(days=4)
 NOT_YET = ("data_end_after_available_end", "data_start_after_available_end", "dataset_unavailable_range")
 
@@ -78,7 +78,9 @@ class DatabentoFutures(FuturesProvider):
                 " https://databento.com/portal/keys."
             )
         if not text.isascii() or not text.replace("-", "").isalnum():
-            raise SettingsError("DATABENTO_API_KEY holds a character that no key has; copy it again.")
+            raise SettingsError(
+                "DATABENTO_API_KEY contains a character that is not valid in a key; copy it again."
+            )
         url = service_url("ROTATION_DATABENTO_URL", environ, carries_key=True)
         return cls(Secret(text), url, Transport("Databento", requests_per_second=rate_limit(url, environ)))
 
@@ -92,7 +94,7 @@ class DatabentoFutures(FuturesProvider):
     def fetch(self, request: Request) -> Payload:
         """Fetch one contract; the range is cut to when it was listed and to Databento's first day."""
         what = f"Databento: {request.dataset}/{request.input}"
-        symbol, first, last = what_to_ask(request)
+        symbol, first, last = request_range(request)
         if first > last:
             raise NotServed(
                 f"{what}: no settlement in {request.start}..{request.end}: a contract is listed for five"
@@ -124,7 +126,7 @@ class DatabentoFutures(FuturesProvider):
         """The client's time series API, its network method replaced.
 
         The client's own sends by `requests` without a total deadline, a limit of size or a retry, and its
-        errors hold the whole answer. The address, the parameters and their checks stay the client's.
+        errors contain the whole answer. The address, the parameters and their checks are the client's.
         """
         from databento.historical.api.timeseries import TimeseriesHttpAPI
 
@@ -154,7 +156,7 @@ class DatabentoFutures(FuturesProvider):
         return self._available_until
 
     def _ask(self, what: str, url: str, form: dict[str, Any] | None) -> bytes:
-        """One request of the client; the key joins it inside the sender alone."""
+        """One request of the client; the key is added only inside the sender."""
         token = base64.b64encode(f"{self.key.reveal()}:".encode()).decode()
 
         def send(seconds: float, body: Body) -> Reply:
@@ -180,17 +182,17 @@ class DatabentoFutures(FuturesProvider):
 
         content = self.transport.ask(what, send, judge).content
         if self.key.reveal().encode() in content or token.encode() in content:
-            raise Unreadable(f"{what}: the answer repeats the key; it is not kept")
+            raise Unreadable(f"{what}: the answer contains the key; it was not stored")
         return content
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
-        """Read a payload: the last word on each day's settlement."""
+        """Read a payload: the final value of each day's settlement."""
         return parse_statistics(payload)
 
 
 class _Json:
-    """What the client takes from an answer of its metadata API."""
+    """What the client uses of an answer of its metadata API."""
 
     def __init__(self, what: str, content: bytes) -> None:
         self.what, self.content = what, content
@@ -229,20 +231,20 @@ def _reason(content: bytes) -> tuple[str, str]:
 
 
 def judge_answer(what: str, reply: Reply, case: str, reason: str) -> Verdict:
-    """What an answer means before it is read; 206 is data of which a symbol has no part at some days."""
-    said = f" (status {reply.status}): {reason or case or 'no reason'}"
+    """What an answer means before it is read; 206 is data in which a symbol is missing on some days."""
+    detail = f" (status {reply.status}): {reason or case or 'no reason'}"
     if reply.status == 401:
         return Verdict(
             Forbidden(f"{what}: Databento does not accept the key (status 401); check DATABENTO_API_KEY")
         )
     if reply.status == 402:
-        return Verdict(Forbidden(f"{what}: Databento asks for payment{said}"))
+        return Verdict(Forbidden(f"{what}: Databento asks for payment{detail}"))
     if case in NOT_YET:
-        return Verdict(SourceUnavailable(f"{what}: Databento does not have this range yet{said}"))
+        return Verdict(SourceUnavailable(f"{what}: Databento does not have this range yet{detail}"))
     if case == "symbology_invalid_request" or reply.status == 404:
-        return Verdict(NotServed(f"{what}: Databento has no such contract in this range{said}"))
+        return Verdict(NotServed(f"{what}: Databento has no such contract in this range{detail}"))
     if reply.status == 403:
-        return Verdict(Forbidden(f"{what}: the key may not have this data{said}"))
+        return Verdict(Forbidden(f"{what}: the key has no access to this data{detail}"))
     shared = judge_status(what, reply.status, reply.retry_after)
     if shared.error is not None:
         return (
@@ -253,6 +255,6 @@ def judge_answer(what: str, reply: Reply, case: str, reason: str) -> Verdict:
     if not reply.content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
     if looks_like_a_page(reply.content):
-        text = "a web page came instead of data; it may be a notice or a proxy's"
+        text = "a web page was returned instead of data; it may be a notice or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))
     return Verdict()

@@ -1,4 +1,4 @@
-"""The policy rate, what is expected of it, and the yields that follow from both.
+"""The policy rate, its expected path, and the yields that follow from both.
 
 In: the grid, the decisions and the random streams. Out: rates in % by calendar day or weekday.
 """

@@ -1,7 +1,7 @@
 """How an instrument behaves, from the words of its reference row.
 
-In: one row of the instruments. Out: `Traits`. An instrument that nobody described behaves as its size and
-style say.
+In: one row of the instruments. Out: `Traits`. An instrument without a description behaves according
+to its size and style.
 """
 
 from __future__ import annotations

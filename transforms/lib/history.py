@@ -49,7 +49,7 @@ class ExpandingStatistics:
 def compute_expanding_statistics(
     values: FloatArray, minimum_history: int = MINIMUM_HISTORY
 ) -> ExpandingStatistics:
-    """All history statistics of one series. Rows without a finite value are no part of the history."""
+    """All history statistics of one series. Rows without a finite value are not part of the history."""
     valid = np.isfinite(values)
     rows = np.flatnonzero(valid)
     dense = values[rows]
@@ -226,7 +226,7 @@ def wilder_rsi(closes: FloatArray, periods: int = 14) -> FloatArray:
 
 
 def total_return_index(closes: FloatArray, row_returns_pct: FloatArray, start: float = 100.0) -> FloatArray:
-    """Growth of `start` from each column's first close. Returns are per row: one behind a gap spans the gap.
+    """Growth of `start` from each column's first close. Returns are per row: one after a gap spans the gap.
 
     A row with a close but without a return (other than the first) leaves the index unknown from there on.
     """

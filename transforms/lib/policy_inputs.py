@@ -54,7 +54,7 @@ where futures.settle between 0 and 110
 order by futures.delivery_month
 """
 
-# Where the range after a decision is not on record yet, FRED's range of the effective day stands in for it.
+# Where the range after a decision is not on record yet, FRED's range of the effective day is used instead.
 MEETINGS = """
 with target_ranges as (
     select
@@ -162,7 +162,7 @@ def to_floats(values: pd.Series) -> fomc.FloatArray:
 
 
 def load_averages(con: duckdb.DuckDBPyConnection) -> Averages | None:
-    """What the futures say by settlement day; None while there are no settlements."""
+    """What the futures imply by settlement day; None while there are no settlements."""
     settlements = con.execute(SETTLEMENTS).df()
     if settlements.empty:
         return None

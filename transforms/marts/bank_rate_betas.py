@@ -11,7 +11,7 @@ Source: the two-factor return model of Flannery & James 1984 with a slope, on da
 Kuttner 2001; t statistics of Newey & West 1987 with 5 lags, Bartlett weights and no small-sample correction
 (the default of statsmodels' HAC).
 Estimators: w60, w126, w252 = the last n complete observations; ewm60 = weighted least squares, weights
-halving every 60 observations, over the last 600 (the rest would weigh 0.1 %), from 120 observations on;
+halving every 60 observations, over the last 600 (the rest would add 0.1 %), from 120 observations on;
 fomc_days = the last 80 FOMC announcements (about ten years), with NULL results below 40.
 Models: market_2y_slope, y2_only and y10_only on every complete observation. market_year_end_rate on those
 whose settlement day before is the session before, so that returns and the repricing of the year's end (same
@@ -78,7 +78,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Estimator:
-    """Which observations a window holds and how they weigh."""
+    """Which observations a window holds and their weights."""
 
     window: int
     min_observations: int

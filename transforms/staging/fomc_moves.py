@@ -3,7 +3,7 @@
 In: settlements by contract and day, DFF and the target range from FRED, the decisions, the calendar. Out:
 one row per settlement day with any captured contract and decision known and still ahead on that day.
 Formulas: transforms/lib/fomc.py (CME FedWatch methodology). Caveat: an expired month counts with its final
-settlement, rebuilt from DFF. The price captured on the last trading day only stands in where DFF is
+settlement, rebuilt from DFF. The price captured on the last trading day is used only where DFF is
 incomplete: it is the market's last guess, up to 0.3 bp off in 2021-2024 and more before 2009.
 """
 

@@ -4,7 +4,7 @@ In: staging.equity_prices and staging.instrument_returns (both symbol, session_d
 row. Formulas and sources: transforms/lib/history.py. Everything is computed on a grid of NYSE sessions, so
 "20 sessions" means 20 consecutive sessions with a close, and NULL where one is missing.
 
-Caveat: the total return index runs over a missing session (the return behind the gap spans it), nothing else.
+Caveat: the total return index runs over a missing session (the return after the gap spans it), nothing else.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from market_calendar.calendar_file import LAST_DAY
 HERE = Path(__file__).resolve().parent
 TRANSFORMS = HERE.parent.parent / "transforms"
 MODEL_SCHEMAS = ("staging", "marts")
-# What a column's `max` says where no date can lie behind the market calendar.
+# The value of `max` for a column whose dates cannot lie after the end of the market calendar.
 CALENDAR_END = "calendar_end"
 
 
@@ -167,7 +167,7 @@ def load_catalog() -> Catalog:
     for table in tables.values():
         for item in table.inputs:
             if item not in tables:
-                raise CatalogError(f"{table.full_name}: input {item} is no table of the catalog")
+                raise CatalogError(f"{table.full_name}: input {item} is not a table of the catalog")
     return Catalog(columns, tables)
 
 
@@ -221,12 +221,12 @@ def _table(
     undefined = [column for column in (*names, *entry.get("not_null", ())) if column not in columns]
     if undefined:
         raise CatalogError(f"{path}: {schema}.{name}: columns without an entry in the catalog: {undefined}")
-    strangers = (set(entry["grain"]) | set(entry.get("not_null", ())) | set(entry.get("compared", ()))) - set(
+    unlisted = (set(entry["grain"]) | set(entry.get("not_null", ())) | set(entry.get("compared", ()))) - set(
         names
     )
-    if strangers or len(set(names)) != len(names):
+    if unlisted or len(set(names)) != len(names):
         raise CatalogError(
-            f"{path}: {schema}.{name}: doubled columns, or not among the columns: {sorted(strangers)}"
+            f"{path}: {schema}.{name}: duplicate columns, or not among the columns: {sorted(unlisted)}"
         )
     low, high = entry.get("row_count", (0, None))
     return Table(
