@@ -1,15 +1,15 @@
 """### Rotation Warehouse: the daily run
 
-One run per NYSE session. **plan** checks the session and lists what to fetch · **fetch** (mapped) lands
-every payload as it was served · **load** validates the rows and appends new versions to `raw` · **build**
-computes `staging` and `marts` into a new publication · **audit** checks it; a critical failure stops here
-and the last publication stays in place · **publish** moves one link.
+One run per NYSE session. **plan** checks the session and lists what to fetch · **fetch** (mapped) stores
+every payload in `landing` as it was served · **load** validates the rows and appends new versions to `raw` ·
+**build** computes `staging` and `marts` into a new publication · **audit** checks it; a critical failure
+stops here and the last publication stays in place · **publish** switches one link.
 
 The session comes from the partition key, else the parameter `session`, else the explicit logical date.
-Running a session again changes nothing; a session before the high-water session repairs raw data and
-publishes at the high-water session. The runs of a backfill take from `landing` what is there, ask the
-sources only for the rest, and leave the publication to the last of them. What each step does is in
-`pipeline/daily.py`; where things went wrong is in `published/status.json` and `ops.runs`.
+Running a session again changes nothing. Running an older session than the latest one repairs its raw data
+and publishes at the latest session. The runs of a backfill use the payloads in `landing`, ask the sources
+only for the rest, and only the last of them publishes. The code of each step is in `pipeline/`; errors are
+in `published/status.json` and `ops.runs`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def rotation_daily() -> None:
             for batch in batches
         ]
 
-    # Eight more attempts with growing pauses are about an hour of patience with a source that is late.
-    # It needs no slot of the pool, and Airflow 3.3.2 cannot read a weight rule of one's own on a mapped task.
+    # Eight more attempts with growing pauses wait about an hour for a source that is late. This task needs no
+    # slot of the pool, and Airflow 3.3.2 cannot read a custom weight rule on a mapped task.
     @task(execution_timeout=timedelta(minutes=45), retries=8, weight_rule="upstream")
     def fetch(batch: dict[str, Any], run_id: str) -> dict[str, Any]:
         from pipeline import steps
@@ -84,8 +84,7 @@ def rotation_daily() -> None:
         landed = sum(entry.landed is not None for entry in fetched.inputs.values())
         return {"batch": batch["batch"], "landed": landed, "failed": len(fetched.inputs) - landed}
 
-    # A backfill may find all that it needs in landing: then nothing is fetched, and there still is
-    # something to load.
+    # A backfill may find everything in landing: then nothing is fetched but there is still data to load.
     @task(pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")
     def load(fetched: list[dict[str, Any]], run_id: str) -> dict[str, Any]:
         from pipeline import steps

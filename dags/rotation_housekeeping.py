@@ -1,11 +1,14 @@
 """### Rotation Warehouse: housekeeping
 
-Every night at 03:30 New York time, when no session's run is due. **home** keeps the last
-`ROTATION_KEEP_GENERATIONS` publications, removes a publication that no run will finish, folders and logs of
-runs older than `ROTATION_KEEP_RUNS_DAYS` and leftover temporary files, and prints what each part of the
-home weighs; it fails when the disk is short for the next runs. Landing and the tables of the warehouse are
-never touched. **airflow** cleans Airflow's own database and logs where `ROTATION_AIRFLOW_KEEP_DAYS` and
-`ROTATION_AIRFLOW_LOG_KEEP_DAYS` say so. What each does is in `operations/housekeeping.py`.
+Runs every night at 03:30 New York time, when no session's run is due.
+
+**home** keeps the last `ROTATION_KEEP_GENERATIONS` publications. It removes older ones, publications that no
+run will finish, folders and logs of runs older than `ROTATION_KEEP_RUNS_DAYS`, and leftover temporary files.
+It prints the size of each part of the home and fails when the disk has too little room for the next runs.
+Landing and the tables of the warehouse are never touched.
+
+**airflow** deletes old rows and logs of Airflow itself when `ROTATION_AIRFLOW_KEEP_DAYS` and
+`ROTATION_AIRFLOW_LOG_KEEP_DAYS` are set. The code of both is in `operations/housekeeping.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +24,8 @@ from warehouse.settings import Settings, SettingsError
 
 LOG = logging.getLogger(__name__)
 
-WAREHOUSE_POOL = (  # shared with the steps of the daily run, so that none of them is at work meanwhile
-    "rotation_warehouse"
-)
+# Shared with the steps of the daily run, so that none of them runs at the same time.
+WAREHOUSE_POOL = "rotation_warehouse"
 
 
 @dag(
@@ -46,7 +48,7 @@ WAREHOUSE_POOL = (  # shared with the steps of the daily run, so that none of th
 def rotation_housekeeping() -> None:
     """Two tasks that do not depend on each other."""
 
-    # Before whatever waits for the slot: it takes a second.
+    # Goes before everything else that waits for the slot: it takes only a second.
     @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
         from operations.housekeeping import HousekeepingFailed, clean_home, require_room

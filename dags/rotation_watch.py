@@ -1,16 +1,16 @@
 """### Rotation Warehouse: the morning check
 
-Monday to Saturday at 07:00 New York: does the publication hold the session that is due, is it sound, are
-the required inputs fresh? The same questions as `make status`. When not, the task fails with the reasons
-and the alert `stale` goes out, once a day while it lasts. It is the alert on absence: it also speaks when
-the daily run was never started, paused or lost without a failure.
+Monday to Saturday at 07:00 New York time: does the publication contain the session that is due, is it sound,
+are the required inputs fresh? These are the checks of `make status`. If one fails, the task fails with the
+reasons and sends the alert `stale`, once a day until it is resolved. This also covers a daily run that was
+never started, was paused, or was lost without a failure.
 
-The evening's run starts at 18:30 and is over by then, and two and a half hours remain before trading
+The evening's run starts at 18:30 and has ended by 07:00, and two and a half hours remain before trading
 starts. On Sunday nothing can be new. Optional inputs that are behind do not fail the check: on Mondays they
-come as one digest (`stale_inputs`), on other days they are lines of the log.
+are sent as one digest (`stale_inputs`), on other days they are only written to the log.
 
-A run with the parameter `test_alert` sends one harmless alert through every channel instead, and fails when
-a channel does not take it.
+A run with the parameter `test_alert` only sends one harmless test alert through every channel, and fails when
+a channel does not accept it.
 """
 
 from __future__ import annotations

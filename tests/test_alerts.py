@@ -323,7 +323,7 @@ def test_every_kind_has_its_page_in_the_runbook() -> None:
     for page in [*RUNBOOK_PAGES.values(), "channel-broken.md", "component-unhealthy.md"]:
         text = (REPOSITORY / "docs" / "runbook" / page).read_text(encoding="utf-8")
         assert f"({page})" in index
-        for heading in ("What it means", "Meanwhile", "Look", "Mend", "Over when"):
+        for heading in ("What it means", "Meanwhile", "Check", "Fix", "Resolved when"):
             assert f"## {heading}" in text, (page, heading)
 
 

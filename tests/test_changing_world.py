@@ -2,8 +2,8 @@
 once at the end.
 
 The marts of the last session are the same bit for bit; the raw tables differ by the versions that only an
-early run can have seen. What differs, and why, is listed in docs/live-sources.md under "However the runs
-are cut"; each line of that table is asserted here.
+early run can have seen. What differs, and why, is listed in docs/live-sources.md under "Many runs or
+one"; each line of that table is asserted here.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_old_settlements_are_not_passed_off_as_today_s(marts: duckdb.DuckDBPyCon
     )
     [fed] = [sentence for sentence in headlines(marts, DAY) if sentence.startswith("Fed")]
     assert "futures of 2024-07-12" in fed
-    assert "the last settlement held; 2024-07-16 is missing" in fed
+    assert "the latest settlement; 2024-07-16 is missing" in fed
 
 
 def test_without_anything_nothing_is_made_up(marts: duckdb.DuckDBPyConnection) -> None:
