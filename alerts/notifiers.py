@@ -20,7 +20,7 @@ from alerts.alert import Alert
 from alerts.channels import send
 from market_calendar.dag_session import SessionUnknown, session_of_run
 from market_calendar.deadline import is_backfill
-from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
+from warehouse.settings import Settings, SettingsError
 
 log = logging.getLogger("rotation.alerts")
 
@@ -151,22 +151,15 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
     """What is wrong with the settings of this process, the status file, and what readers see."""
     from alerts.checks import publication_in_place, read_status
 
-    wrong = None
     try:
         settings = Settings.from_environment()
     except SettingsError as error:
-        wrong = str(error)
-        try:
-            # Only `published/` is read here; the folder of source files need not be mounted
-            # where callbacks run.
-            settings = Settings.from_environment({**environment(), "ROTATION_FILES_DIR": str(REPOSITORY)})
-        except SettingsError:
-            return wrong, {}, "unknown, because the settings are wrong"
+        return str(error), {}, "unknown, because the settings are wrong"
     try:
-        return wrong, read_status(settings), publication_in_place(settings)
+        return None, read_status(settings), publication_in_place(settings)
     except (OSError, ValueError) as error:
         log.warning("the alert is sent without the state of the publication: %s", error)
-        return wrong, {}, f"unknown: {settings.published} cannot be read here"
+        return None, {}, f"unknown: {settings.published} cannot be read here"
 
 
 def _session(dag_run: Any) -> str | None:
