@@ -200,7 +200,7 @@ def _securities(page: Page, section: Section) -> None:
 
 def _in_order(rows: list[Row], column: str, names: Mapping[str, str]) -> list[tuple[str, Row]]:
     """Rows with their names in the order of the names; a value without a name comes last, as it is."""
-    order = {value: place for place, value in enumerate(names)}
+    order = {value: index for index, value in enumerate(names)}
     placed = sorted(rows, key=lambda row: order.get(row[column].value, len(order)))
     return [(names.get(row[column].value, row[column].value), row) for row in placed]
 

@@ -2,7 +2,7 @@
 calibration.
 
 In: the page. Out: blocks of its section, of the latest settlement day up to the session. Caveat: an event
-beside a change is no proof of a cause.
+beside a change does not prove a cause.
 """
 
 from __future__ import annotations

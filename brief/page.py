@@ -49,7 +49,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class TableOfSection:
-    """A table that stands behind the numbers of a section."""
+    """A table from which a section takes its numbers."""
 
     section: str
     table: str
@@ -91,7 +91,7 @@ def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
         The headline as plain text.
 
     Raises:
-        DrawingFailed: whatever went wrong but a table that is missing or empty.
+        DrawingFailed: any failure other than a table that is missing or empty.
     """
     try:
         page = _opened(connection)
@@ -165,7 +165,7 @@ def _inputs(page: Page) -> Inputs:
 
 
 def _sources(page: Page, sections: list[Section]) -> list[TableOfSection]:
-    """The tables whose statements stand in a section, with their last date and source, from the catalog."""
+    """The tables that a section shows, with their last date and source, from the catalog."""
     rows = []
     for section in sections:
         named = set(TABLE_NAME.findall(section.markup()))

@@ -90,7 +90,7 @@ def statement(name: str) -> Statement:
     if not path.is_file():
         raise StatementError(f"brief/queries/{name}.sql does not exist.")
     lines = path.read_text(encoding="utf-8").strip().split("\n")
-    body = next((place for place, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    body = next((index for index, line in enumerate(lines) if not line.startswith("--")), len(lines))
     about = " ".join(line.removeprefix("--").strip() for line in lines[:body])
     sql = "\n".join(lines[body:]).strip()
     if not about or not sql:

@@ -79,7 +79,6 @@ class DatasetSummary(HandOver):
     inputs: int
     fetched: int
     replayed: int
-    unchanged: int
     served_rows: int
     new_rows: int
     quarantined: int

@@ -161,7 +161,7 @@ def test_a_required_symbol_waits_for_its_newest_session(server: TiingoServer) ->
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sources.tiingo.datetime", Evening)
-        with pytest.raises(BarNotThere, match="SPY: the prices of 2024-07-16 are missing"):
+        with pytest.raises(BarNotThere, match="SPY: the bar of 2024-07-16 is missing or partial"):
             source.fetch(request_of("SPY"))
     assert source.fetch(request_of("SPY")).source == "tiingo", "years later it is only missing"
 

@@ -69,8 +69,8 @@ def bars(points: Points, *, unit: str, height: int = 150, labels: str | None = N
 
 
 def _words(points: Points, field: str) -> list[_Word]:
-    marked = [(place, point, str(point[field])) for place, point in enumerate(points) if point.get(field)]
-    rows = label_rows([(place * BARS_WIDTH / len(points), 7.5 * len(text)) for place, _, text in marked])
+    marked = [(index, point, str(point[field])) for index, point in enumerate(points) if point.get(field)]
+    rows = label_rows([(index * BARS_WIDTH / len(points), 7.5 * len(text)) for index, _, text in marked])
     return [_Word(point, text, row) for row, (_, point, text) in zip(rows, marked, strict=True)]
 
 

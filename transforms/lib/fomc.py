@@ -88,7 +88,7 @@ def compute_moves(
 
     averages_pct: (days, months from `first_month`), 100 - settlement of that very day (never an older one,
     so that a contract which is no longer captured is missing and not stale). final_averages_pct: (months),
-    the averages at which expired months settled; they stand in for the months before that of `as_of_date`,
+    the averages at which expired months settled; they are used for the months before that of `as_of_date`,
     and for no other, so that nothing dated on or after that day enters through them. Meetings are sorted by
     decision_date.
     """

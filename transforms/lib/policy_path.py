@@ -127,7 +127,7 @@ def shift_months(dates: DateArray, months: int) -> DateArray:
 def compute_maturity_weights(dates: DateArray) -> tuple[IntArray, FloatArray]:
     """The two delivery months around each date: number of the nearer one and the weight of the farther one.
 
-    A month average stands for the middle of its month; between two middles it is linear in days.
+    A month average applies to the middle of its month; between two middles it is linear in days.
     """
     month = fomc.compute_month_number(dates)
     day = dates.astype("datetime64[D]").astype(np.int64).astype(np.float64)
