@@ -96,6 +96,7 @@ class Dataset:
             quarter can wait for the next one.
         release_rule, frequency: when a row could first be had, unless the provider dates it.
         proves_sessions: whether a row of it proves that a session took place.
+        accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
 
     name: ClassVar[str]
@@ -108,6 +109,7 @@ class Dataset:
     release_rule: ClassVar[str]
     frequency: ClassVar[str]
     proves_sessions: ClassVar[bool] = False
+    accept_setting: ClassVar[str] = ""
 
     # ---- what to ask for
 

@@ -31,6 +31,7 @@ class FredSeries(Dataset):
     day = "observation_date"
     batch_size = 50
     trailing_days = 45
+    accept_setting = "ROTATION_ACCEPT_UNITS"
 
     def inputs(
         self,

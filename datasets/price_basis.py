@@ -8,6 +8,7 @@ and the reason for a refusal where no split explains the change.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
@@ -15,6 +16,8 @@ import pandas as pd
 # A served close that differs from the held one by more than this is on another basis, not a correction in
 # the last cent.
 RESTATED_SHARE = 0.005
+# Two ratios that differ by less are the same factor: prices are served with four digits and more.
+SAME_FACTOR = 0.0002
 
 
 def has_new_split(frame: pd.DataFrame, known_until: date | None) -> bool:
@@ -32,36 +35,56 @@ def is_restated(frame: pd.DataFrame, held: Mapping[date, float]) -> bool:
     return differs((served.reindex(before.index) / before).dropna())
 
 
-def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, first_held: date | None) -> str | None:
+@dataclass(frozen=True)
+class HeldHistory:
+    """What raw holds of a symbol: its first and last session, and whether its closes are adjusted for
+    dividends.
+    """
+
+    first: date | None
+    last: date | None
+    fully_adjusted: bool = False
+
+
+def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, held: HeldHistory) -> str | None:
     """Why the frame must not be loaded beside what is held; None when it may.
 
     A history may replace the held one when one factor converts one into the other and it covers every held
-    session.
+    session. Where closes are adjusted for dividends, each dividend restates all closes before it, so one step
+    of the factor is allowed.
 
     Args:
         symbol: for the message.
         frame: the served rows of the symbol.
         ratios: served over held close by session, of the last sessions that both have; they differ.
-        first_held: the first session that is held.
+        held: what is held of the symbol.
     """
     by_splits = ratios * 0 + 1
     for day, ratio in frame.loc[frame["split"] > 0, ["session_date", "split"]].itertuples(index=False):
         by_splits[by_splits.index < day] /= ratio
     explained = _near(ratios, 1) | _near(ratios / by_splits, 1)
-    if not explained.all() and not _near(ratios / ratios.median(), 1).all():
+    one_factor = _near(ratios / ratios.median(), 1).all()
+    if not explained.all() and not one_factor and not (held.fully_adjusted and _has_one_step(ratios)):
         return (
             f"prices/{symbol}: the served closes differ from the held ones by factors from"
             f" {ratios.min():.4g} to {ratios.max():.4g}, which no split explains; the symbol may now belong"
-            " to another company. The history held is kept; nothing new is loaded"
+            " to another company. The history held is kept; nothing new is loaded."
         )
-    first = frame["session_date"].min().date()
-    if first_held and first > first_held and not _near(ratios, 1).all():
+    first, last = frame["session_date"].min().date(), frame["session_date"].max().date()
+    covers = (held.first is None or first <= held.first) and (held.last is None or held.last <= last)
+    if not covers and not _near(ratios, 1).all():
         return (
-            f"prices/{symbol}: on the new basis the source serves from {first} only, while the history"
-            f" held starts on {first_held}; loading it would leave a jump between the two. The"
-            " history held is kept; nothing new is loaded"
+            f"prices/{symbol}: on the new basis the source serves {first} to {last} only, while the history"
+            f" held reaches from {held.first} to {held.last}; loading it would leave a jump between the two."
+            " The history held is kept; nothing new is loaded."
         )
     return None
+
+
+def _has_one_step(ratios: pd.Series) -> bool:
+    """Whether the ratio changes once at the most, as it does where one dividend lies between the two."""
+    steps = (ratios / ratios.shift(1) - 1).abs() > SAME_FACTOR
+    return int(steps.sum()) <= 1
 
 
 def differs(ratios: pd.Series) -> bool:

@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset, Freshness, PlannedInput, Reach
-from datasets.price_basis import broken_basis, differs, has_new_split, is_restated
+from datasets.price_basis import HeldHistory, broken_basis, differs, has_new_split, is_restated
 from market_calendar.release_rules import EQUITY_RULE
 from sources.protocol import Provider
 from warehouse.reference_data import reference_frame
@@ -31,6 +31,7 @@ class Prices(Dataset):
     release_rule = EQUITY_RULE
     frequency = "daily"
     proves_sessions = True
+    accept_setting = "ROTATION_ACCEPT_PRICES"
 
     def inputs(
         self,
@@ -103,7 +104,7 @@ class Prices(Dataset):
                 with served as (
                     select symbol, session_date::date as session_date, any_value(close) as close
                     from served_rows
-                    where close is not null
+                    where close > 0
                     group by all
                 ),
 
@@ -132,9 +133,9 @@ class Prices(Dataset):
             ratios = part.set_index("session_date")["ratio"]
             if differs(ratios):
                 served = rows[rows["symbol"] == symbol]
-                first_held = _first_session(connection, str(symbol))
-                if reason := broken_basis(str(symbol), served, ratios, first_held):
-                    broken[str(symbol)] = reason
+                if reason := broken_basis(str(symbol), served, ratios, _held(connection, str(symbol))):
+                    advice = f"If they are right, run once with {self.accept_setting}={symbol}"
+                    broken[str(symbol)] = f"{reason} {advice}"
         return broken
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
@@ -158,8 +159,15 @@ class Prices(Dataset):
         ]
 
 
-def _first_session(connection: duckdb.DuckDBPyConnection, symbol: str) -> date | None:
+def _held(connection: duckdb.DuckDBPyConnection, symbol: str) -> HeldHistory:
     row = connection.execute(
-        "select min(session_date) from raw.equity_prices where symbol = ?", [symbol]
+        """
+        select min(prices.session_date), max(prices.session_date), any_value(instruments.price_basis)
+        from raw.equity_prices as prices
+        left join ref.instruments as instruments on prices.symbol = instruments.symbol
+        where prices.symbol = $1
+        """,
+        [symbol],
     ).fetchone()
-    return row[0] if row else None
+    first, last, basis = row or (None, None, None)
+    return HeldHistory(first, last, basis == "fully_adjusted")

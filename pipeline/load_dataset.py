@@ -25,7 +25,7 @@ from warehouse.catalog import Table, load_catalog
 from warehouse.database import append, transaction
 from warehouse.landing import Landed, PayloadDamaged, read_landed, set_aside
 from warehouse.raw import insert_new_versions
-from warehouse.settings import Settings, environment
+from warehouse.settings import Settings, SettingsError, environment
 
 # What the pipeline adds to a served row; it is not quoted in the quarantine.
 ADDED_COLUMNS = (
@@ -194,12 +194,15 @@ def _read_payloads(
     report: LoadReport,
 ) -> _Read:
     """Parse the payloads; one that cannot be read is set aside and named in the report."""
-    accepted = frozenset(environment().get("ROTATION_ACCEPT_UNITS", "").split(","))
+    accepted = _accepted(dataset)
     read = _Read()
     for item in landed:
         try:
             parsed: Parsed = parse_payload(read_landed(settings.landing, item))
             described = dataset.described(connection, item, parsed.metadata, run_id, accepted)
+        except SettingsError:
+            # The settings or the installation are wrong, not the payload: nothing is set aside.
+            raise
         except (SourceError, PayloadDamaged) as error:
             _refuse(settings, report, item, str(error))
             continue
@@ -236,11 +239,22 @@ def _without_broken(
     """Leave out the inputs that do not continue what is held."""
     if not read.frames:
         return read
-    broken = dataset.broken_continuity(connection, _since(dataset, read.frames, settings.history_start))
+    rows = _since(dataset, read.frames, settings.history_start)
+    accepted = _accepted(dataset)
+    broken = {
+        name: reason
+        for name, reason in dataset.broken_continuity(connection, rows).items()
+        if name not in accepted
+    }
     for item, _ in read.items:
         if item.input in broken:
             _refuse(settings, report, item, broken[item.input])
     return read.without(broken, dataset.key)
+
+
+def _accepted(dataset: Dataset) -> frozenset[str]:
+    """Inputs whose change of meaning a person has accepted for this run."""
+    return frozenset(environment().get(dataset.accept_setting, "").split(","))
 
 
 def _refuse(settings: Settings, report: LoadReport, item: Landed, reason: str) -> None:

@@ -36,6 +36,7 @@ from pipeline.run_record import (
 from pipeline.state import FetchBatch, RunPlan
 from sources.registry import check_providers
 from warehouse.database import (
+    LAYOUT,
     high_water_session,
     pipeline_database,
     prepare_home,
@@ -110,7 +111,8 @@ def _prepare(run: RunContext) -> None:
     migrate_home(run.settings)
     if run.turns:
         run.turns.begin(run.settings.home)
-    shutil.rmtree(run.state.folder, ignore_errors=True)
+    if run.state.folder.exists():
+        shutil.rmtree(run.state.folder)
     run.state.folder.mkdir(parents=True)
     require_space(run.settings)
     try:
@@ -132,6 +134,7 @@ def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: dat
     plans = {dataset.name: plan_one(dataset) for dataset in active_datasets(settings)}
     return RunPlan(
         run_id=run.run_id,
+        layout=LAYOUT,
         session=session,
         target=max(session, published) if published else session,
         source=settings.source,

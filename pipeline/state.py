@@ -18,6 +18,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datasets.base import PlannedInput
+from warehouse.database import LAYOUT
 from warehouse.durable import replace_durably
 from warehouse.landing import Landed
 
@@ -44,6 +45,7 @@ class RunPlan(HandOver):
     target: date
     source: str
     started_at_utc: datetime
+    layout: int
     batches: tuple[FetchBatch, ...] = ()
     replay: Mapping[str, tuple[Landed, ...]] = {}
 
@@ -154,8 +156,11 @@ class RunState:
 
     @property
     def plan(self) -> RunPlan | None:
-        """What `plan` decided; None when there is none."""
-        return self.read("plan", RunPlan)
+        """What `plan` decided; None when there is none, or one of a version with another layout of the
+        home.
+        """
+        plan = self.read("plan", RunPlan)
+        return plan if plan is not None and plan.layout == LAYOUT else None
 
     @property
     def has_loaded(self) -> bool:

@@ -64,6 +64,7 @@ class FilesProvider(Provider):
                 f"ROTATION_FILES_DIR is not a folder: {settings.files_dir}. Set it to a folder with prices/,"
                 " futures/ and fred/."
             )
+        read_manifest(settings.files_dir)
         return cls(settings.files_dir)
 
     def fetch(self, request: Request) -> Payload:

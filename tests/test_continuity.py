@@ -144,3 +144,53 @@ def test_a_refused_file_is_refused_again_and_taken_when_it_is_mended(settings: S
     write_rows(settings, "JPM", good)
     assert not [text for text in load_again(settings).missing if "prices/JPM" in text]
     assert versions(settings, "JPM") == 0
+
+
+def test_two_right_corrections_are_taken_when_they_are_accepted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(settings, "JPM")
+    for row, factor in zip(
+        [row for row in rows if row["date"] in ("2024-08-28", "2024-08-29")], (1.02, 1.03), strict=True
+    ):
+        row.update({name: f"{float(row[name]) * factor:.6f}" for name in PRICES})
+    write_rows(settings, "JPM", rows)
+    assert "run once with ROTATION_ACCEPT_PRICES=JPM" in what_load_says(settings, "JPM")
+    assert versions(settings, "JPM") == 0
+    monkeypatch.setenv("ROTATION_ACCEPT_PRICES", "KRE,JPM")
+    assert what_load_says(settings, "JPM") == ""
+    assert versions(settings, "JPM") == 2
+
+
+def test_a_dividend_restates_closes_that_are_adjusted_for_it(settings: Settings) -> None:
+    """A vendor applies the dividend some days after the ex-date: the ratio has one step."""
+    assert settings.files_dir is not None
+    (settings.files_dir / "manifest.yml").write_text("fully_adjusted: [JPM]\n")
+    rows = scaled(rows_of(settings, "JPM"), lambda day: 0.99 if day < "2024-08-28" else 1.0)
+    write_rows(settings, "JPM", rows)
+    assert what_load_says(settings, "JPM") == ""
+    assert versions(settings, "JPM") > 40
+    write_rows(settings, "JPM", scaled(rows_of(settings, "IWM"), lambda day: 0.31))
+    assert "another company" in what_load_says(settings, "JPM")
+
+
+def test_closes_that_a_rule_refuses_do_not_refuse_the_symbol(settings: Settings) -> None:
+    rows = rows_of(settings, "JPM")
+    for row in rows:
+        if row["date"] in ("2024-08-28", "2024-08-29"):
+            row.update({name: "0" for name in PRICES})
+    write_rows(settings, "JPM", rows)
+    assert what_load_says(settings, "JPM") == ""
+    with pipeline_database(settings, read_only=True) as connection:
+        found = connection.execute(
+            "select distinct regexp_extract(\"row\", '2024-08-[0-9]+') from ops.quarantine"
+            " where run_id = 'second' and \"row\" like '%JPM%2024-08-%'"
+        ).fetchall()
+    assert {"2024-08-28", "2024-08-29"} <= {day for (day,) in found}
+
+
+def test_a_new_basis_that_ends_too_early_is_refused(settings: Settings) -> None:
+    rows = scaled(rows_of(settings, "JPM"), lambda day: 0.5)
+    write_rows(settings, "JPM", [row for row in rows if row["date"] <= "2024-07-12"])
+    assert "would leave a jump" in what_load_says(settings, "JPM")
+    assert versions(settings, "JPM") == 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import tarfile
+import time
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from operations.backup import make_backup
 from pipeline import steps
 from pipeline.state import HomeState
 from tests.faults.home import impatient
@@ -22,7 +24,14 @@ from tests.faults.server import Server
 from tests.small_market import context, fetch_all
 from tests.test_live_run import CANARY, environ_of, small_feed
 from warehouse import migrations
-from warehouse.database import LAYOUT, HomeError, home_marker, pipeline_database
+from warehouse.database import (
+    LAYOUT,
+    HomeError,
+    home_marker,
+    pipeline_database,
+    prepare_home,
+    write_home_marker,
+)
 from warehouse.migrations import RAW_TABLES, migrate_home
 from warehouse.settings import Settings
 
@@ -145,3 +154,40 @@ def test_the_next_session_goes_on_in_a_migrated_home(
     after = content(settings)
     assert all(set(old) <= set(new) for old, new in zip(before, after, strict=True))
     assert sources(settings) == PROVIDERS
+
+
+def test_landing_alone_of_the_version_before_is_migrated_too(settings: Settings) -> None:
+    """The recovery of a lost warehouse: landing is put into an empty home, and a backfill loads it again."""
+    settings.warehouse.unlink()
+    (settings.home / "home.json").unlink()
+    prepare_home(settings)
+    assert migrate_home(settings)
+    assert landed(settings) == {("prices", "yahoo"), ("futures", "yahoo"), ("fred", "fred")}
+
+
+def test_a_backup_after_the_migration_holds_the_new_descriptions(settings: Settings, tmp_path: Path) -> None:
+    """A description that is rewritten at the same size must not be linked to the backup before."""
+    target = tmp_path / "backups"
+    make_backup(settings, target)
+    assert migrate_home(settings)
+    time.sleep(1.1)  # backups are named by the second
+    second = make_backup(settings, target)
+    entries = [json.loads(path.read_text()) for path in (second.folder / "landing").rglob("*.json")]
+    assert {entry["source"] for entry in entries} == {"yahoo", "fred"}
+
+
+def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = Settings.from_environment(
+        {
+            "ROTATION_SOURCE": "live",
+            "ROTATION_HOME": str(tmp_path / "other"),
+            "ROTATION_WAREHOUSE": str(settings.warehouse),
+        }
+    )
+    prepare_home(other)
+    write_home_marker(other, {"kind": "real", "layout": LAYOUT})
+    assert migrate_home(other)
+    assert sources(settings) == PROVIDERS
+    assert not migrate_home(other)

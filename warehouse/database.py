@@ -64,8 +64,9 @@ def prepare_home(settings: Settings) -> None:
         ) from None
     if not _marker_file(settings).exists():
         marker: dict[str, Any] = {"kind": settings.kind}
-        # A home that already has a warehouse was made by an earlier version: its layout is not known yet.
-        if not settings.warehouse.exists():
+        # What is there already was made by an earlier version: its layout is not known yet.
+        landed = next(settings.landing.glob("*/*/*.json"), None)
+        if not settings.warehouse.exists() and landed is None:
             marker["layout"] = LAYOUT
         write_home_marker(settings, marker)
 

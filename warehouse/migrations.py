@@ -21,6 +21,7 @@ from warehouse.database import (
     HomeError,
     home_marker,
     pipeline_database,
+    refuse_other_kind_of_warehouse,
     transaction,
     write_home_marker,
 )
@@ -50,14 +51,21 @@ def migrate_home(settings: Settings) -> bool:
             f"{settings.home} was written by a later version (layout {layout}, this one knows {LAYOUT}). Run"
             " that version, or choose another home."
         )
-    if layout == LAYOUT:
-        return False
-    _name_providers_in_landing(settings.landing)
     with pipeline_database(settings) as connection:
+        # ROTATION_WAREHOUSE may name a file of another home: it is looked at whatever this home's layout is.
+        refuse_other_kind_of_warehouse(settings, connection)
+        if layout == LAYOUT and not _has_unnamed_providers(connection):
+            return False
         _name_providers_in_warehouse(connection)
+    _name_providers_in_landing(settings.landing)
     _join_run_state(settings.home / "runs")
     write_home_marker(settings, {**marker, "layout": LAYOUT})
     return True
+
+
+def _has_unnamed_providers(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute("select 1 from ops.payloads where source = 'live' limit 1").fetchone()
+    return row is not None
 
 
 def _name_providers_in_warehouse(connection: duckdb.DuckDBPyConnection) -> None:

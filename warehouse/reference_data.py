@@ -7,6 +7,7 @@ type, unknown symbol) is refused with file and line named.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pandas as pd
 from market_calendar.calendar_file import CalendarError, calendar_rows
 from warehouse.catalog import Table, load_catalog, quoted
 
+LOG = logging.getLogger(__name__)
 FOLDER = Path(__file__).resolve().parent / "reference"
 # Columns of a ref table that are in no CSV: their values depend on the provider of the data.
 DEFAULTS = {"instruments": {"price_basis": "split_adjusted"}}
@@ -92,6 +94,9 @@ def load_reference(
     Returns:
         The tables that changed.
     """
+    unknown = sorted(fully_adjusted - set(reference_frame("instruments")["symbol"]))
+    if unknown:
+        LOG.warning("manifest: no instrument is called %s; it has no effect", ", ".join(unknown))
     changed = []
     for table in load_catalog().in_schema("ref"):
         frame = reference_frame(table.name)

@@ -20,7 +20,7 @@ from sources.registry import open_provider
 from sources.transport import Transport
 from tests.small_market import context
 from warehouse.catalog import load_catalog
-from warehouse.database import pipeline_database, prepare_home, utc_now
+from warehouse.database import LAYOUT, pipeline_database, prepare_home, utc_now
 from warehouse.reference_data import load_reference
 from warehouse.settings import Settings
 
@@ -49,6 +49,7 @@ class LiveHome:
         state = RunState(self.settings.home, f"run-{self.runs}")
         plan = RunPlan(
             run_id=state.run_id,
+            layout=LAYOUT,
             session=session,
             target=session,
             source="live",
