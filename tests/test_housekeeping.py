@@ -304,8 +304,8 @@ def test_a_run_at_work_meanwhile_publishes_what_it_would(tmp_path: Path) -> None
 def test_the_report_weighs_the_home(settings: Settings) -> None:
     (settings.landing / "prices" / "a.csv.gz").write_bytes(b"x" * 2_000_000)
     report = clean_home(settings)
-    assert report.weights_bytes["landing"] == 2_000_000
-    assert report.weights_bytes["published"] > 3 * 1300
+    assert report.sizes_bytes["landing"] == 2_000_000
+    assert report.sizes_bytes["published"] > 3 * 1300
     assert report.needed_bytes == int(1.2 * 1300) + 20_000_000
     assert report.free_bytes > 0
     text = report.text()
