@@ -52,6 +52,10 @@ NOT_PASSED = {
     "FRED_API_KEY": "a secret file, which becomes the connection fred_default",
     "FDIC_API_KEY": "a secret file, read at the start of the tasks' containers",
     "ROTATION_ALERT_WEBHOOK_URL": "a secret file, which becomes the connection alert_webhook",
+    "TIINGO_API_KEY": "for `make run` and an Airflow of one's own, as docs/live-sources.md says",
+    "ROTATION_TIINGO_URL": "the same",
+    "DATABENTO_API_KEY": "the same; the image has no Databento client",
+    "ROTATION_DATABENTO_URL": "the same",
     "ROTATION_BACKUP_DIR": "a folder of the host, for the backup's own command",
 }
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|FERNET|API_KEY|_CONN(_|$)|SQL_ALCHEMY|BROKER|BACKEND")
