@@ -182,7 +182,7 @@ def _loaded_reference() -> duckdb.DuckDBPyConnection:
     con.execute("create schema ref")
     for table in load_catalog().in_schema("ref"):
         con.execute(table.ddl())
-    load_reference(con, "files")
+    load_reference(con)
     return con
 
 
