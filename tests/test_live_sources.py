@@ -470,7 +470,8 @@ def test_silence_of_one_source_does_not_cost_the_others(
     server.fault = Fault(send=silent, on="/v8/finance/chart/JPM")
     started = time.monotonic()
     home.run(INPUTS, AS_OF, trailing=True)
-    assert time.monotonic() - started < 8
+    # Wide for a busy machine; without the deadline one request alone would wait 90 s.
+    assert time.monotonic() - started < 40
     assert {name: entry["kind"] for name, entry in home.errors.items()} == {"JPM": "SourceUnavailable"}
     assert home.raw() == before
 
