@@ -7,6 +7,7 @@ the held ones, and how far it should reach. The steps of the run know kinds of i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -81,7 +82,7 @@ class Described:
     changes: Mapping[str, tuple[str, str]]
 
 
-class Dataset:
+class Dataset(ABC):
     """One kind of input.
 
     Attributes:
@@ -113,6 +114,7 @@ class Dataset:
 
     # ---- what to ask for
 
+    @abstractmethod
     def inputs(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -122,7 +124,6 @@ class Dataset:
         held: Mapping[str, date],
     ) -> list[str]:
         """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
-        raise NotImplementedError
 
     def held_values(
         self, connection: duckdb.DuckDBPyConnection, session: date
