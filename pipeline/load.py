@@ -108,6 +108,7 @@ def _load_one(
         inputs=len(fetched),
         fetched=len(landed),
         replayed=len(replay),
+        unchanged_payloads=report.unchanged_payloads,
         served_rows=report.served_rows,
         new_rows=report.new_rows,
         quarantined=len(report.quarantined),

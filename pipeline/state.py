@@ -79,6 +79,7 @@ class DatasetSummary(HandOver):
     inputs: int
     fetched: int
     replayed: int
+    unchanged_payloads: int
     served_rows: int
     new_rows: int
     quarantined: int

@@ -568,7 +568,8 @@ def test_units_are_watched(home: LiveHome, server: Server, monkeypatch: pytest.M
     assert home.raw() == before
     assert home.summary["fred"]["new_rows"] == 0
     warning = " ".join(home.missing)
-    assert "field units reads 'bp'" in warning and "ROTATION_ACCEPT_UNITS=BAA10Y" in warning
+    assert "FRED changed units of BAA10Y from 'pp' to 'bp'; nothing was loaded" in warning
+    assert "ROTATION_ACCEPT_UNITS=BAA10Y" in warning
     monkeypatch.setenv("ROTATION_ACCEPT_UNITS", "BAA10Y")
     home.run([("fred", "BAA10Y")], AS_OF)
     assert home.summary["fred"]["new_rows"] > 20 and not home.rule("series_metadata_is_unchanged")[0]

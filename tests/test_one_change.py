@@ -80,12 +80,12 @@ def twice_and_one_change(home: LiveHome, folder: Path, inputs: list[tuple[str, s
     before, digest = counts(home), home.digest()
     assert all(before[name] > 0 for name in RAW)
     home.run(inputs, session)
-    assert sum(entry["unchanged"] for entry in home.summary.values()) == len(inputs)
+    assert sum(entry["unchanged_payloads"] for entry in home.summary.values()) == len(inputs)
     assert counts(home) == before
     for dataset, name in inputs:
         in_other_bytes(folder / dataset / f"{name.replace('^', '_')}.csv")
     home.run(inputs, session)
-    assert sum(entry["unchanged"] for entry in home.summary.values()) == 0, "these payloads are new"
+    assert sum(entry["unchanged_payloads"] for entry in home.summary.values()) == 0, "these payloads are new"
     assert home.digest() == digest and counts(home) == before
     for file, day, column, by, table, key, name in CHANGES:
         dataset, item = file.removesuffix(".csv").split("/")

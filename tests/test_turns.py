@@ -284,7 +284,7 @@ def test_a_publication_is_finished_by_the_next_attempt(
     from warehouse import publication
 
     home = small_settings(market, tmp_path / "home")
-    for session, step_name in zip(SESSIONS, ("link", "finish"), strict=False):
+    for session, step_name in zip(SESSIONS, ("publish_link", "finish"), strict=False):
         step = getattr(publication, step_name)
 
         def killed(*arguments: Any) -> Any:
