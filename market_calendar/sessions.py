@@ -132,7 +132,7 @@ def require_session(day: dt.date) -> dt.date:
         )
         if text
     )
-    weekday = day.strftime("%A")
+    weekday = WEEKDAYS[day.weekday()]
     why = (
         f"is a {weekday}"
         if day.weekday() >= 5

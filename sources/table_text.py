@@ -123,9 +123,9 @@ def _read_parquet(payload: Payload) -> TextTable:
                 stated = connection.execute(
                     "select value from parquet_kv_metadata(?) where key::varchar = 'pandas'", [str(path)]
                 ).fetchall()
-            except duckdb.Error as error:
+            except duckdb.Error:
                 raise Unreadable(
-                    f"{name_of(payload)}: not a readable Parquet file: {str(error).splitlines()[0]}"
+                    f"{name_of(payload)}: the file is not readable Parquet; it may be half written"
                 ) from None
     frame = pd.DataFrame(rows, columns=[column for column, *_ in described], dtype="str")
     frame = frame.apply(lambda column: column.str.strip())
