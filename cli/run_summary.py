@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipeline.state import AuditSummary, LoadSummary, RunState
+from pipeline.state import AuditSummary, LoadSummary, RunPlan, RunState
 from warehouse.settings import Settings
 
 SHOWN = 5
@@ -32,6 +32,7 @@ def print_summary(
     )
     print(f"\nSummary of {session} ({seconds:.0f} s)")
     _print_loaded(loaded)
+    _print_not_taken(state.read("plan", RunPlan))
     _print_audited(audited)
     simulated = " (SIMULATED)" if settings.kind == "simulated" else ""
     print(f"\nHeadlines{simulated}")
@@ -84,6 +85,14 @@ def _print_loaded(loaded: LoadSummary) -> None:
         for rule, found in entry.quarantine_by_rule.items():
             print(f"           {rule}: {found.rows} rows, the first {found.example[:140]}")
     _print_list("Not served or unreadable (optional inputs)", loaded.missing)
+
+
+def _print_not_taken(plan: RunPlan | None) -> None:
+    """Every one of them: a file that is not read is data that somebody believes to be in."""
+    if plan and plan.not_taken:
+        print(f"  Files that were not read: {len(plan.not_taken)}")
+        for sentence in plan.not_taken:
+            print(f"    {sentence[:220]}")
 
 
 def _print_audited(audited: AuditSummary) -> None:

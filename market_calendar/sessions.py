@@ -46,6 +46,9 @@ __all__ = [
 CUTOFF_CLOCK_TIME = dt.time(23, 59)
 CALENDAR_WARNING_DAYS = 120
 
+# Not from strftime, which follows the language of the machine.
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 
 class NotASession(CalendarError):
     """The date is not an NYSE session; the message gives the reason and the nearest sessions."""
@@ -132,7 +135,7 @@ def require_session(day: dt.date) -> dt.date:
         )
         if text
     )
-    weekday = day.strftime("%A")
+    weekday = WEEKDAYS[day.weekday()]
     why = (
         f"is a {weekday}"
         if day.weekday() >= 5

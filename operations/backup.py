@@ -33,7 +33,7 @@ from warehouse.catalog import quoted
 from warehouse.database import high_water_session, pipeline_database, refuse_other_kind
 from warehouse.durable import replace_durably
 from warehouse.publication import code_version
-from warehouse.settings import Settings, SettingsError, environment
+from warehouse.settings import Settings, SettingsError, environment, path_of
 
 FORMAT = 1
 SUMS, DESCRIPTION, WAREHOUSE, MARKER = "SHA256SUMS", "backup.json", "warehouse.duckdb", "home.json"
@@ -84,7 +84,7 @@ def backup_folder(settings: Settings) -> Path:
         raise SettingsError(
             "ROTATION_BACKUP_DIR is not set; set it to a folder on another disk than ROTATION_HOME."
         )
-    folder = Path(text).expanduser().resolve()
+    folder = path_of(text)
     if folder.is_relative_to(settings.home):
         raise SettingsError(
             f"ROTATION_BACKUP_DIR={folder} lies inside ROTATION_HOME={settings.home}; choose a folder"

@@ -78,6 +78,7 @@ class _Read:
     frames: list[pd.DataFrame] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     described: list[Described] = field(default_factory=list)
+    doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def without(self, inputs: Iterable[str], key: str) -> _Read:
         """The same but for some inputs."""
@@ -92,6 +93,7 @@ class _Read:
             [frame for _, frame in kept],
             [entry for entry in self.rejected if entry[2] in hashes],
             [entry for entry in self.described if entry.row.get(key) not in left_out],
+            {name: doubts for name, doubts in self.doubts.items() if name not in left_out},
         )
 
 
@@ -151,6 +153,7 @@ def _judge(
             *_rejections(table, read.rejected, len(rows)),
             *gate.results,
             *_metadata_changes(read.described),
+            *_doubts(table, read),
             *_no_longer_served(connection, dataset, [item for item, _ in read.items], rows),
         )
     ]
@@ -225,6 +228,8 @@ def _read_payloads(
             )
         )
         read.rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
+        if parsed.doubts:
+            read.doubts[item.input] = parsed.doubts
         read.items.append((item, len(parsed.frame)))
     return read
 
@@ -353,6 +358,15 @@ def _metadata_changes(described: list[Described]) -> Iterator[dict[str, Any]]:
     yield _result(
         "ops.series_metadata", "series_metadata_is_unchanged", len(described), changes, len(changes)
     )
+
+
+def _doubts(table: Table, read: _Read) -> Iterator[dict[str, Any]]:
+    """What the payloads leave open, as one warning; nothing where they leave nothing open."""
+    sentences = [sentence for _, doubts in sorted(read.doubts.items()) for sentence in doubts]
+    if sentences:
+        yield _result(
+            table.full_name, "payload_says_what_is_needed", len(read.items), sentences, len(sentences)
+        )
 
 
 def _no_longer_served(

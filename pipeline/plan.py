@@ -34,7 +34,7 @@ from pipeline.run_record import (
     write_run_status,
 )
 from pipeline.state import FetchBatch, RunPlan
-from sources.registry import check_providers
+from sources.registry import check_providers, open_provider
 from warehouse.database import (
     LAYOUT,
     high_water_session,
@@ -46,7 +46,7 @@ from warehouse.database import (
 )
 from warehouse.migrations import migrate_home
 from warehouse.reference_data import ReferenceDataError, load_reference
-from warehouse.settings import parse_date
+from warehouse.settings import Settings, parse_date
 from warehouse.views import ensure_views
 
 
@@ -141,7 +141,14 @@ def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: dat
         started_at_utc=run.clock(),
         batches=_batches(plans),
         replay={name: tuple(needed.replay) for name, needed in plans.items() if needed.replay},
+        not_taken=_not_taken(settings),
     )
+
+
+def _not_taken(settings: Settings) -> tuple[str, ...]:
+    """What lies where the providers read and is not read."""
+    providers = (open_provider(settings, dataset.name) for dataset in active_datasets(settings))
+    return tuple(sentence for provider in providers if provider for sentence in provider.not_taken())
 
 
 def _batches(plans: dict[str, DatasetPlan]) -> tuple[FetchBatch, ...]:
@@ -160,6 +167,8 @@ def _report(log: StepLog, decided: RunPlan) -> None:
     log.rows = sum(len(batch.inputs) for batch in decided.batches)
     replayed = sum(len(entries) for entries in decided.replay.values())
     session, target = decided.session, decided.target
+    for sentence in decided.not_taken:
+        log.warn(sentence)
     LOG.info(
         "plan: session %s, source %s, %s inputs in %s batches%s%s",
         session,

@@ -38,7 +38,9 @@ class FetchBatch(HandOver):
 
 
 class RunPlan(HandOver):
-    """What `plan` decided: for which session, at which session to build, what to fetch, what to replay."""
+    """What `plan` decided: for which session, at which session to build, what to fetch, what to replay; and
+    the files that no input is read from.
+    """
 
     run_id: str
     session: date
@@ -48,6 +50,7 @@ class RunPlan(HandOver):
     layout: int
     batches: tuple[FetchBatch, ...] = ()
     replay: Mapping[str, tuple[Landed, ...]] = {}
+    not_taken: tuple[str, ...] = ()
 
 
 class Fetched(HandOver):

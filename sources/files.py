@@ -1,25 +1,30 @@
 """The source `files`: a folder of CSV, gzip or Parquet files, one per input.
 
 In: `prices/<SYMBOL>.csv` (an index `^RUT` is `_RUT`), `fred/<SERIES>.csv`, `futures/<CONTRACT>.csv`, each
-also as `.csv.gz` or `.parquet`; columns as in `sources.tabular`. Out: the bytes of the whole file, whatever
-range was asked. Other programs drop files here at any time. A file is read when its size and time have not
-changed for a second, and only if it is the same file after reading as before; else it is tried again. Names
-that a writer uses while it writes (`.tmp`, `.part`, a leading dot) are ignored. Caveat: if a writer pauses
-for longer at the end of a line, the shorter file is read; the next run reads the rest.
+also as `.csv.gz` or `.parquet`, in capital or small letters (`sources.file_names`); columns as in
+`sources.tabular`. Out: the bytes of the whole file, whatever range was asked, and the names of the files that
+no input was found for. Other programs drop files here at any time. A file is read when its size and time have
+not changed for a second, three if its last line has no line end, and only if it is the same file after
+reading as before; else it is tried again. Names that a writer uses while it writes (`.tmp`, `.part`, a
+leading dot) are ignored. Caveat: if a writer pauses for longer, the shorter file is read; the next run reads
+the rest.
 """
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
+import pandas as pd
 import yaml
 
 from market_calendar.sessions import is_session, last_closed_session
+from sources.file_names import contracts_of, is_passing, series_of, split_name, symbol_of
 from sources.protocol import (
     FuturesProvider,
     NotServed,
@@ -30,14 +35,22 @@ from sources.protocol import (
     SourceUnavailable,
     Unreadable,
 )
-from sources.tabular import delivery_month, parse_prices, parse_series, parse_settlements
+from sources.tabular import (
+    delivery_month,
+    in_life,
+    parse_prices,
+    parse_series,
+    parse_settlements,
+    read_settlements,
+)
 from warehouse.payloads import Payload, Request
+from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 MANIFEST = "manifest.yml"
-EXTENSIONS = ("csv", "csv.gz", "parquet")
-# A file whose last change is younger may still be written.
+# A file whose last change is younger may still be written; so may one that stops within a line.
 SETTLED_SECONDS = 1.0
+SETTLED_WITHIN_A_LINE_SECONDS = 3.0
 # How long one fetch waits for a file to stop changing; the task tries again after that.
 PATIENCE_SECONDS = 5.0
 
@@ -72,7 +85,7 @@ class FilesProvider(Provider):
         path, extension = self._path(request)
         name = f"{request.dataset}/{path.name}"
         try:
-            content = _read_unchanging(path)
+            content = _read_unchanging(path, extension)
         except FileNotFoundError:
             raise SourceUnavailable(
                 f"files: {name} disappeared while it was read; it may be being replaced"
@@ -86,26 +99,76 @@ class FilesProvider(Provider):
             )
         return Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
 
-    def _stem(self, item: str) -> str:
-        """The name of an input's file without its extension."""
-        return item
+    @abstractmethod
+    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+        """The inputs that a file can be of, by its name."""
+
+    def known_inputs(self) -> frozenset[str] | None:
+        """The inputs that a run may ask for; None where every file is one."""
+        return None
+
+    def not_taken(self) -> list[str]:
+        """Files of the folder that no input is read from, with what to do."""
+        sentences = []
+        for path in self._listed():
+            if reason := self._why_not_taken(path):
+                sentences.append(f"{self._folder.name}/{path.name} is not read: {reason}")
+        for path in sorted(self.folder.iterdir()):
+            parts = None if path.is_dir() or is_passing(path.name) else split_name(path.name)
+            known = self.known_inputs()
+            if parts and any(known is None or name in known for name in self.inputs_of(path, parts[0])):
+                sentences.append(f"{path.name} is not read: move it into {self.subfolder}/")
+        return sentences
+
+    def _why_not_taken(self, path: Path) -> str:
+        """Why a file of the folder is not read; empty when it is."""
+        parts = split_name(path.name)
+        if path.is_dir():
+            return "" if parts else "folders in it are not looked into; move the files up"
+        if parts is None:
+            return "it is not a .csv, .csv.gz or .parquet file"
+        names, known = self.inputs_of(path, parts[0]), self.known_inputs()
+        if not names:
+            return self._unknown(parts[0])
+        return "" if known is None or known & set(names) else self._unknown(names[0])
+
+    @abstractmethod
+    def _unknown(self, name: str) -> str:
+        """What to say of a file that is of no known input."""
+
+    @property
+    def _folder(self) -> Path:
+        """The folder of this kind of input, whatever the case of its name."""
+        exact = self.folder / self.subfolder
+        if exact.is_dir() or not self.folder.is_dir():
+            return exact
+        alike = [path for path in self.folder.iterdir() if path.name.lower() == self.subfolder]
+        return min(alike, default=exact)
+
+    def _listed(self) -> list[Path]:
+        """What lies in the folder, but for names that writers use while they write."""
+        folder = self._folder
+        return (
+            sorted(path for path in folder.iterdir() if not is_passing(path.name)) if folder.is_dir() else []
+        )
 
     def _path(self, request: Request) -> tuple[Path, str]:
-        stem = self._stem(request.input)
-        if "/" in stem or "\\" in stem or stem.startswith("."):
-            raise SourceError(f"files: {request.input!r} cannot be the name of a file")
-        found = [
-            (self.folder / self.subfolder / f"{stem}.{extension}", extension) for extension in EXTENSIONS
-        ]
-        found = [entry for entry in found if entry[0].exists()]
+        item = request.input
+        if "/" in item or "\\" in item or item.startswith("."):
+            raise SourceError(f"files: {item!r} cannot be the name of a file")
+        found = []
+        for path in self._listed():
+            parts = split_name(path.name)
+            if parts and item in self.inputs_of(path, parts[0]):
+                found.append((path, parts[1]))
         if not found:
             raise NotServed(
-                f"files: {request.dataset}/{request.input} has no file; expected"
-                f" {self.subfolder}/{stem}.csv (or .csv.gz, .parquet)"
+                f"files: {request.dataset}/{item} has no file; expected"
+                f" {self.subfolder}/{item.replace('^', '_')}.csv (or .csv.gz, .parquet)"
             )
         if len(found) > 1:
             raise SourceError(
-                f"files: {request.dataset}/{request.input} has more than one file:"
+                f"files: {request.dataset}/{item} has more than one file:"
                 f" {', '.join(path.name for path, _ in found)}; keep one"
             )
         return found[0]
@@ -134,8 +197,16 @@ class FilesPrices(FilesProvider, PriceProvider):
         """The symbols that the folder's manifest lists as fully adjusted."""
         return read_manifest(self.folder).fully_adjusted
 
-    def _stem(self, item: str) -> str:
-        return item.replace("^", "_")
+    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+        """The symbol of a name."""
+        return (symbol_of(stem),)
+
+    def known_inputs(self) -> frozenset[str]:
+        """The symbols of `ref.instruments`."""
+        return frozenset(reference_frame("instruments")["symbol"])
+
+    def _unknown(self, name: str) -> str:
+        return f"{name} is not a symbol of instruments.csv; rename the file, or add the symbol there"
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
@@ -144,22 +215,52 @@ class FilesPrices(FilesProvider, PriceProvider):
 
 
 class FilesFutures(FilesProvider, FuturesProvider):
-    """`futures/<CONTRACT>.csv`."""
+    """`futures/<CONTRACT>.csv`; a year of one digit is that of the decade in which the rows lie."""
 
     subfolder = "futures"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._decades: dict[tuple[Path, tuple[int, int, int]], tuple[str, ...]] = {}
 
     def contracts(self, start: date, end: date) -> list[str]:
         """Contracts that have a file; the range does not matter, a file is served whole."""
         found: set[str] = set()
-        for path in (self.folder / self.subfolder).glob("*"):
-            name, _, extension = path.name.partition(".")
-            if extension in EXTENSIONS:
-                try:
-                    delivery_month(name)
-                except ValueError:
-                    continue
-                found.add(name)
+        for path in self._listed():
+            if parts := split_name(path.name):
+                found.update(self.inputs_of(path, parts[0]))
         return sorted(found)
+
+    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+        """The contract of a name; of several decades the one in whose life the rows of the file lie."""
+        names = contracts_of(stem)
+        if len(names) < 2:
+            return names
+        try:
+            key = (path, _state(path))
+            if key not in self._decades:
+                self._decades[key] = self._decade(path, names)
+            return self._decades[key]
+        except OSError:
+            return ()
+
+    def _decade(self, path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+        parts = split_name(path.name)
+        assert parts is not None
+        today = datetime.now(UTC)
+        request = Request("futures", names[0], today.date(), today.date())
+        payload = Payload(request, self.name, path.read_bytes(), parts[1], today.replace(tzinfo=None))
+        try:
+            days: pd.Series = read_settlements(payload, {}).frame["settlement_date"]
+        except Unreadable:
+            return ()
+        # A contract lives for five years and its namesake is ten years away: at most one holds all rows.
+        return tuple(name for name in names if len(days) and in_life(delivery_month(name), days).all())
+
+    def _unknown(self, name: str) -> str:
+        if contracts_of(name):
+            return "its rows do not show of which decade it is; write the year with two digits, as ZQU24.csv"
+        return "its name is not that of a contract; write it as ZQU24.csv for September 2024"
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
@@ -171,6 +272,17 @@ class FilesSeries(FilesProvider):
     """`fred/<SERIES>.csv`."""
 
     subfolder = "fred"
+
+    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+        """The series of a name."""
+        return (series_of(stem),)
+
+    def known_inputs(self) -> frozenset[str]:
+        """The series of `ref.fred_series`."""
+        return frozenset(reference_frame("fred_series")["series_id"])
+
+    def _unknown(self, name: str) -> str:
+        return f"{name} is not a series of fred_series.csv; rename the file, or add the series there"
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
@@ -208,21 +320,35 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(frozenset(entries))
 
 
-def _read_unchanging(path: Path) -> bytes | None:
+def _read_unchanging(path: Path, extension: str) -> bytes | None:
     """The content once the file has stopped changing; None when it does not in time."""
     ends = time.monotonic() + PATIENCE_SECONDS
+    seen, since = _state(path), time.monotonic()
+    content, needed = b"", SETTLED_SECONDS
     while True:
         before = _state(path)
+        if before != seen:
+            seen, since, needed = before, time.monotonic(), SETTLED_SECONDS
         # A time in the future is that of another machine's clock; it does not show that the file is complete.
         age = time.time() - before[2] / 1e9
-        if not 0 <= age < SETTLED_SECONDS:
+        rest = max(time.monotonic() - since, age) if age >= 0 else time.monotonic() - since
+        if rest >= needed or (age < 0 and needed == SETTLED_SECONDS):
             content = path.read_bytes()
             if _state(path) == before and len(content) == before[1]:
-                return content
+                if rest >= SETTLED_WITHIN_A_LINE_SECONDS or not _ends_within_a_line(content, extension):
+                    return content
+                needed = SETTLED_WITHIN_A_LINE_SECONDS
         left = ends - time.monotonic()
         if left <= 0:
             return None
-        time.sleep(min(max(SETTLED_SECONDS - age, 0.05) if age >= 0 else 0.05, left))
+        time.sleep(min(max(needed - rest, 0.05), left))
+
+
+def _ends_within_a_line(content: bytes, extension: str) -> bool:
+    """Whether a text stops without a line end, where a half number still reads as a number; a compressed or
+    a Parquet file shows itself that it is complete.
+    """
+    return extension == "csv" and content != b"" and not content.endswith((b"\n", b"\r"))
 
 
 def _state(path: Path) -> tuple[int, int, int]:

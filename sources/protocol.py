@@ -53,12 +53,14 @@ class Parsed:
     """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they
     broke.
 
-    `metadata` is what the source states about the input (title, units, frequency); empty if nothing.
+    `metadata` is what the source states about the input (title, units, frequency); empty if nothing. `doubts`
+    are sentences on what the payload leaves open; they become warnings.
     """
 
     frame: pd.DataFrame
     rejected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 class Provider(ABC):
@@ -77,6 +79,10 @@ class Provider(ABC):
         Raises:
             SettingsError: names the setting that is missing or wrong.
         """
+
+    def not_taken(self) -> list[str]:
+        """What lies where this provider reads and is not read: a sentence each, with what to do."""
+        return []
 
     @abstractmethod
     def fetch(self, request: Request) -> Payload:

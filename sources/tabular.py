@@ -1,30 +1,28 @@
 """Read the common layout of prices, futures and FRED series: CSV (plain or gzip) or Parquet.
 
 In: the bytes of one file with the columns `date,open,high,low,close,adj_close,volume,dividend,split`
-(prices), `date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download); blank = not
-known. Out: `Parsed`. Text that is not a number, or a number that is not finite, rejects its row and names the
-column; a header that lacks a column, or names one twice, refuses the whole payload. A last line without a
-line end is rejected: `94.6` may be the start of `94.675`. Caveat: `previous_adj_close` is the row before in
-this payload, also across a missing session.
+(prices), `date,settle` (futures) or `observation_date,<SERIES>` (FRED's own CSV download), in any order and
+in capital or small letters, or a vendor's export (`sources.exports`); blank = not known. Out: `Parsed`. Text
+that is not a number, or a number that is not finite, rejects its row and names the column; a header that
+lacks a column, or names one twice, dates and numbers that can be read in two ways refuse the whole payload.
+Caveat: `previous_adj_close` is the row before in this payload, also across a missing session.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import tempfile
-import zlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 
+from sources.exports import Converted, NotDaily, OtherInput, convert
 from sources.protocol import Parsed, Unreadable
-from warehouse.catalog import quoted
+from sources.table_text import TextTable, name_of, read_table
+from sources.text_dates import UnclearDates, read_dates
+from sources.text_numbers import UNKNOWN, UnclearNumbers, read_numbers
 from warehouse.payloads import Payload
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split")
@@ -46,17 +44,21 @@ def delivery_month(contract: str) -> pd.Timestamp:
     return pd.Timestamp(year + (1900 if year >= 60 else 2000), CONTRACT_MONTHS.index(contract[2]) + 1, 1)
 
 
+# The farthest contract that was ever listed delivers five years ahead.
+LONGEST_LIFE = pd.DateOffset(months=61)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one kind of file: its dates, its numbers by the name that they get, and what means "not
-    known" besides a blank.
+    """The columns of one kind of file: its dates, its numbers by the name that they get, and the columns of
+    keys. `date_aliases` are further names of the dates.
     """
 
     date_column: str
     date_name: str
     numbers: dict[str, str]
     keys: dict[str, Any]
-    unknown: str = ""
+    date_aliases: tuple[str, ...] = ()
 
 
 def parse_prices(payload: Payload) -> Parsed:
@@ -78,121 +80,133 @@ def with_previous_adj_close(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def parse_settlements(payload: Payload) -> Parsed:
-    """Read the settlements of one fed funds futures contract."""
+    """Read the settlements of one fed funds futures contract.
+
+    Raises:
+        Unreadable: no row lies in the life of the contract.
+    """
     contract = payload.request.input
-    keys = {"contract": contract, "delivery_month": delivery_month(contract)}
+    month = delivery_month(contract)
+    parsed = read_settlements(payload, {"contract": contract, "delivery_month": month})
+    days = parsed.frame["settlement_date"]
+    if len(days) and not in_life(month, days).any():
+        raise Unreadable(
+            f"{name_of(payload)}: its rows are of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, and the"
+            f" contract delivers in {month:%Y-%m}; they are of another contract"
+        )
+    return parsed
+
+
+def read_settlements(payload: Payload, keys: dict[str, Any]) -> Parsed:
+    """Read a file of settlements whose contract is not known yet, or is given by `keys`."""
     return _parse(payload, Layout("date", "settlement_date", {"settle": "settle"}, keys))
+
+
+def in_life(month: pd.Timestamp, days: pd.Series) -> pd.Series:
+    """Which days lie in the life of the contract that delivers in a month."""
+    end = month + pd.offsets.MonthEnd(0)
+    return (days <= end) & (days >= month - LONGEST_LIFE)
 
 
 def parse_series(payload: Payload) -> Parsed:
     """Read one FRED series in FRED's own CSV layout, in which a dot means no observation."""
     series = payload.request.input
-    layout = Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ".")
-    return _parse(payload, layout)
+    # FRED's download called the column DATE before it was observation_date.
+    return _parse(
+        payload,
+        Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ("date",)),
+    )
 
 
 def _parse(payload: Payload, layout: Layout) -> Parsed:
-    text, unread = _as_text_frame(payload)
-    _require_columns(payload, text, (layout.date_column, *layout.numbers))
+    table = read_table(payload)
+    text, export = _columns(payload, table, layout)
+    if table.unread and text.empty:
+        raise Unreadable(
+            f"{name_of(payload)}: no line has as many fields as the header; use one separator throughout, a"
+            " number with a comma in it must be quoted"
+        )
+    keys = _plain(layout.keys)
     rejected: list[tuple[str, dict[str, Any]]] = [
-        (rule, {**_plain(layout.keys), "line": line}) for rule, line in unread
+        (rule, {**keys, "line": line}) for rule, line in table.unread
     ]
-    # A cell that a writer left blank is unknown; pandas' own list of such words ("NA", "NaN", ...) is not:
-    # those rows are rejected below.
-    text = text.apply(lambda column: column.str.strip())
-    stamps = pd.to_datetime(text[layout.date_column], format="%Y-%m-%d", errors="coerce")
-    bad = pd.Series(stamps.isna().to_numpy(), index=text.index)
+    stamps = _stamps(payload, table, text, layout, export)
+    bad = stamps.isna()
     rules = pd.Series(np.where(bad, f"{layout.date_name}_is_a_date", ""), index=text.index, dtype=object)
     columns: dict[str, Any] = {layout.date_name: stamps}
+    try:
+        numbers, wrong = read_numbers(
+            {name: text[name] for name in layout.numbers},
+            table.separator,
+            UNKNOWN | (export.export.unknown if export else frozenset()),
+        )
+    except UnclearNumbers as error:
+        raise Unreadable(f"{name_of(payload)}: {error}") from None
     for name, target in layout.numbers.items():
-        parsed = pd.to_numeric(text[name], errors="coerce").astype("float64")
-        blank = (text[name] == "") | (text[name] == layout.unknown)
-        wrong = ~blank & ~np.isfinite(parsed.to_numpy())
-        rules[wrong & (rules == "")] = f"{target}_is_a_finite_number"
-        bad |= wrong
-        columns[target] = parsed.where(~blank)
+        rules[wrong[name] & (rules == "")] = f"{target}_is_a_finite_number"
+        bad |= wrong[name]
+        columns[target] = numbers[name]
     for index in text.index[bad]:
-        rejected.append((str(rules[index]), {**_plain(layout.keys), **text.loc[index].to_dict()}))
+        rejected.append((str(rules[index]), {**keys, **text.loc[index].to_dict()}))
     frame = pd.DataFrame(columns)[~bad].reset_index(drop=True)
     for position, (name, value) in enumerate(layout.keys.items()):
         frame.insert(position, name, value)
-    return Parsed(frame, rejected)
+    doubts = (
+        (f"{payload.request.dataset}/{payload.request.input}: {export.doubt}",)
+        if export and export.doubt
+        else ()
+    )
+    return Parsed(frame, rejected, doubts=doubts)
 
 
-def _require_columns(payload: Payload, text: pd.DataFrame, names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in text.columns]
-    duplicates = [name for name in names if list(text.columns).count(name) > 1]
+def _columns(payload: Payload, table: TextTable, layout: Layout) -> tuple[pd.DataFrame, Converted | None]:
+    """The needed columns under the layout's names, from the common layout or from a vendor's export."""
+    names = (layout.date_column, *layout.numbers)
+    header = [_key(name) for name in table.frame.columns]
+    aliases = {_key(name): _key(layout.date_column) for name in layout.date_aliases}
+    if _key(layout.date_column) not in header:
+        header = [aliases.get(name, name) for name in header]
+    missing = [name for name in names if _key(name) not in header]
+    duplicates = [name for name in names if header.count(_key(name)) > 1]
+    export = None
+    if missing and not duplicates:
+        try:
+            export = convert(payload.request.dataset, payload.request.input, table)
+        except (OtherInput, NotDaily) as error:
+            raise Unreadable(f"{name_of(payload)}: {error}") from None
+    if export is not None:
+        return export.frame, export
     if missing or duplicates:
         fault = f"{', '.join(missing)} is missing" if missing else f"{', '.join(duplicates)} is duplicated"
         raise Unreadable(
-            f"{payload.source}: {payload.request.dataset}/{payload.request.input}: column {fault}; the"
-            f" header reads {', '.join(map(str, text.columns))[:200]!r}"
+            f"{name_of(payload)}: column {fault}; the header reads {_shown(table.frame.columns)!r}"
         )
+    found = table.frame.set_axis(header, axis="columns")
+    chosen = found[[_key(name) for name in names]]
+    return chosen.set_axis(list(names), axis="columns"), None
+
+
+def _key(name: str) -> str:
+    """A column's name without regard to capitals and to what separates its words."""
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def _shown(header: Iterable[Any]) -> str:
+    return ", ".join(map(str, header))[:200]
+
+
+def _stamps(
+    payload: Payload, table: TextTable, text: pd.DataFrame, layout: Layout, export: Converted | None
+) -> pd.Series:
+    """The days of the rows."""
+    zone = next((zone for name, zone in table.zones.items() if _key(name) == _key(layout.date_column)), None)
+    try:
+        return read_dates(text[layout.date_column], zone, export.export.date_order if export else None)
+    except UnclearDates as error:
+        raise Unreadable(f"{name_of(payload)}: column {layout.date_column}: {error}") from None
 
 
 def _plain(keys: dict[str, Any]) -> dict[str, Any]:
     return {
         name: str(value.date()) if isinstance(value, pd.Timestamp) else value for name, value in keys.items()
     }
-
-
-def _as_text_frame(payload: Payload) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The payload with every cell as text, and the lines that are not rows, with their rule: ragged, or cut
-    short at the end.
-    """
-    name = f"{payload.source}: {payload.request.dataset}/{payload.request.input}"
-    try:
-        if payload.extension == "parquet":
-            return _parquet_as_text(payload.content), []
-        content = gzip.decompress(payload.content) if payload.extension.endswith("gz") else payload.content
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(
-            f"{name}: the file is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV"
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise Unreadable(
-            f"{name}: the file cannot be decompressed ({error}); it may be half written"
-        ) from None
-    if "\x00" in text:
-        raise Unreadable(f"{name}: the file holds NUL bytes; it may be half written or binary")
-    try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
-    except csv.Error as error:
-        raise Unreadable(f"{name}: the file is not readable CSV ({error})") from None
-    if not lines:
-        raise Unreadable(f"{name}: the file is empty")
-    header, lines = [cell.strip() for cell in lines[0]], lines[1:]
-    unread = []
-    if lines and not text.endswith(("\n", "\r")):
-        # Half a number still parses as a number; the complete file will contain the whole line.
-        unread.append(("last_line_is_complete", ",".join(lines.pop())[:500]))
-    good = [line for line in lines if len(line) == len(header)]
-    unread += [
-        ("row_has_as_many_fields_as_the_header", ",".join(line)[:500])
-        for line in lines
-        if len(line) != len(header)
-    ]
-    return pd.DataFrame(good, columns=header, dtype="str"), unread
-
-
-def _parquet_as_text(content: bytes) -> pd.DataFrame:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "payload.parquet"
-        path.write_bytes(content)
-        with duckdb.connect() as connection:
-            try:
-                described = connection.execute(
-                    "describe select * from read_parquet(?)", [str(path)]
-                ).fetchall()
-                # A frame's dates come as timestamps at midnight; as text they are dates again.
-                cells = ", ".join(
-                    f"coalesce({'cast(' if kind.startswith('TIMESTAMP') else '('}{quoted(column)}"
-                    f"{' as date)' if kind.startswith('TIMESTAMP') else ')'}::varchar, '')"
-                    for column, kind, *_ in described
-                )
-                names = [column for column, *_ in described]
-                rows = connection.execute(f"select {cells} from read_parquet(?)", [str(path)]).fetchall()
-            except duckdb.Error as error:
-                raise OSError(f"not a Parquet file: {str(error).splitlines()[0]}") from None
-    return pd.DataFrame(rows, columns=names, dtype="str")

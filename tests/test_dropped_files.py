@@ -125,7 +125,10 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         ).replace(b"Date", content.split(b",")[0], 1),
         "is duplicated",
     ),
-    "semicolons": (lambda content: content.replace(b",", b";"), "is missing; the header reads"),
+    "two separators": (
+        lambda content: content.replace(b",", b";", content.split(b"\n")[0].count(b",")),
+        "no line has as many fields as the header",
+    ),
     "Latin-1": (latin, "not UTF-8"),
     "UTF-16": (lambda content: content.decode().encode("utf-16"), "not UTF-8"),
     "a hole of NUL bytes": (lambda content: content[:-200] + bytes(200), "NUL bytes"),
@@ -162,20 +165,63 @@ def test_what_is_no_such_file_is_refused_with_a_sentence(home: LiveHome) -> None
     complete(home, *FILES)
 
 
-def test_a_cut_last_line_is_set_aside(home: LiveHome) -> None:
-    """Without its line end a line may be half of one: a number that lost a digit reads as another number."""
+def test_a_last_line_without_a_line_end_is_read(home: LiveHome) -> None:
+    """Many programs join lines and end without one; the file is at rest, so its last line is a whole one."""
     before = home.raw()
-    for characters in (9, 3, 2, 1):
-        for dataset in FILES:
-            drop(path_of(home, dataset), content_of(dataset, DAY)[:-characters])
-        home.run(INPUTS, DAY)
-        assert home.raw() == before and not home.errors
-        assert all(quarantined(home, dataset) == ["last_line_is_complete"] for dataset in FILES)
-    complete(home, *FILES)
+    for dataset in FILES:
+        drop(path_of(home, dataset), content_of(dataset, DAY)[:-1])
+    home.run(INPUTS, DAY)
+    assert not home.errors and all(quarantined(home, dataset) == [] for dataset in FILES)
+    after = home.raw()
+    assert all(len(after[name]) > len(before[name]) for name in after)
+    for dataset in FILES:
+        drop(path_of(home, dataset), content_of(dataset, DAY))
+    home.run(INPUTS, DAY)
+    assert home.raw() == after, "with the line end it is the same file"
 
 
-def test_a_cut_anywhere_gives_rows_of_the_complete_file_or_none(home: LiveHome) -> None:
-    """Every byte at which a write can stop, for each layout: no row that the complete file does not have."""
+def test_a_writer_that_pauses_within_a_line_is_waited_for(
+    home: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a number reads as a number: a file that stops within a line is looked at for longer."""
+    monkeypatch.setattr(sources.files, "SETTLED_SECONDS", 0.2)
+    monkeypatch.setattr(sources.files, "SETTLED_WITHIN_A_LINE_SECONDS", 1.5)
+    path, content = path_of(home, "futures"), content_of("futures", DAY)
+    path.write_bytes(content[:-3])
+
+    def write() -> None:
+        time.sleep(0.7)
+        with path.open("ab") as stream:
+            stream.write(content[-3:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert home.settings.files_dir is not None
+    payload = FilesFutures(home.settings.files_dir).fetch(Request("futures", "ZQU24", START, DAY))
+    writer.join()
+    assert payload.content == content
+
+
+def test_a_file_that_stays_within_a_line_is_read_after_a_longer_look(
+    home: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources.files, "SETTLED_SECONDS", 0.1)
+    monkeypatch.setattr(sources.files, "SETTLED_WITHIN_A_LINE_SECONDS", 0.6)
+    assert home.settings.files_dir is not None
+    source, path, content = FilesFutures(home.settings.files_dir), path_of(home, "futures"), b"date,settle\n"
+    waits = []
+    for line in (b"2024-07-15,94.675\n", b"2024-07-15,94.675"):
+        path.write_bytes(content + line)
+        started = time.monotonic()
+        assert source.fetch(Request("futures", "ZQU24", START, DAY)).content == content + line
+        waits.append(time.monotonic() - started)
+    assert waits[1] >= 0.5
+
+
+def test_a_cut_anywhere_changes_no_row_but_the_last(home: LiveHome) -> None:
+    """Every byte at which a write can stop, for each layout: of the lines before, no row that the complete
+    file does not have.
+    """
     for dataset, item in INPUTS:
         content = content_of(dataset, DAY)
         payload = Payload(Request(dataset, item, START, DAY), "files", content, "csv", SERVED)
@@ -186,7 +232,8 @@ def test_a_cut_anywhere_gives_rows_of_the_complete_file_or_none(home: LiveHome) 
                 part = parse_payload(Payload(payload.request, "files", content[:end], "csv", SERVED)).frame
             except Unreadable:
                 continue
-            assert set(map(tuple, part.astype(object).where(part.notna(), None).to_numpy())) <= known, end
+            rows = list(map(tuple, part.astype(object).where(part.notna(), None).to_numpy()))
+            assert set(rows[:-1]) <= known, end
 
 
 def test_a_file_of_other_columns_order_or_line_ends_is_the_same(home: LiveHome) -> None:

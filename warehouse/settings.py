@@ -73,22 +73,25 @@ class Settings:
                 + ", ".join(f"{dataset}={name}" for dataset, name in {"all": source, **overrides}.items())
                 + ". Take simulated for all inputs or for none."
             )
-        home = (
-            Path(env.get("ROTATION_HOME", "").strip() or REPOSITORY / "data" / source).expanduser().resolve()
-        )
+        home = path_of(env.get("ROTATION_HOME", "").strip() or f"data/{source}")
         files_dir = env.get("ROTATION_FILES_DIR", "").strip()
         warehouse = env.get("ROTATION_WAREHOUSE", "").strip()
         return cls(
             source=source,
             overrides=overrides,
             home=home,
-            warehouse=Path(warehouse).expanduser().resolve() if warehouse else home / "warehouse.duckdb",
+            warehouse=path_of(warehouse) if warehouse else home / "warehouse.duckdb",
             history_start=parse_date(
                 "ROTATION_HISTORY_START", env.get("ROTATION_HISTORY_START", "") or "2000-01-03"
             ),
-            files_dir=Path(files_dir).expanduser().resolve() if files_dir else None,
+            files_dir=path_of(files_dir) if files_dir else None,
             source_was_chosen_for_you=not chosen,
         )
+
+
+def path_of(text: str) -> Path:
+    """The path of a setting; a relative one starts at the repository, wherever the process was started."""
+    return (REPOSITORY / Path(text).expanduser()).resolve()
 
 
 def environment() -> dict[str, str]:
