@@ -1,9 +1,9 @@
 """Whether the served values of a series mean what the held ones mean: the same unit, the same series.
 
-In: the served and the held values of a series by day. Out: the reason for a refusal, or None. Bounds come from
-the series' own history; a series of which nothing is held is compared with the range of `ref.fred_series`, a
-rate also with the federal funds rate. Caveat: rates near zero hide a factor; what is left is a matter of
-`ref.cross_checks`.
+In: the served and the held values of a series by day. Out: the reason for a refusal, or None. Bounds come
+from the series' own history; a series of which nothing is held is compared with the range of
+`ref.fred_series`, a rate also with the federal funds rate. Caveat: rates near zero hide a factor; what
+is left is a matter of `ref.cross_checks`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ LEAST_DAYS = 5
 # A factor that differs from 1 by less is a revision; ratios within it of each other are one factor.
 REVISED_SHARE = 0.02
 # How near a step must be to a power of ten, in powers of ten: daily rates and indices move by a third at the
-# most, sums by a tenth; a factor of ten alone must be met closely. (Claims rose 10.7-fold in one week of March
-# 2020: 0.028 from ten.)
+# most, sums by a tenth; a factor of ten alone must be met closely. (Claims rose 10.7-fold in one week of
+# March 2020: 0.028 from ten.)
 NEAR_POWER, NEAR_POWER_OF_SUMS, NEAR_TEN = 0.15, 0.04, 0.01
 # A step counts when it is larger than every step before it, and than any decision on rates: cut to zero, a
 # rate is a tenth of the one before.
 LARGER_THAN_ANY, LEAST_STEP = 1.5, 1.5
-# A rate against the funds rate: days on which that is above 1 %, and how much nearer another unit must bring it.
+# A rate against the funds rate: days on which that is above 1 %, and how much nearer another unit must bring
+# it.
 FUNDS_RATE_ABOVE, LEAST_COMMON_DAYS, FAR_FROM_FUNDS_RATE, NEARER = 1.0, 20, 0.75, 0.2
 UNITS = {100.0: "fractions instead of per cent", 0.01: "basis points instead of per cent"}
 
@@ -49,7 +50,7 @@ class Meaning:
         """Whether steps, in powers of ten, are near a whole number other than 0."""
         whole = powers.round()
         if self.frequency == "daily" and self.units in ("%", "pp", "index points"):
-            near = pd.Series(NEAR_POWER, index=powers.index)
+            near: float | pd.Series = NEAR_POWER
         else:
             near = pd.Series(NEAR_POWER_OF_SUMS, index=powers.index).where(whole.abs() > 1, NEAR_TEN)
         return (whole != 0) & ((powers - whole).abs() <= near)
@@ -81,8 +82,8 @@ def _outside(meaning: Meaning, served: pd.Series) -> str | None:
         return None
     return (
         f"{len(wrong):,} of {len(served):,} served values lie outside {meaning.plausible_min:g} to"
-        f" {meaning.plausible_max:g} (the newest {_shown(wrong)}), the range of the series in fred_series.csv:"
-        " they are in another unit, or of another series."
+        f" {meaning.plausible_max:g} (the newest {_shown(wrong)}), the range of the series in"
+        " fred_series.csv: they are in another unit, or of another series."
     )
 
 
@@ -112,7 +113,9 @@ def _restated(meaning: Meaning, served: pd.Series, held: pd.Series, *, whole: bo
     changed = common[(common["served"] - common["held"]).abs() > 1e-9]
     ratios = (common["served"] / common["held"])[common["held"] != 0]
     factor = float(ratios.median()) if len(ratios) else 1.0
-    one_factor = factor != 0 and ((ratios / factor - 1).abs() <= REVISED_SHARE).mean() >= 0.9
+    # Another series at a similar level has ratios near each other too; one factor is closer to itself than to 1.
+    spread = min(REVISED_SHARE, abs(factor - 1) / 10)
+    one_factor = factor != 0 and ((ratios / factor - 1).abs() <= spread).mean() >= 0.9
     newest = common.iloc[-1]
     example = f"{common.index[-1].date()}: {newest['served']:g} against {newest['held']:g}"
     if len(ratios) >= LEAST_DAYS and one_factor and abs(factor - 1) > REVISED_SHARE:
@@ -135,9 +138,10 @@ def _stepped(meaning: Meaning, served: pd.Series, held: pd.Series) -> str | None
     values = pd.concat([held.tail(1), new])
     largest = float(held.diff().abs().max()) if len(held) > 1 else 0.0
     places = _decimals(held.tail(COMPARED_DAYS))
-    for position in range(1, len(values)):
+    near = meaning.is_near_power(_powers(values, values.shift(1)))
+    for position in near.to_numpy().nonzero()[0]:
         before, after = float(values.iloc[position - 1]), float(values.iloc[position])
-        if _is_power_of_ten(meaning, before, after) and (
+        if (
             abs(after - before) > max(LARGER_THAN_ANY * largest, LEAST_STEP)
             or _decimals(values.iloc[[position]]) > places
         ):
@@ -156,9 +160,7 @@ def single_errors(meaning: Meaning, values: pd.Series) -> pd.Series:
         values: by day, ascending.
     """
     before, after = values.shift(1), values.shift(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        powers = np.log10((values / before).where(values * before > 0))
-        back = np.log10((values / after).where(values * after > 0))
+    powers, back = _powers(values, before), _powers(values, after)
     usual = values.diff().abs().median()
     wrong = (
         meaning.is_near_power(powers)
@@ -169,10 +171,11 @@ def single_errors(meaning: Meaning, values: pd.Series) -> pd.Series:
     return wrong.fillna(False).astype(bool)
 
 
-def _is_power_of_ten(meaning: Meaning, before: float, after: float) -> bool:
-    if before * after <= 0:
-        return False
-    return bool(meaning.is_near_power(pd.Series([np.log10(after / before)])).iloc[0])
+def _powers(values: pd.Series, others: pd.Series) -> pd.Series:
+    """The ratio in powers of ten; NaN where one is missing, zero or of the other sign."""
+    ratios = (values / others.where(others != 0)).where(values * others > 0)
+    powers: pd.Series = np.log10(ratios)
+    return powers
 
 
 def _decimals(values: pd.Series) -> int:

@@ -55,7 +55,7 @@ class Disagreement:
         period = f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
         other = "" if self.other_value is None else f" {self.other_value:g}"
         who = (
-            f"likely wrong: {', '.join(self.offenders)}"
+            f"likely wrong: {' or '.join(self.offenders)}"
             if self.offenders
             else f"which is wrong cannot be told: {', '.join(self.involved)}"
         )
@@ -180,10 +180,12 @@ def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
 def _by_votes(
     connection: duckdb.DuckDBPyConnection, involved: Iterable[str], first: date, last: date
 ) -> tuple[str, ...]:
-    """The input of whose checks in these days the larger share failed; nothing where two are level."""
+    """The inputs of whose checks in these days the larger share failed, then the larger number; nothing where
+    all are level.
+    """
     rows = connection.execute(
         """
-        select name, avg(failed::integer) as share, count(*) as ballots
+        select name, avg(failed::integer) as share, count(*) filter (where failed) as failures
         from (
             select name, ballot, bool_or(not passed) as failed
             from check_votes
@@ -191,13 +193,12 @@ def _by_votes(
             group by all
         )
         group by all
-        order by share desc, name
+        order by share desc, failures desc, name
         """,
         [list(involved), first, last],
     ).fetchall()
-    if len(rows) < 2 or rows[0][1] == rows[1][1]:
-        return ()
-    return (str(rows[0][0]),)
+    named = tuple(str(name) for name, *score in rows if score == list(rows[0][1:]))
+    return named if len(named) < len(rows) else ()
 
 
 def _by_history(
