@@ -5,6 +5,7 @@ run again. Caveat: forward only; an earlier version does not know what a later o
 
 1 → 2: payloads, raw rows and `ops` carry the provider's own name. Before, Yahoo and FRED both called
 themselves `live`. What runs must know of each other moves from text files to `runs/state.json`.
+2 → 3: reference tables whose columns have changed are made anew; the next plan fills them from the CSV files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse.catalog import load_catalog
 from warehouse.database import (
     LAYOUT,
     HomeError,
@@ -57,6 +59,7 @@ def migrate_home(settings: Settings) -> bool:
         if layout == LAYOUT and not _has_unnamed_providers(connection):
             return False
         _name_providers_in_warehouse(connection)
+        _renew_reference_tables(connection)
     _name_providers_in_landing(settings.landing)
     _join_run_state(settings.home / "runs")
     write_home_marker(settings, {**marker, "layout": LAYOUT})
@@ -79,6 +82,26 @@ def _name_providers_in_warehouse(connection: duckdb.DuckDBPyConnection) -> None:
                 "update ops.payloads set source = ? where source = 'live' and dataset = ?",
                 [provider, dataset],
             )
+
+
+def _renew_reference_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every reference table anew whose columns are not those of the catalog; their rows are in the CSV
+    files.
+    """
+    held = dict(
+        connection.execute(
+            "select table_name, list(column_name || ' ' || data_type order by column_index)"
+            " from duckdb_columns() where schema_name = 'ref' group by 1"
+        ).fetchall()
+    )
+    for table in load_catalog().in_schema("ref"):
+        columns = [f"{column.name} {column.type}" for column in table.columns]
+        if held.get(table.name) != columns:
+            with transaction(connection):
+                connection.execute(f"drop table if exists {table.full_name}")
+                connection.execute(table.ddl())
+    # A change of tables is not left to the write-ahead log.
+    connection.execute("checkpoint")
 
 
 def _name_providers_in_landing(landing: Path) -> None:
