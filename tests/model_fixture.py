@@ -146,6 +146,7 @@ def add_prices(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
     if new:
         fill(con, "ref.instruments", pd.DataFrame({"symbol": new}))
     fill(con, "raw.equity_prices", served)
+    build(con, "staging.price_findings")
     build(con, "staging.equity_prices")
 
 

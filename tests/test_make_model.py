@@ -51,6 +51,7 @@ def test_a_mart_is_built_with_its_ancestors_alone(home: Settings, capsys: pytest
         assert made.execute(query).fetchall() == scratch.execute(query).fetchall() != []
         tables = scratch.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
     assert {name for (name,) in tables if name.startswith(("staging", "marts"))} == {
+        "staging.price_findings",
         "staging.equity_prices",
         "marts.rotation_pair_daily",
     }

@@ -66,6 +66,7 @@ def test_a_wrong_case_is_refused(tmp_path: Path, old: str, new: str, file: str, 
 def test_one_model_with_its_ancestors() -> None:
     names = [table.full_name for table in models_to_build("marts.instrument_daily")]
     assert names == [
+        "staging.price_findings",
         "staging.equity_prices",
         "staging.instrument_returns",
         "staging.instrument_history",

@@ -54,8 +54,7 @@ def _sessions(con: duckdb.DuckDBPyConnection, first: str, count: int) -> list[dt
 
 def _prices(symbol: str, days: list[dt.date], closes: Sequence[float | None], **columns: Any) -> pd.DataFrame:
     frame = pd.DataFrame({"symbol": symbol, "session_date": pd.to_datetime(days), "close": closes})
-    for name in ("high", "dividend", "adj_close"):
-        default = 0.0 if name == "dividend" else frame["close"]
+    for name, default in {"high": frame["close"], "dividend": 0.0, "adj_close": np.nan}.items():
         frame[name] = columns.get(name, default)
     return frame.astype({"high": float, "close": float, "dividend": float, "adj_close": float})
 
