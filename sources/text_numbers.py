@@ -50,7 +50,8 @@ def read_numbers(
     mark = "."
     if separator not in (",", "|") or cells.str.contains(",", regex=False).any():
         mark = _decimal_mark(cells[~cells.str.lower().isin(unknown)], separator)
-    numbers, wrong = {}, {}
+    numbers: dict[str, pd.Series] = {}
+    wrong: dict[str, pd.Series] = {}
     for name, texts in columns.items():
         blank = texts.str.lower().isin(unknown)
         parsed = pd.to_numeric(_plain(texts, mark), errors="coerce").astype("float64")
