@@ -113,7 +113,7 @@ def _restated(meaning: Meaning, served: pd.Series, held: pd.Series, *, whole: bo
     changed = common[(common["served"] - common["held"]).abs() > 1e-9]
     ratios = (common["served"] / common["held"])[common["held"] != 0]
     factor = float(ratios.median()) if len(ratios) else 1.0
-    # Another series at a similar level has ratios near each other too; one factor is closer to itself than to 1.
+    # Another series at a similar level has ratios near each other too: one factor keeps far from 1.
     spread = min(REVISED_SHARE, abs(factor - 1) / 10)
     one_factor = factor != 0 and ((ratios / factor - 1).abs() <= spread).mean() >= 0.9
     newest = common.iloc[-1]
