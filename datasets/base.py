@@ -196,6 +196,10 @@ class Dataset(ABC):
         """Add what the rules compare with, as columns that start with an underscore and are not loaded."""
         return rows
 
+    def kept(self, rows: pd.DataFrame, broken: pd.Series) -> pd.DataFrame:
+        """The rows that are loaded: those that broke no rule."""
+        return rows[~broken]
+
     def described(
         self,
         connection: duckdb.DuckDBPyConnection,

@@ -10,10 +10,11 @@ import pandas as pd
 
 from datasets.base import Dataset, Freshness, PlannedInput, Reach
 from datasets.price_basis import HeldHistory, broken_basis, differs, has_new_split, is_restated
+from datasets.price_quality import contradictions, good_rows, held_bars, row_context, without_unknown_prices
 from market_calendar.release_rules import EQUITY_RULE
 from sources.protocol import Provider
 from warehouse.reference_data import reference_frame
-from warehouse.settings import Settings
+from warehouse.settings import Settings, environment
 
 # So many of the last closes held are compared with what is served.
 COMPARED_SESSIONS = 8
@@ -88,15 +89,37 @@ class Prices(Dataset):
         return {row[0] for row in rows}
 
     def with_context(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
-        """Whether the NYSE was open on the row's day."""
-        calendar = reference_frame("calendar")
-        sessions = calendar.loc[calendar["is_nyse_session"], "calendar_date"]
-        return rows.assign(_is_nyse_session=rows["session_date"].isin(sessions))
+        """Whether the NYSE was open on the row's day, and how the bar stands beside its neighbours.
+
+        An open, high or low of 0 becomes NULL: it means not known.
+        """
+        rows = without_unknown_prices(_on_sessions(rows))
+        return row_context(rows, held_bars(connection, rows), self._accepted())
+
+    def kept(self, rows: pd.DataFrame, broken: pd.Series) -> pd.DataFrame:
+        """The good rows; a total return never starts from the adjusted close of a broken one."""
+        return good_rows(rows, broken)
 
     def broken_continuity(
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
     ) -> Mapping[str, str]:
-        """Symbols whose closes come on another basis than the held ones, which no split explains."""
+        """Symbols whose closes come on another basis than the held ones, which no split explains, or
+        contradict their own splits and dividends.
+        """
+        served = without_unknown_prices(_on_sessions(rows))
+        contradicted = {
+            symbol: f"{reason} {self._advice(symbol)}"
+            for symbol, reason in contradictions(served, held_bars(connection, served)).items()
+        }
+        return contradicted | self._on_another_basis(connection, rows)
+
+    def _accepted(self) -> frozenset[str]:
+        return frozenset(environment().get(self.accept_setting, "").split(","))
+
+    def _advice(self, symbol: str) -> str:
+        return f"If they are right, run once with {self.accept_setting}={symbol}"
+
+    def _on_another_basis(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> dict[str, str]:
         connection.register("served_rows", rows[["symbol", "session_date", "close"]])
         try:
             held = connection.execute(
@@ -134,8 +157,7 @@ class Prices(Dataset):
             if differs(ratios):
                 served = rows[rows["symbol"] == symbol]
                 if reason := broken_basis(str(symbol), served, ratios, _held(connection, str(symbol))):
-                    advice = f"If they are right, run once with {self.accept_setting}={symbol}"
-                    broken[str(symbol)] = f"{reason} {advice}"
+                    broken[str(symbol)] = f"{reason} {self._advice(str(symbol))}"
         return broken
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
@@ -157,6 +179,12 @@ class Prices(Dataset):
             Freshness(self.name, symbol, required, last, min(session, active_to or session))
             for symbol, required, active_to, last in rows
         ]
+
+
+def _on_sessions(rows: pd.DataFrame) -> pd.DataFrame:
+    calendar = reference_frame("calendar")
+    sessions = calendar.loc[calendar["is_nyse_session"], "calendar_date"]
+    return rows.assign(_is_nyse_session=rows["session_date"].isin(sessions))
 
 
 def _held(connection: duckdb.DuckDBPyConnection, symbol: str) -> HeldHistory:

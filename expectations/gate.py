@@ -89,17 +89,22 @@ def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResu
 
 def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> None:
     """Rows served twice with equal values: one is kept, the others are quarantined. Unequal ones break the
-    key rule instead.
+    key rule instead, unless the kind of input tells which differences matter: `_served_again` marks the rows
+    that it leaves out, `_served_differently` those of which none can be trusted.
     """
     keys = [name for name in table.grain if name in rows.columns]
     repeated = rows.duplicated([*keys, *table.compared], keep="first")
-    gate.broken |= repeated
-    gate.first_rule[repeated] = "row_is_served_once"
-    gate.results.append(
-        rule_result(
-            table, "row_is_served_once", None, "warning", len(rows), int(repeated.sum()), rows[repeated]
+    marks = {"row_is_served_once": repeated}
+    if "_served_again" in rows and "_served_differently" in rows:
+        differently = rows["_served_differently"]
+        repeated = (repeated & ~differently) | rows["_served_again"]
+        marks = {"row_is_served_once": repeated, "row_served_twice_has_the_same_prices": differently}
+    for rule, marked in marks.items():
+        gate.broken |= marked
+        gate.first_rule[marked] = rule
+        gate.results.append(
+            rule_result(table, rule, None, "warning", len(rows), int(marked.sum()), rows[marked])
         )
-    )
 
 
 def _run_expectations(

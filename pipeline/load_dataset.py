@@ -128,7 +128,7 @@ def load_dataset(
         for item in items:
             set_aside(settings.landing, item, "a critical rule failed when it was to be loaded")
         return report
-    good = rows[~gate.broken].assign(run_id=run_id)
+    good = dataset.kept(rows, gate.broken).assign(run_id=run_id)
     report.new_rows = _write(connection, table, good, read, report, run_id)
     for item in items:
         if item.set_aside:

@@ -23,12 +23,12 @@ def price_rows(**changes: Any) -> pd.DataFrame:
         {
             "symbol": pd.Series(["IWM"] * 3, dtype="str"),
             "session_date": pd.to_datetime(["2024-07-15", "2024-07-16", "2024-07-17"]),
-            "open": [1.0, 2.0, 3.0],
-            "high": [1.5, 2.5, 3.5],
-            "low": [0.5, 1.5, 2.5],
-            "close": [1.2, 2.2, 3.2],
-            "adj_close": [1.1, 2.1, 3.1],
-            "previous_adj_close": [np.nan, 1.1, 2.1],
+            "open": [11.0, 12.0, 13.0],
+            "high": [11.5, 12.5, 13.5],
+            "low": [10.5, 11.5, 12.5],
+            "close": [11.2, 12.2, 13.2],
+            "adj_close": [11.1, 12.1, 13.1],
+            "previous_adj_close": [np.nan, 11.1, 12.1],
             "volume": [10.0, 20.0, 30.0],
             "dividend": [0.0, 0.0, 0.1],
             "split": [np.nan] * 3,
@@ -71,13 +71,13 @@ def test_good_rows_pass_every_rule() -> None:
 @pytest.mark.parametrize(
     ("changes", "rule", "row"),
     [
-        ({"close": [1.2, np.nan, 3.2]}, "close_values_to_not_be_null", 1),
-        ({"close": [1.2, -2.2, 3.2]}, "close_values_to_be_between", 1),
-        ({"close": [1.2, 0.0, 3.2]}, "close_values_to_be_between", 1),
-        ({"close": [1.2, 2.0**63, 3.2]}, "close_values_to_be_between", 1),
+        ({"close": [11.2, np.nan, 13.2]}, "close_values_to_not_be_null", 1),
+        ({"close": [11.2, -2.2, 13.2]}, "close_values_to_be_between", 1),
+        ({"close": [11.2, 0.0, 13.2]}, "close_values_to_be_between", 1),
+        ({"close": [11.2, 2.0**63, 13.2]}, "close_values_to_be_between", 1),
         ({"volume": [10.0, -1.0, 30.0]}, "volume_values_to_be_between", 1),
         ({"dividend": [0.0, 0.0, -0.1]}, "dividend_values_to_be_between", 2),
-        ({"high": [1.5, 1.0, 3.5]}, "high_is_not_below_low", 1),
+        ({"high": [11.5, 11.0, 13.5], "close": [11.2, 11.0, 13.2]}, "high_is_not_below_low", 1),
         ({"session_date": ["2024-07-15", "2024-07-14", "2024-07-17"]}, "session_date_is_an_nyse_session", 1),
         ({"session_date": ["2024-07-03", "2024-07-04", "2024-07-05"]}, "session_date_is_an_nyse_session", 1),
         ({"session_date": ["2024-07-15", "2026-11-23", "2024-07-17"]}, "session_had_closed_when_served", 1),
@@ -104,10 +104,10 @@ def test_a_row_served_twice_is_kept_once_and_unequal_twins_not_at_all() -> None:
     twice = check_prices(
         price_rows(
             session_date=["2024-07-15", "2024-07-15", "2024-07-17"],
-            open=[1, 1, 3.0],
-            high=[1.5, 1.5, 3.5],
-            low=[0.5, 0.5, 2.5],
-            close=[1.2, 1.2, 3.2],
+            open=[11, 11, 13.0],
+            high=[11.5, 11.5, 13.5],
+            low=[10.5, 10.5, 12.5],
+            close=[11.2, 11.2, 13.2],
             volume=[10.0, 10.0, 30.0],
         )
     )
@@ -115,7 +115,7 @@ def test_a_row_served_twice_is_kept_once_and_unequal_twins_not_at_all() -> None:
     assert twice.first_rule[1] == "row_is_served_once"
     unequal = check_prices(price_rows(session_date=["2024-07-15", "2024-07-15", "2024-07-17"]))
     assert unequal.broken.tolist() == [True, True, False]
-    assert unequal.first_rule[0] == "compound_columns_to_be_unique"
+    assert unequal.first_rule[0] == "row_served_twice_has_the_same_prices"
 
 
 def test_an_empty_frame_does_not_pass_silently() -> None:

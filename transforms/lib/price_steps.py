@@ -29,7 +29,7 @@ UNKNOWN_MOVE = 0.05
 LONGEST_GAP = np.timedelta64(10, "D")
 # A split event is sought so many rows before and after its day.
 DISPLACED_ROWS = 5
-# No listed instrument ever lost two thirds or rose by 150 % in one session (^VIX rose by 116 % on 2018-02-05).
+# No listed instrument lost two thirds or rose by 150 % in one session (^VIX rose by 116 % on 2018-02-05).
 LARGEST_RISE, LARGEST_FALL = np.log(2.5), np.log(1 / 3)
 # A level that is left again within so many sessions is an error of the source, not a market.
 LONGEST_SEGMENT = 66

@@ -47,10 +47,10 @@ DIVIDENDS = {
     "dividend_missing": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says 0",
     "dividend_differs": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says"
     " {paid:.4g}",
-    "dividend_on_another_day": "adj_close and the dividend column show the same dividend on different days",
-    "close_is_fully_adjusted": "adj_close does not move beyond close on the day of the dividend of {paid:.4g},"
-    " so close contains the dividends; list the symbol under fully_adjusted in the manifest.yml of the folder,"
-    " or leave adj_close blank if close is not adjusted for dividends",
+    "dividend_on_another_day": "adj_close shows the dividend on another day than the dividend column",
+    "close_is_fully_adjusted": "adj_close does not move beyond close on the day of the dividend of"
+    " {paid:.4g}, so close contains the dividends; list the symbol under fully_adjusted in the folder's"
+    " manifest.yml, or leave adj_close blank if close is not adjusted for dividends",
     "adj_close_lacks_dividend": "adj_close carries earlier dividends and lacks the one of {paid:.4g}",
     "adj_close_is_wrong": "adj_close moves beyond close by {moved:+.4g} %, as no dividend would",
 }
@@ -111,8 +111,8 @@ def _split(bars: pd.DataFrame, entry: SplitVerdict) -> dict[str, Any]:
         "treatment": "restated",
         "price_factor": 1 / entry.ratio,
         "adj_close_factor": 1 / entry.ratio if _adj_close_follows(bars, entry) else 1.0,
-        "explanation": f"close steps by the factor {entry.step:.4g} at the {name}, so the prices before are not"
-        f" restated for it; here they are divided by {entry.ratio:g}",
+        "explanation": f"close steps by the factor {entry.step:.4g} at the {name}, so the prices before are"
+        f" not restated for it; here they are divided by {entry.ratio:g}",
     }
 
 
