@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import duckdb
 import pandas as pd
 
+from datasets.stand_in import StandIn
 from market_calendar.release_rules import available_at_utc
 from sources.protocol import Provider
 from warehouse.landing import Landed
@@ -97,6 +98,7 @@ class Dataset(ABC):
             quarter can wait for the next one.
         release_rule, frequency: when a row could first be had, unless the provider dates it.
         proves_sessions: whether a row of it proves that a session took place.
+        stands_in_for: the kind of input whose newest days it supplies while they are missing; blank: none.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
 
@@ -110,6 +112,7 @@ class Dataset(ABC):
     release_rule: ClassVar[str]
     frequency: ClassVar[str]
     proves_sessions: ClassVar[bool] = False
+    stands_in_for: ClassVar[str] = ""
     accept_setting: ClassVar[str] = ""
 
     # ---- what to ask for
@@ -124,6 +127,16 @@ class Dataset(ABC):
         held: Mapping[str, date],
     ) -> list[str]:
         """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
+
+    def held_until(self, connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, date]:
+        """Per input the last day that raw holds up to the session."""
+        return dict(
+            connection.execute(
+                f"select {self.key}::varchar, max({self.day}) from {self.table} where {self.day} <= ?"
+                " group by 1",
+                [session],
+            ).fetchall()
+        )
 
     def held_values(
         self, connection: duckdb.DuckDBPyConnection, session: date
@@ -144,13 +157,7 @@ class Dataset(ABC):
         A provider that was never asked for an input, or with a later start than the present one, is asked for
         all of it.
         """
-        held: dict[str, date] = dict(
-            connection.execute(
-                f"select {self.key}::varchar, max({self.day}) from {self.table} where {self.day} <= ?"
-                " group by 1",
-                [reach.session],
-            ).fetchall()
-        )
+        held = self.held_until(connection, reach.session)
         asked_from: dict[str, date] = dict(
             connection.execute(
                 "select input, min(request_start_date) from ops.payloads where dataset = ? and source = ?"
@@ -225,6 +232,12 @@ class Dataset(ABC):
         """
         asked = asked_ranges((item.input, item.start, item.end) for item in landed)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    # ---- what it supplies for another kind
+
+    def stand_ins(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[StandIn]:
+        """The newest days of other inputs that this kind supplies at a session."""
+        return []
 
     # ---- how far it reaches
 

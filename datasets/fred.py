@@ -135,14 +135,14 @@ class FredSeries(Dataset):
         ).fetchall()
         found = []
         for series_id, frequency, rule, required, active_to, last in rows:
-            expected = _expected_observation(rule, frequency, session, last)
+            expected = expected_observation(rule, frequency, session, last)
             if expected and active_to:
                 expected = min(expected, active_to)
             found.append(Freshness(self.name, series_id, required, last, expected))
         return found
 
 
-def _expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:
+def expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:
     """The latest observation date that the release rule promises by the session's cut-off."""
     first = session - timedelta(days=LOOK_BACK_DAYS[frequency])
     if frequency == "daily":

@@ -58,7 +58,7 @@ def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBat
         try:
             done[item.input] = Fetched(landed=_fetch_input(run, dataset, provider, item))
         except SourceError as error:
-            done[item.input] = Fetched(error=str(error), kind=type(error).__name__)
+            done[item.input] = Fetched(error=str(error), kind=type(error).__name__, retryable=error.retryable)
             if error.retryable and dataset.awaited:
                 waiting.append(f"{item.input}: {error}")
     fetched = FetchedBatch(attempts=attempt, inputs=done)

@@ -27,6 +27,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from sources.fred_answers import TooManyRows, check_answer, parse_fred, xml_root
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
 from sources.transport import (
+    FRED_REQUESTS_PER_SECOND,
     Body,
     Forbidden,
     NotData,
@@ -145,7 +146,7 @@ class FredSource(Provider):
         self.api_url = f"{url}/fred" if url else API_URL
         self.csv_url = f"{url}/graph/fredgraph.csv" if url else CSV_URL
         self.transport: Transport[Reply] = transport or Transport(
-            "FRED", requests_per_second=rate_limit(url, environ)
+            "FRED", requests_per_second=rate_limit(url, environ, FRED_REQUESTS_PER_SECOND)
         )
         self._session: Any = None
         self._said = False

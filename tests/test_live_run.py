@@ -41,6 +41,7 @@ def environ_of(server: Server, home: Path) -> dict[str, str]:
         "ROTATION_FRED_URL": server.url,
         "ROTATION_YAHOO_URL": server.url,
         "ROTATION_FDIC_URL": server.url,
+        "ROTATION_CHECK_SOURCES": "none",
         "FRED_API_KEY": CANARY,
         "AIRFLOW_CONN_FRED_DEFAULT": json.dumps(
             {"conn_type": "http", "host": "api.stlouisfed.org", "password": OTHER_CANARY}
