@@ -52,6 +52,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.from_environment(
         {
             "ROTATION_SOURCE": "live",
+            "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(tmp_path / "home"),
             "ROTATION_HISTORY_START": "2024-05-01",
         }
@@ -182,6 +183,7 @@ def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
     other = Settings.from_environment(
         {
             "ROTATION_SOURCE": "live",
+            "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(tmp_path / "other"),
             "ROTATION_WAREHOUSE": str(settings.warehouse),
         }

@@ -5,6 +5,7 @@ refused, and when they stand in for FRED.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ import pytest
 
 from datasets.registry import DATASETS, active_datasets
 from datasets.second_sources import SecondSource
+from market_calendar.sessions import cutoff_utc
 from sources.newyorkfed import NewYorkFedRates
 from sources.protocol import NotServed, SourceUnavailable, Unreadable
 from sources.registry import CHECKS, check_providers
 from sources.transport import Forbidden, NotData, RateLimited
 from sources.treasury import TreasuryYields, periods
 from tests.faults.feed import Feed
-from tests.faults.home import impatient
+from tests.faults.home import impatient, live_home
 from tests.faults.second_sources import SecondSourcesServer
-from tests.faults.server import Fault, hang_up, silent
+from tests.faults.server import Fault, Server, hang_up, silent
+from warehouse.catalog import load_catalog
+from warehouse.database import pipeline_database
 from warehouse.payloads import Payload, Request
 from warehouse.settings import Settings, SettingsError
 
@@ -335,3 +339,149 @@ def test_every_second_source_has_its_kind_of_input() -> None:
     for name, kind in CHECKS.items():
         dataset = DATASETS[kind]
         assert isinstance(dataset, SecondSource) and dataset.source == name
+
+
+# --- FRED is down ----------------------------------------------------------------------------------------
+
+REQUIRED = [("fred", "DFF"), ("fred", "DGS10"), ("fred", "DGS2")]
+SECOND = [("reference_rates", "EFFR"), ("par_yields", "par_yield_curve")]
+FRIDAY, TUESDAY, WEDNESDAY = date(2024, 7, 12), date(2024, 7, 16), date(2024, 7, 17)
+
+
+class Outage:
+    """A home with FRED's and the second sources' servers, loaded up to Friday."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, fred: Server, second: SecondSourcesServer
+    ):
+        self.fred, self.second = fred, second
+        urls = {"ROTATION_NEWYORKFED_URL": second.url, "ROTATION_TREASURY_URL": second.url}
+        self.home = live_home(monkeypatch, folder, fred.url, **urls)
+
+    def run(self, session: date, inputs: list[tuple[str, str]] = REQUIRED + SECOND) -> None:
+        self.fred.feed.as_of = self.second.feed.as_of = session
+        self.home.run(inputs, session, trailing=True)
+
+    def observations(self, series_id: str, session: date) -> dict[str, tuple[float, str]]:
+        """Value and source by day, as the model has them at a session."""
+        with pipeline_database(self.home.settings, read_only=True) as connection:
+            connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc(session)])
+            model = load_catalog()["staging.fred_observations"].model
+            assert model is not None
+            rows = connection.execute(
+                f"select observation_date, value, source from"
+                f" ({model.read_text().replace('pipeline.raw.', 'raw.')}) where series_id = ? order by 1",
+                [series_id],
+            ).fetchall()
+        return {str(day): (value, source) for day, value, source in rows}
+
+    def warnings(self) -> str:
+        return str(
+            self.home.rows(
+                f"select message from ops.runs where run_id = 'run-{self.home.runs}' and step = 'load'"
+            )[0][0]
+        )
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Outage]:
+    with Server(Feed(FRIDAY)) as fred, SecondSourcesServer(Feed(FRIDAY)) as second:
+        yield Outage(monkeypatch, tmp_path / "home", fred, second)
+
+
+def down(fred: Server) -> None:
+    fred.fault = Fault(on="graph", status=503)
+
+
+def test_the_treasury_and_the_new_york_fed_stand_in_while_fred_is_down(outage: Outage) -> None:
+    outage.run(FRIDAY)
+    assert outage.home.stopped is None and "source=" not in (outage.warnings() or "")
+    down(outage.fred)
+    outage.run(TUESDAY)
+    assert outage.home.stopped is None, outage.home.stopped
+    assert (
+        "DGS10, DGS2: FRED did not answer; 1 day (2024-07-15) from the Treasury, marked source=treasury"
+        in (outage.warnings())
+    )
+    assert (
+        "DFF: FRED did not answer; 3 days (2024-07-13 to 2024-07-15) from the New York Fed, marked"
+        " source=newyorkfed" in outage.warnings()
+    )
+    found = outage.observations("DGS2", TUESDAY)
+    assert {source for _, source in list(found.values())[:-1]} == {"fred"}
+    assert list(found)[-1] == "2024-07-15" and found["2024-07-15"][1] == "treasury"
+
+
+def test_fred_back_replaces_what_stood_in(outage: Outage) -> None:
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.run(TUESDAY)
+    outage.fred.fault = None
+    outage.run(WEDNESDAY)
+    assert outage.home.stopped is None and "source=" not in (outage.warnings() or "")
+    for series_id in ("DGS2", "DGS10", "DFF"):
+        assert {source for _, source in outage.observations(series_id, WEDNESDAY).values()} == {"fred"}
+
+
+def test_a_run_without_an_outage_has_the_same_observations_with_and_without_second_sources(
+    outage: Outage,
+) -> None:
+    outage.run(TUESDAY)
+    found = outage.observations("DGS2", TUESDAY)
+    assert {source for _, source in found.values()} == {"fred"}
+    assert list(found)[-1] == "2024-07-15", "the Treasury's yield of the session itself is not used early"
+
+
+def test_a_home_without_a_history_waits_for_fred(outage: Outage) -> None:
+    down(outage.fred)
+    outage.run(FRIDAY)
+    assert outage.home.stopped is not None
+    assert "holds no history of DFF, DGS10, DGS2 yet, so a second source has nothing to continue" in (
+        outage.home.stopped
+    )
+
+
+def test_a_second_source_in_other_units_does_not_stand_in(outage: Outage) -> None:
+    outage.second.served = lambda name, values: values / 100 if name == "DGS2" else values
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.run(TUESDAY)
+    assert outage.home.stopped is not None and "DGS2" in outage.home.stopped
+    assert "DGS10" not in outage.home.stopped
+
+
+def test_a_second_source_that_ends_too_early_does_not_cover(outage: Outage) -> None:
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.fred.feed.as_of, outage.second.feed.as_of = TUESDAY, FRIDAY
+    outage.home.run(REQUIRED + SECOND, TUESDAY, trailing=True)
+    assert outage.home.stopped is not None and "DGS2" in outage.home.stopped
+
+
+def test_second_sources_that_are_down_stop_nothing(outage: Outage) -> None:
+    outage.second.fault = Fault(status=503)
+    outage.run(FRIDAY)
+    assert outage.home.stopped is None
+    assert {name for name in outage.home.errors} == {"EFFR", "par_yield_curve"}
+    assert "2 optional inputs missing or unreadable: par_yields/par_yield_curve, reference_rates/EFFR" in (
+        outage.warnings()
+    )
+
+
+def test_fred_that_is_behind_is_completed_and_named(outage: Outage) -> None:
+    outage.run(FRIDAY)
+    outage.fred.feed.as_of, outage.second.feed.as_of = FRIDAY, WEDNESDAY
+    outage.home.run(REQUIRED + SECOND, WEDNESDAY, trailing=True)
+    assert outage.home.stopped is None
+    assert (
+        "DGS10, DGS2: FRED ends at 2024-07-12; 2 days (2024-07-15 to 2024-07-16) from the Treasury, marked"
+        " source=treasury" in outage.warnings()
+    )
+
+
+def test_a_key_that_fred_rejects_stops_the_run(outage: Outage) -> None:
+    """Only silence is bridged: what a person must mend is not hidden."""
+    outage.run(FRIDAY)
+    outage.fred.fault = Fault(on="graph", status=403)
+    outage.run(TUESDAY)
+    assert outage.home.stopped is not None and "access was refused" in outage.home.stopped

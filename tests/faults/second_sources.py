@@ -107,9 +107,12 @@ def par_curve(owner: SecondSourcesServer, query: dict[str, str]) -> tuple[int, s
     if query.get("data") != "daily_treasury_yield_curve":
         return 200, "text/xml", _document([])
     month, year = query.get("field_tdr_date_value_month", ""), query.get("field_tdr_date_value", "")
-    curve = {name: owner.values(series) for name, (series, _) in FIELDS.items()}
-    days = sorted({day for values in curve.values() for day in values.index})
-    chosen = [day for day in days if f"{day:%Y%m}" == month or f"{day:%Y}" == year]
+    period = pd.Period(f"{month[:4]}-{month[4:]}" if month else year, freq="M" if month else "Y")
+    curve = {
+        name: owner.values(series)[str(period.start_time.date()) : str(period.end_time.date())]
+        for name, (series, _) in FIELDS.items()
+    }
+    chosen = sorted({day for values in curve.values() for day in values.index})
     entries = []
     for number, day in enumerate(chosen):
         cells = [f'<d:Id m:type="Edm.Int32">{7000 + number}</d:Id>'] if number % 2 else []
