@@ -54,13 +54,16 @@ class Reach:
 
 @dataclass(frozen=True)
 class Freshness:
-    """One row of `ops.freshness`; an input that was never served has no last date and is stale."""
+    """One row of `ops.freshness`; an input that was never served has no last date and is stale. `source` is
+    who served the last date, for kinds of input that a second source may complete.
+    """
 
     dataset: str
     input: str
     required: bool
     last_date: date | None
     expected_date: date | None
+    source: str | None = None
 
     @property
     def stale(self) -> bool:

@@ -123,7 +123,8 @@ class FredSeries(Dataset):
             """
             select
                 series.series_id, series.frequency, series.release_rule, series.required, series.active_to,
-                max(observations.observation_date)
+                max(observations.observation_date),
+                max_by(observations.source, observations.observation_date)
             from ref.fred_series as series
             left join staging.fred_observations as observations
                 on series.series_id = observations.series_id
@@ -134,11 +135,11 @@ class FredSeries(Dataset):
             [session],
         ).fetchall()
         found = []
-        for series_id, frequency, rule, required, active_to, last in rows:
+        for series_id, frequency, rule, required, active_to, last, source in rows:
             expected = expected_observation(rule, frequency, session, last)
             if expected and active_to:
                 expected = min(expected, active_to)
-            found.append(Freshness(self.name, series_id, required, last, expected))
+            found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
 
 

@@ -169,7 +169,8 @@ class SecondSource(Dataset):
             if series[0] not in last:
                 continue
             promised = days[_available(known, series[0], days) <= pd.Timestamp(cutoff_utc(session))]
-            found.append(Freshness(self.name, name, False, last[series[0]], promised.max().date()))
+            expected = promised.max().date()
+            found.append(Freshness(self.name, name, False, last[series[0]], expected, self.source))
         return found
 
 

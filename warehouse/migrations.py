@@ -5,6 +5,7 @@ run again. Caveat: forward only; an earlier version does not know what a later o
 
 1 → 2: payloads, raw rows and `ops` carry the provider's own name. Before, Yahoo and FRED both called
 themselves `live`. What runs must know of each other moves from text files to `runs/state.json`.
+Whatever the layout: columns that a table of `ops` has got since are added.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ RAW_TABLES = {
     "raw.fred_observations": "fred",
     "raw.bank_financials": "bank_financials",
 }
+# Columns that came after a table, in the order of the catalog's list: last.
+ADDED_COLUMNS = (("ops.freshness", "source", "varchar"),)
 
 
 def migrate_home(settings: Settings) -> bool:
@@ -54,13 +57,28 @@ def migrate_home(settings: Settings) -> bool:
     with pipeline_database(settings) as connection:
         # ROTATION_WAREHOUSE may name a file of another home: it is looked at whatever this home's layout is.
         refuse_other_kind_of_warehouse(settings, connection)
-        if layout == LAYOUT and not _has_unnamed_providers(connection):
+        added = _add_missing_columns(connection)
+        if layout == LAYOUT and not added and not _has_unnamed_providers(connection):
             return False
         _name_providers_in_warehouse(connection)
     _name_providers_in_landing(settings.landing)
     _join_run_state(settings.home / "runs")
     write_home_marker(settings, {**marker, "layout": LAYOUT})
     return True
+
+
+def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Add the columns that tables of `ops` have got since; whether any was missing."""
+    added = False
+    for table, column, kind in ADDED_COLUMNS:
+        present = connection.execute(
+            "select 1 from duckdb_columns() where schema_name || '.' || table_name = ? and column_name = ?",
+            [table, column],
+        ).fetchone()
+        if present is None:
+            connection.execute(f"alter table {table} add column {column} {kind}")
+            added = True
+    return added
 
 
 def _has_unnamed_providers(connection: duckdb.DuckDBPyConnection) -> bool:
