@@ -1,5 +1,5 @@
-"""Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric or
-parameter is refused.
+"""Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric,
+parameter or input of a cross check is refused.
 
 In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a
 `ReferenceDataError` that names every wrong row by file and line. Types, empty cells and duplicate keys have
@@ -10,9 +10,11 @@ row each, so a quoted cell must not hold a line break.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 
 import pandas as pd
 
+from expectations.cross_check_terms import LEFT_PATTERNS, WrongTerms, parse_sides
 from transforms.lib.claims.parameters import (
     Known,
     WrongParameters,
@@ -25,7 +27,7 @@ from warehouse.catalog import load_catalog
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 Frames = Callable[[str], pd.DataFrame]
-CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims")
+CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims", "cross_checks")
 
 
 def check_reference_rows(frames: Frames = reference_frame) -> None:
@@ -38,7 +40,9 @@ def check_reference_rows(frames: Frames = reference_frame) -> None:
         ReferenceDataError: with every wrong row by file and line.
     """
     problems = [
-        problem for check in (_texts, _instruments, _members, _pairs, _claims) for problem in check(frames)
+        problem
+        for check in (_texts, _instruments, _members, _pairs, _claims, _cross_checks, _exceptions)
+        for problem in check(frames)
     ]
     if problems:
         raise ReferenceDataError(
@@ -117,3 +121,41 @@ def _claims(frames: Frames) -> Problems:
             yield "claims", line, f"claim {row['claim_id']}: {error}"
         if row["tolerance"] and float(row["tolerance"]) < 0:
             yield "claims", line, f"claim {row['claim_id']}: the tolerance is negative"
+
+
+def _cross_checks(frames: Frames) -> Problems:
+    known = {
+        "prices": set(frames("instruments")["symbol"]),
+        "fred": set(frames("fred_series")["series_id"]),
+    }
+    for line, row in _rows(frames("cross_checks")):
+        check = f"check {row['check_id']}"
+        try:
+            left, right = parse_sides(row["check_kind"], row["left_input"], row["right_input"])
+        except WrongTerms as error:
+            yield "cross_checks", line, f"{check}: {error}"
+            continue
+        for term in (*left.terms, *right.terms):
+            if term.dataset in known and term.input not in known[term.dataset]:
+                yield "cross_checks", line, f"{check}: unknown input {term.name!r}"
+        if row["check_kind"] in LEFT_PATTERNS and not _matches(row["left_input"], known):
+            yield "cross_checks", line, f"{check}: no input matches {row['left_input']!r}"
+        if float(row["min_rows"]) < 1 or float(row["tolerance"]) < 0:
+            yield "cross_checks", line, f"{check}: min_rows must be 1 or more, the tolerance 0 or more"
+        if row["valid_from"] and row["valid_to"] and row["valid_from"] > row["valid_to"]:
+            yield "cross_checks", line, f"{check}: valid_from lies after valid_to"
+
+
+def _matches(pattern: str, known: dict[str, set[str]]) -> bool:
+    """Whether an input of the reference data matches; contracts and second sources are not listed there."""
+    dataset, _, text = pattern.partition("/")
+    return dataset not in known or any(fnmatchcase(name, text) for name in known[dataset])
+
+
+def _exceptions(frames: Frames) -> Problems:
+    checks = set(frames("cross_checks")["check_id"])
+    for line, row in _rows(frames("cross_check_exceptions")):
+        if row["check_id"] not in checks:
+            yield "cross_check_exceptions", line, f"unknown check_id {row['check_id']!r}"
+        if row["from_date"] > row["to_date"]:
+            yield "cross_check_exceptions", line, "from_date lies after to_date"

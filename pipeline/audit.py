@@ -1,16 +1,19 @@
 """The fifth step: check the built publication; a critical failure stops it and names the rows.
 
-In: the run's context and the publication that is being built. Out: `ops.validation_results`, `ops.freshness`
-and `audited.json`.
+In: the run's context and the publication that is being built. Out: `ops.validation_results`,
+`ops.cross_checks`, `ops.freshness` and `audited.json`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import duckdb
+
 from datasets.registry import DATASETS
+from expectations.cross_checks import compare, record_cross_checks
 from expectations.gate import check_table
-from market_calendar.sessions import calendar_ends_soon
+from market_calendar.sessions import calendar_ends_soon, cutoff_utc
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence
@@ -35,8 +38,8 @@ def audit(run: RunContext) -> AuditSummary:
     plan = run.plan
     with step(run, "audit", plan.session) as log:
         require_own_build(run)
-        results, fresh = _check(run)
-        _record(run, results, fresh)
+        results, fresh, compared = _check(run)
+        _record(run, results, fresh, compared)
         failed = [FailedRule.model_validate(result) for result in results if not result["passed"]]
         summary = AuditSummary(
             rules=len(results),
@@ -61,13 +64,16 @@ def audit(run: RunContext) -> AuditSummary:
     return summary
 
 
-def _check(run: RunContext) -> tuple[Rows, Rows]:
-    """The results of every model's rules, and how far the inputs reach."""
+def _check(run: RunContext) -> tuple[Rows, Rows, Rows]:
+    """The results of every model's rules and of the cross checks, how far the inputs reach, and what was
+    compared.
+    """
     catalog = load_catalog()
     results: Rows = []
     with opened_publication(run.settings) as connection, attached_pipeline(connection, run.settings):
         copy_tables(connection, catalog, "ops")
         connection.execute("set variable session_date = ?::date", [run.target])
+        connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc(run.target)])
         fresh = [
             row.as_row() for dataset in DATASETS.values() for row in dataset.freshness(connection, run.target)
         ]
@@ -76,11 +82,22 @@ def _check(run: RunContext) -> tuple[Rows, Rows]:
         for table in catalog.models():
             gate = check_table(connection, table)
             results += [{"run_id": run.run_id, **result} for result in gate.results]
-    return results, fresh
+        checks = compare(connection, _required_inputs(run, connection))
+        results += [{"run_id": run.run_id, **result} for result in checks.results]
+    return results, fresh, [{"run_id": run.run_id, **row} for row in checks.rows]
 
 
-def _record(run: RunContext, results: Rows, fresh: Rows) -> None:
-    """Replace this run's results on models, and the freshness."""
+def _required_inputs(run: RunContext, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The inputs, as kind/name, without which nothing is published."""
+    return frozenset(
+        f"{dataset.name}/{name}"
+        for dataset in DATASETS.values()
+        for name in dataset.required(connection, run.target)
+    )
+
+
+def _record(run: RunContext, results: Rows, fresh: Rows, compared: Rows) -> None:
+    """Replace this run's results on models, the cross checks and the freshness."""
     with pipeline_database(run.settings) as connection, transaction(connection):
         connection.execute(
             "delete from ops.validation_results where run_id = ? and table_name not like 'raw.%'",
@@ -89,3 +106,4 @@ def _record(run: RunContext, results: Rows, fresh: Rows) -> None:
         append(connection, "ops.validation_results", results)
         connection.execute("delete from ops.freshness")
         append(connection, "ops.freshness", fresh)
+        record_cross_checks(connection, compared)

@@ -7,9 +7,10 @@ address than https://markets.newyorkfed.org.
 
 One answer about EFFR is that of five FRED series: EFFR and DFF (percentRate), DFEDTARL and DFEDTARU
 (targetRateFrom, targetRateTo), and until December 2008, when there was one target and no range, DFEDTAR
-(targetRateFrom alone). DFF and the targets have a value on every day of the week: between two days that
-are served they keep the earlier one, as on FRED. Rates are in per cent, newest day first. Caveat: the days
-after the newest one served stay open, weekends too, because a change is not known before it is served.
+(targetRateFrom alone). DFF and the targets have a value on every day of the week: on days between two that
+are served, when the Federal Reserve was closed, they keep the earlier one, as on FRED. Rates are in per
+cent, newest day first. Caveat: the days after the newest one served stay open, weekends too, because a
+change is not known before it is served.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
+from market_calendar.sessions import fed_business_days_between
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
 from sources.transport import (
     Body,
@@ -41,8 +43,6 @@ from warehouse.settings import Settings
 BASE_URL = "https://markets.newyorkfed.org"
 PATHS = {"EFFR": "unsecured/effr", "SOFR": "secured/sofr"}
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-# Days between two served ones on which the value before them holds: a long weekend, not a hole.
-LONGEST_GAP_DAYS = 5
 NUMBERS = ("percentRate", "targetRateFrom", "targetRateTo")
 COLUMNS = ["series_id", "observation_date", "value"]
 
@@ -250,6 +250,7 @@ def _series(
     for position, (day, value) in enumerate(values):
         yield series_id, day, value
         after = values[position + 1][0] if position + 1 < len(values) else day
-        if rule.daily and (after - day).days <= LONGEST_GAP_DAYS:
-            for step in range(1, (after - day).days):
-                yield series_id, day + timedelta(days=step), value
+        between = [day + timedelta(days=step) for step in range(1, (after - day).days)]
+        # A business day that is missing is a hole, and what follows it is not known.
+        if rule.daily and between and not fed_business_days_between(between[0], between[-1]):
+            yield from ((series_id, closed, value) for closed in between)

@@ -823,6 +823,12 @@ def test_symbols_and_settings_cannot_lead_elsewhere(server: Server) -> None:
     assert rate_limit(None, {}) == 2.0 and rate_limit("http://127.0.0.1:1", {}) is None
 
 
+@pytest.mark.parametrize(("chosen", "expected"), [("", 1.5), ("2", 1.5), ("0.5", 0.5)])
+def test_fred_is_asked_less_often_than_it_allows(chosen: str, expected: float) -> None:
+    source = FredSource({"ROTATION_REQUESTS_PER_SECOND": chosen})
+    assert source.transport.requests_per_second == expected
+
+
 # ---- FRED: vintages and the key
 
 

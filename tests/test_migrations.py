@@ -203,6 +203,7 @@ def test_a_column_that_a_table_has_got_since_is_added_once(tmp_path: Path) -> No
     with pipeline_database(settings) as connection:
         connection.execute("alter table ops.freshness drop column source")
         connection.execute("insert into ops.freshness values ('fred', 'DGS2', true, null, null, true)")
+    write_home_marker(settings, {"kind": "real", "layout": 2})
     assert migrate_home(settings)
     with pipeline_database(settings) as connection:
         rows = connection.execute("select * from ops.freshness")

@@ -10,11 +10,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
 from datasets.registry import DATASETS, active_datasets
 from datasets.second_sources import SecondSource
+from expectations.cross_checks import compare
 from market_calendar.sessions import cutoff_utc
 from sources.newyorkfed import NewYorkFedRates
 from sources.protocol import NotServed, SourceUnavailable, Unreadable
@@ -25,6 +27,7 @@ from tests.faults.feed import Feed
 from tests.faults.home import impatient, live_home
 from tests.faults.second_sources import SecondSourcesServer
 from tests.faults.server import Fault, Server, hang_up, silent
+from transforms.runner import build_model
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
 from warehouse.payloads import Payload, Request
@@ -94,9 +97,10 @@ def test_rates_of_weekends_are_those_of_the_day_before_and_stay_open_at_the_end(
     assert values(frame, "DFEDTARU")["2024-07-07"] == 5.5 and values(frame, "DFEDTARU")["2024-07-08"] == 5.25
 
 
-def test_a_hole_is_not_filled_with_an_old_rate() -> None:
-    frame = NewYorkFedRates.parse(rates([day("2024-07-15"), day("2024-07-05")])).frame
-    assert list(values(frame, "DFF")) == ["2024-07-05", "2024-07-15"]
+@pytest.mark.parametrize("after", ["2024-07-08", "2024-07-15"])
+def test_a_missing_business_day_is_not_filled_with_an_old_rate(after: str) -> None:
+    frame = NewYorkFedRates.parse(rates([day(after), day("2024-07-03")])).frame
+    assert list(values(frame, "DFF")) == ["2024-07-03", after]
 
 
 def test_a_single_target_is_the_old_series_and_a_range_the_new_ones() -> None:
@@ -485,3 +489,28 @@ def test_a_key_that_fred_rejects_stops_the_run(outage: Outage) -> None:
     outage.fred.fault = Fault(on="graph", status=403)
     outage.run(TUESDAY)
     assert outage.home.stopped is not None and "access was refused" in outage.home.stopped
+
+
+def test_a_second_source_that_differs_is_named_with_its_series(outage: Outage) -> None:
+    """The comparison itself, on a home: yields of the Treasury a quarter of a point off for one maturity."""
+    outage.second.served = lambda name, values: values + 0.25 if name == "DGS10" else values
+    outage.run(FRIDAY)
+    settings = outage.home.settings
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{settings.warehouse}' as pipeline (read_only)")
+        connection.execute("create schema staging; create schema ref")
+        for name in ("fred_series", "cross_checks", "cross_check_exceptions", "calendar", "fomc_meetings"):
+            connection.execute(f"create table ref.{name} as from pipeline.ref.{name}")
+        for name in ("equity_prices", "fed_funds_futures"):
+            connection.execute(load_catalog()[f"staging.{name}"].ddl())
+        connection.execute("set variable session_date = ?::date", [FRIDAY])
+        connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc(FRIDAY)])
+        build_model(connection, load_catalog()["staging.fred_observations"])
+        found = {result["rule"]: result for result in compare(connection).results}
+    assert found["two_year_yield_is_the_treasurys"]["passed"]
+    assert found["two_year_yield_is_the_treasurys"]["checked_rows"] > 20
+    assert found["daily_rate_is_the_new_york_feds"]["passed"]
+    assert found["daily_rate_is_the_new_york_feds"]["checked_rows"] > 30
+    wrong = found["ten_year_yield_is_the_treasurys"]
+    assert not wrong["passed"] and wrong["severity"] == "warning"
+    assert "fred/DGS10 against second/treasury/DGS10" in str(wrong["sample"])

@@ -5,7 +5,8 @@ run again. Caveat: forward only; an earlier version does not know what a later o
 
 1 → 2: payloads, raw rows and `ops` carry the provider's own name. Before, Yahoo and FRED both called
 themselves `live`. What runs must know of each other moves from text files to `runs/state.json`.
-Whatever the layout: columns that a table of `ops` has got since are added.
+2 → 3: reference tables whose columns have changed are made anew; the next plan fills them from the CSV files.
+`ops.freshness` says who served the newest day.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse.catalog import load_catalog
 from warehouse.database import (
     LAYOUT,
     HomeError,
@@ -37,7 +39,7 @@ RAW_TABLES = {
     "raw.fred_observations": "fred",
     "raw.bank_financials": "bank_financials",
 }
-# Columns that came after a table, in the order of the catalog's list: last.
+# Columns that tables have got after layout 2.
 ADDED_COLUMNS = (("ops.freshness", "source", "varchar"),)
 
 
@@ -57,28 +59,21 @@ def migrate_home(settings: Settings) -> bool:
     with pipeline_database(settings) as connection:
         # ROTATION_WAREHOUSE may name a file of another home: it is looked at whatever this home's layout is.
         refuse_other_kind_of_warehouse(settings, connection)
-        added = _add_missing_columns(connection)
-        if layout == LAYOUT and not added and not _has_unnamed_providers(connection):
+        if layout == LAYOUT and not _has_unnamed_providers(connection):
             return False
         _name_providers_in_warehouse(connection)
+        _renew_reference_tables(connection)
+        _add_columns(connection)
     _name_providers_in_landing(settings.landing)
     _join_run_state(settings.home / "runs")
     write_home_marker(settings, {**marker, "layout": LAYOUT})
     return True
 
 
-def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Add the columns that tables of `ops` have got since; whether any was missing."""
-    added = False
+def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Columns that tables with rows to keep have got; each is the last one of its table."""
     for table, column, kind in ADDED_COLUMNS:
-        present = connection.execute(
-            "select 1 from duckdb_columns() where schema_name || '.' || table_name = ? and column_name = ?",
-            [table, column],
-        ).fetchone()
-        if present is None:
-            connection.execute(f"alter table {table} add column {column} {kind}")
-            added = True
-    return added
+        connection.execute(f"alter table {table} add column if not exists {column} {kind}")
 
 
 def _has_unnamed_providers(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -97,6 +92,26 @@ def _name_providers_in_warehouse(connection: duckdb.DuckDBPyConnection) -> None:
                 "update ops.payloads set source = ? where source = 'live' and dataset = ?",
                 [provider, dataset],
             )
+
+
+def _renew_reference_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every reference table anew whose columns are not those of the catalog; their rows are in the CSV
+    files.
+    """
+    held = dict(
+        connection.execute(
+            "select table_name, list(column_name || ' ' || data_type order by column_index)"
+            " from duckdb_columns() where schema_name = 'ref' group by 1"
+        ).fetchall()
+    )
+    for table in load_catalog().in_schema("ref"):
+        columns = [f"{column.name} {column.type}" for column in table.columns]
+        if held.get(table.name) != columns:
+            with transaction(connection):
+                connection.execute(f"drop table if exists {table.full_name}")
+                connection.execute(table.ddl())
+    # A change of tables is not left to the write-ahead log.
+    connection.execute("checkpoint")
 
 
 def _name_providers_in_landing(landing: Path) -> None:

@@ -1,0 +1,319 @@
+"""Both sides of what the warehouse holds twice are compared: the rows of `ref.cross_checks`.
+
+In: a connection on which `staging` and `ref` can be read (the publication that is being built), and, where it
+exists, `pipeline.raw.second_source_rates`. Out: one result per check for `ops.validation_results`, and rows
+of `ops.cross_checks`: the newest days and every day that failed. A kind of comparison is one file
+`kinds/<kind>.sql` over the temporary tables that are made here; every join has an equality. Of inputs that
+disagree the likely wrong one is named (`offenders`).
+
+A check whose severity is critical stops the publication only where an input that may be wrong is required:
+an optional one warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from expectations.cross_check_terms import RIGHT_SIDES, Side, parse_sides
+from expectations.offenders import Disagreement, find_disagreements
+from expectations.results import SAMPLE_ROWS, RuleResult
+from warehouse.database import append
+
+TABLE = "ops.cross_checks"
+SECOND_SOURCES = "second_source_rates"
+KINDS = Path(__file__).resolve().parent / "kinds"
+# These kinds share a statement with another one.
+STATEMENTS = {"second_source": "value", "return": "change"}
+# So many of a check's newest days are kept, and all that failed.
+KEPT_DAYS = 10
+TEMPORARY = ("check_list", "check_terms", "check_series", "check_sides", "check_results")
+
+
+@dataclass(frozen=True)
+class CrossChecks:
+    """What was found: results per check, and rows of `ops.cross_checks`, both without the run."""
+
+    results: list[RuleResult] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def compare(connection: duckdb.DuckDBPyConnection, required: frozenset[str] = frozenset()) -> CrossChecks:
+    """Make every comparison over the whole history.
+
+    Args:
+        connection: reads `staging` and `ref`.
+        required: inputs (`kind/name`) without which nothing is published.
+    """
+    try:
+        prepare(connection)
+        run_kinds(connection)
+        found = find_disagreements(connection)
+        return CrossChecks(_results(connection, found, required), _kept_rows(connection, found, required))
+    finally:
+        for name in TEMPORARY:
+            connection.execute(f"drop table if exists temp.{name}")
+
+
+def record_cross_checks(connection: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, Any]]) -> None:
+    """Replace the content of `ops.cross_checks`."""
+    connection.execute(f"delete from {TABLE}")
+    append(connection, TABLE, list(rows))
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """The checks, their terms, every series with its moves, and both sides day by day, as temporary
+    tables.
+    """
+    checks = connection.execute("select * from ref.cross_checks order by check_id").df()
+    sides = {
+        str(row["check_id"]): parse_sides(
+            str(row["check_kind"]), str(row["left_input"]), _text(row["right_input"])
+        )
+        for row in checks.to_dict("records")
+    }
+    _fill_list(connection, checks, sides)
+    connection.execute(f"create or replace temp table check_series as {_series_sql(connection)}")
+    connection.execute(f"create or replace temp table check_sides as {SIDES}")
+
+
+def run_kinds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every day that was compared, as the temporary table `check_results`; days that a row of
+    `ref.cross_check_exceptions` explains are left out, and checks with too few days.
+    """
+    present = {row[0] for row in connection.execute("select distinct check_kind from check_list").fetchall()}
+    names = sorted({STATEMENTS.get(kind, kind) for kind in RIGHT_SIDES if kind in present})
+    statements = [(KINDS / f"{name}.sql").read_text(encoding="utf-8") for name in names]
+    columns = "check_id, dataset, input, day, value, other_source, other_value, difference, tolerance"
+    compared = " union all ".join(f"select {columns} from ({text})" for text in statements)
+    empty = "select null::varchar, '', '', null::date, 0.0::double, '', 0.0::double, 0.0::double, 0.0::double"
+    connection.execute(f"""
+        create or replace temp table check_results as
+        with compared({columns}) as ({compared or empty})
+
+        select
+            compared.*,
+            abs(compared.difference) <= compared.tolerance + {ROUNDING} as passed
+        from compared
+        inner join check_list on compared.check_id = check_list.check_id
+        left join ref.cross_check_exceptions as allowed
+            on compared.check_id = allowed.check_id
+            and compared.day between allowed.from_date and allowed.to_date
+            and coalesce(allowed.input, compared.input) = compared.input
+        where allowed.check_id is null
+            and compared.difference is not null
+            and compared.day >= coalesce(check_list.valid_from, date '1900-01-01')
+            and compared.day <= coalesce(check_list.valid_to, date '9999-12-31')
+        qualify check_list.counts_blocks
+            or count(*) over (partition by compared.check_id) >= check_list.min_rows
+    """)
+
+
+# Sums of decimals leave dust beside their tolerance; rounded, they are the same in whatever order they are
+# taken.
+ROUNDING = 1e-9
+SIDES = """
+    with right_side as (
+        select
+            check_terms.check_id,
+            check_series.day,
+            round(sum(check_terms.factor * check_series.value), 9) as other_value,
+            round(sum(check_terms.factor * check_series.move), 9) as other_move,
+            min(check_series.previous_day) as other_previous_day,
+            count(*) as terms,
+            count(check_series.move) as moving_terms,
+            min(check_series.previous_day) = max(check_series.previous_day) as same_day_before
+        from check_terms
+        inner join check_series
+            on check_terms.dataset = check_series.dataset and check_terms.input = check_series.input
+        where check_terms.side = 'right'
+        group by all
+    )
+
+    select
+        check_list.check_id,
+        check_list.check_kind,
+        check_list.min_rows,
+        check_list.tolerance,
+        check_list.tolerance_share,
+        check_series.dataset,
+        check_series.input,
+        check_series.day,
+        check_series.previous_day,
+        check_series.value,
+        check_series.move,
+        check_list.right_input as other_source,
+        right_side.other_value + check_list.constant as other_value,
+        case
+            when right_side.moving_terms = right_side.terms and right_side.same_day_before
+                then right_side.other_move
+        end as other_move,
+        right_side.other_previous_day
+    from check_list
+    inner join check_terms on check_list.check_id = check_terms.check_id and check_terms.side = 'left'
+    inner join check_series
+        on check_terms.dataset = check_series.dataset and check_terms.input = check_series.input
+    inner join right_side
+        on check_list.check_id = right_side.check_id and check_series.day = right_side.day
+    where right_side.terms = check_list.right_terms
+        and check_list.check_kind in ('value', 'second_source', 'level', 'change', 'return', 'correlation')
+"""
+
+
+def _fill_list(
+    connection: duckdb.DuckDBPyConnection, checks: pd.DataFrame, sides: dict[str, tuple[Side, Side]]
+) -> None:
+    numbers = pd.DataFrame(
+        [(check_id, len(right.terms), right.constant) for check_id, (_, right) in sides.items()],
+        columns=["check_id", "right_terms", "constant"],
+    )
+    terms = pd.DataFrame(
+        [
+            (check_id, name, position, term.factor, term.dataset, term.input)
+            for check_id, pair in sides.items()
+            for name, side in zip(("left", "right"), pair, strict=True)
+            for position, term in enumerate(side.terms, start=1)
+        ],
+        columns=["check_id", "side", "position", "factor", "dataset", "input"],
+    )
+    connection.register("check_numbers", numbers)
+    connection.register("term_rows", terms)
+    try:
+        connection.execute("""
+            create or replace temp table check_list as
+            select
+                checks.* replace (
+                    coalesce(checks.tolerance_share, 0) as tolerance_share,
+                    coalesce(checks.right_input, '') as right_input
+                ),
+                numbers.right_terms::integer as right_terms,
+                numbers.constant::double as constant,
+                checks.check_kind in ('shifted', 'correlation', 'stands_still', 'same_series')
+                    as counts_blocks
+            from ref.cross_checks as checks
+            inner join check_numbers as numbers on checks.check_id::varchar = numbers.check_id::varchar
+        """)
+        connection.execute("""
+            create or replace temp table check_terms as
+            select check_id::varchar as check_id, side::varchar as side, position::integer as position,
+                factor::double as factor, dataset::varchar as dataset, input::varchar as input
+            from term_rows
+        """)
+    finally:
+        connection.unregister("check_numbers")
+        connection.unregister("term_rows")
+
+
+def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
+    """Every input day by day: its value, the change since the row before in the same unit, and its move:
+    the total return of a price, the change of everything else.
+    """
+    second = ""
+    place = connection.execute(
+        "select database_name || '.' || schema_name || '.' || table_name from duckdb_tables()"
+        " where schema_name = 'raw' and table_name = ?",
+        [SECOND_SOURCES],
+    ).fetchone()
+    if place:
+        second = f"""
+            union all
+            select 'second', source || '/' || series_id, observation_date, value, null
+            from {place[0]}
+            where available_at_utc <= getvariable('cutoff_utc') and value is not null
+            qualify row_number() over (
+                partition by source, series_id, observation_date order by known_at_utc desc
+            ) = 1
+        """
+    return f"""
+        with inputs(dataset, input, day, value, total_return_pct) as (
+            select 'prices', symbol, session_date, close, total_return_pct from staging.equity_prices
+            union all
+            select 'fred', series_id, observation_date, value, null from staging.fred_observations
+            union all
+            select 'futures', contract, settlement_date, settle, null from staging.fed_funds_futures
+            where exists (select 1 from check_terms where dataset = 'futures')
+            {second}
+        )
+
+        select
+            dataset,
+            input,
+            day,
+            value,
+            lag(day) over days as previous_day,
+            value - lag(value) over days as change,
+            case when dataset = 'prices' then total_return_pct else value - lag(value) over days end as move,
+            count(*) over (partition by dataset, input) - row_number() over days as age
+        from inputs
+        window days as (partition by dataset, input order by day)
+    """
+
+
+def _results(
+    connection: duckdb.DuckDBPyConnection, found: list[Disagreement], required: frozenset[str]
+) -> list[RuleResult]:
+    counted = connection.execute("""
+        select check_list.check_id, count(check_results.day), count(*) filter (where not check_results.passed)
+        from check_list
+        left join check_results on check_list.check_id = check_results.check_id
+        group by all
+        order by 1
+    """).fetchall()
+    results: list[RuleResult] = []
+    for check_id, compared, failed in counted:
+        of_check = [entry for entry in found if entry.check_id == check_id]
+        results.append(
+            {
+                "table_name": TABLE,
+                "rule": check_id,
+                "column_name": None,
+                "severity": _severity(of_check, required),
+                "passed": failed == 0,
+                "checked_rows": compared,
+                "failed_rows": failed,
+                "sample": "; ".join(entry.sentence for entry in of_check[:SAMPLE_ROWS])
+                or (None if compared else "not compared: too few days on which both sides are held"),
+            }
+        )
+    return results
+
+
+def _severity(found: list[Disagreement], required: frozenset[str]) -> str:
+    """The gravest of what was found."""
+    severities = {entry.severity(required) for entry in found}
+    return next((name for name in ("critical", "warning", "info") if name in severities), "info")
+
+
+def _kept_rows(
+    connection: duckdb.DuckDBPyConnection, found: list[Disagreement], required: frozenset[str]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (
+        connection.execute(f"""
+        select check_results.*, check_list.severity
+        from check_results
+        inner join check_list on check_results.check_id = check_list.check_id
+        qualify not check_results.passed
+            or dense_rank() over (partition by check_results.check_id order by check_results.day desc)
+            <= {KEPT_DAYS}
+        order by check_results.check_id, check_results.dataset, check_results.input, check_results.day
+    """)
+        .df()
+        .to_dict("records")
+    )
+    by_input = {(entry.check_id, entry.dataset, entry.input): entry for entry in found}
+    for row in rows:
+        entry = by_input.get((row["check_id"], row["dataset"], row["input"]))
+        if entry is not None and not row["passed"]:
+            row["severity"] = entry.severity(required)
+            row["offender"] = ", ".join(entry.offenders) or None
+        row["other_value"] = None if pd.isna(row["other_value"]) else row["other_value"]
+    return rows
+
+
+def _text(value: object) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
