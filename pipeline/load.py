@@ -171,6 +171,8 @@ def _note(
     run: RunContext, log: StepLog, fetched: dict[str, dict[str, Fetched]], outcome: _Outcome
 ) -> LoadSummary:
     """Record what was loaded and what is missing, before the run stops because of it."""
+    for sentence in stand_in_sentences(outcome.stand_ins, outcome.unanswered):
+        log.warn(sentence)
     optional = {key: text for key, text in outcome.problems.items() if key not in outcome.required}
     remember_unserved(
         run.settings,
@@ -180,8 +182,6 @@ def _note(
     if optional:
         names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
         log.warn(f"{len(optional)} optional inputs missing or unreadable: {names}")
-    for sentence in stand_in_sentences(outcome.stand_ins, outcome.unanswered):
-        log.warn(sentence)
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)
