@@ -96,6 +96,7 @@ class Dataset(ABC):
         awaited: whether a provider that does not answer is asked again in the same run; what comes by the
             quarter can wait for the next one.
         release_rule, frequency: when a row could first be had, unless the provider dates it.
+        expects_every_day: whether an answer should have a row for each of its `expected_days`.
         proves_sessions: whether a row of it proves that a session took place.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
@@ -109,6 +110,7 @@ class Dataset(ABC):
     awaited: ClassVar[bool] = True
     release_rule: ClassVar[str]
     frequency: ClassVar[str]
+    expects_every_day: ClassVar[bool] = False
     proves_sessions: ClassVar[bool] = False
     accept_setting: ClassVar[str] = ""
 
@@ -185,6 +187,12 @@ class Dataset(ABC):
         """The inputs without which nothing is published."""
         return set()
 
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The days of a range on which an input should have a row; none for kinds that set no
+        `expects_every_day`.
+        """
+        return []
+
     # ---- what came
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -225,6 +233,15 @@ class Dataset(ABC):
         """
         asked = asked_ranges((item.input, item.start, item.end) for item in landed)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def missing_days(self, name: str, served: set[date], start: date, end: date) -> list[date]:
+        """Expected days between the first and the last one served; what lies outside is not listed yet, or
+        late.
+        """
+        inside = [day for day in served if start <= day <= end]
+        if not inside:
+            return []
+        return [day for day in self.expected_days(name, min(inside), max(inside)) if day not in served]
 
     # ---- how far it reaches
 

@@ -42,6 +42,8 @@ from sources.transport import (
     NotData,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -102,10 +104,11 @@ class YahooProvider(Provider):
             raise SourceUnavailable(f"Yahoo: {ticker}: yfinance made no request ({trouble})")
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
-        if trouble is not None:
-            raise Unreadable(f"Yahoo: {ticker}: yfinance cannot read the answer ({trouble})")
+        # Before yfinance's own opinion, which is an error where a range is empty.
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"Yahoo: {request.describe()}: no row in this range; it may be delisted")
+        if trouble is not None:
+            raise Unreadable(f"Yahoo: {ticker}: yfinance cannot read the answer ({trouble})")
         self._check_fetched(payload, parsed.frame)
         return payload
 
@@ -264,6 +267,8 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
 
 def judge_chart(what: str, status: int, retry_after: str | None, content: bytes) -> Verdict:
     """What a chart answer means before it is read."""
+    if asks_to_slow_down(content):
+        return judge_slow_down(what, retry_after)
     reason = _yahoo_reason(content)
     if status == 404 or (status in (200, 400, 422) and reason):
         return Verdict(NotServed(f"{what}: {reason or 'there is no such symbol'}"))
@@ -287,6 +292,8 @@ def judge_chart(what: str, status: int, retry_after: str | None, content: bytes)
 def _yahoo_reason(content: bytes) -> str:
     try:
         document = json.loads(content)
-        return " ".join(str(document["chart"]["error"]["description"]).split())[:160]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        # An error of the service in front of the chart comes under another name.
+        part = document.get("chart") or document["finance"]
+        return " ".join(str(part["error"]["description"]).split())[:160]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
