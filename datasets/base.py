@@ -37,6 +37,7 @@ class PlannedInput:
     end: date
     known_until: date | None = None
     held: Mapping[date, float] | None = None
+    required: bool = False
 
     def request(self, dataset: str, start: date | None = None) -> Request:
         """The request for it, or for a longer range."""
@@ -160,6 +161,7 @@ class Dataset(ABC):
                 [self.name, provider.name],
             ).fetchall()
         )
+        required = self.required(connection, reach.session)
         values = self.held_values(connection, reach.session) if provider.serves_ranges else {}
         planned = []
         for name in self.inputs(connection, settings, provider, reach, held):
@@ -171,7 +173,9 @@ class Dataset(ABC):
             ):
                 last = min(held[name], reach.session)
                 start = max(start, last - timedelta(days=self.trailing_days))
-            planned.append(PlannedInput(name, start, reach.until, held.get(name), values.get(name)))
+            planned.append(
+                PlannedInput(name, start, reach.until, held.get(name), values.get(name), name in required)
+            )
         return planned
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:

@@ -24,8 +24,8 @@ from warehouse.payloads import Payload
 # required. `make run`, where a person waits, stops after the first number; the scheduler waits about an
 # hour, because a source may be late on an evening.
 ATTEMPTS, PATIENT_ATTEMPTS = 4, 9
-# A source that has nothing for an input which it served until lately is asked once more in the run, and
-# again by the next one; after this time without a row the input is taken for gone.
+# A source that has nothing for an input which it served until lately is asked once more in the run (as often
+# as any where the input is required) and by the next one; after this time without a row it is taken for gone.
 NOT_SERVED_ATTEMPTS, LATELY = 2, timedelta(days=14)
 
 
@@ -63,7 +63,7 @@ def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBat
             done[item.input] = Fetched(landed=_fetch_input(run, dataset, provider, item))
         except SourceError as error:
             done[item.input] = Fetched(error=str(error), kind=type(error).__name__)
-            spent = isinstance(error, NotServedNow) and attempt >= NOT_SERVED_ATTEMPTS
+            spent = isinstance(error, NotServedNow) and attempt >= NOT_SERVED_ATTEMPTS and not item.required
             if error.retryable and dataset.awaited and not spent:
                 waiting.append(f"{item.input}: {error}")
     fetched = FetchedBatch(attempts=attempt, inputs=done)

@@ -215,6 +215,7 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
         chart_body: bytes | None = None
         failure: SourceError | None = None
         helpers_fail = False
+        crumbs_refused = 0
         refused = 0
 
         def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
@@ -231,7 +232,10 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
             self.helpers_fail = True
             transport.take_turn()
             answer = super().request(method, target, **{**options, "timeout": HELPER_SECONDS})
-            self.helpers_fail = parts.path.endswith("/getcrumb") and answer.status_code >= 400
+            # A first crumb that is refused leads to the form on cookies and a second one.
+            refused = parts.path.endswith("/getcrumb") and answer.status_code >= 400
+            self.helpers_fail = refused and (answer.status_code == 429 or self.crumbs_refused > 0)
+            self.crumbs_refused += refused
             return answer
 
         def _chart(self, method: Any, target: str, options: dict[str, Any]) -> Any:
