@@ -38,6 +38,7 @@ class PlannedInput:
     end: date
     known_until: date | None = None
     held: Mapping[date, float] | None = None
+    required: bool = False
 
     def request(self, dataset: str, start: date | None = None) -> Request:
         """The request for it, or for a longer range."""
@@ -100,6 +101,7 @@ class Dataset(ABC):
         awaited: whether a provider that does not answer is asked again in the same run; what comes by the
             quarter can wait for the next one.
         release_rule, frequency: when a row could first be had, unless the provider dates it.
+        expects_every_day: whether an answer should have a row for each of its `expected_days`.
         proves_sessions: whether a row of it proves that a session took place.
         stands_in_for: the kind of input whose newest days it supplies while they are missing; blank: none.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
@@ -114,6 +116,7 @@ class Dataset(ABC):
     awaited: ClassVar[bool] = True
     release_rule: ClassVar[str]
     frequency: ClassVar[str]
+    expects_every_day: ClassVar[bool] = False
     proves_sessions: ClassVar[bool] = False
     stands_in_for: ClassVar[str] = ""
     accept_setting: ClassVar[str] = ""
@@ -168,6 +171,7 @@ class Dataset(ABC):
                 [self.name, provider.name],
             ).fetchall()
         )
+        required = self.required(connection, reach.session)
         values = self.held_values(connection, reach.session) if provider.serves_ranges else {}
         planned = []
         for name in self.inputs(connection, settings, provider, reach, held):
@@ -179,7 +183,9 @@ class Dataset(ABC):
             ):
                 last = min(held[name], reach.session)
                 start = max(start, last - timedelta(days=self.trailing_days))
-            planned.append(PlannedInput(name, start, reach.until, held.get(name), values.get(name)))
+            planned.append(
+                PlannedInput(name, start, reach.until, held.get(name), values.get(name), name in required)
+            )
         return planned
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
@@ -194,6 +200,12 @@ class Dataset(ABC):
     def required(self, connection: duckdb.DuckDBPyConnection, session: date) -> set[str]:
         """The inputs without which nothing is published."""
         return set()
+
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The days of a range on which an input should have a row; none for kinds that set no
+        `expects_every_day`.
+        """
+        return []
 
     # ---- what came
 
@@ -235,6 +247,15 @@ class Dataset(ABC):
         """
         asked = asked_ranges((item.input, item.start, item.end) for item in landed)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def missing_days(self, name: str, served: set[date], start: date, end: date) -> list[date]:
+        """Expected days between the first and the last one served; what lies outside is not listed yet, or
+        late.
+        """
+        inside = [day for day in served if start <= day <= end]
+        if not inside:
+            return []
+        return [day for day in self.expected_days(name, min(inside), max(inside)) if day not in served]
 
     # ---- what it supplies for another kind
 

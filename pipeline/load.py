@@ -32,6 +32,7 @@ from warehouse.database import high_water_session, pipeline_database
 from warehouse.landing import Landed
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
+SHOWN_ROWS = 5
 Key = tuple[str, str]
 """Kind of input and input."""
 
@@ -46,6 +47,7 @@ class _Outcome:
     critical: list[FailedRule] = field(default_factory=list)
     presence: Presence | None = None
     passed_over: list[date] = field(default_factory=list)
+    noted: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     unanswered: set[Key] = field(default_factory=set)
     stand_ins: list[StandIn] = field(default_factory=list)
     never_served: set[Key] = field(default_factory=set)
@@ -118,6 +120,7 @@ def _load_one(
     errors = {name: entry.error for name, entry in fetched.items() if entry.error}
     for name, text in (errors | report.unreadable).items():
         outcome.problems[dataset.name, name] = text
+    outcome.noted[dataset.name] = report.noted
     outcome.unanswered |= {(dataset.name, name) for name, entry in fetched.items() if entry.retryable}
     outcome.required |= {(dataset.name, name) for name in dataset.required(connection, run.session)}
     outcome.summaries[dataset.name] = DatasetSummary(
@@ -182,6 +185,11 @@ def _note(
     if optional:
         names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
         log.warn(f"{len(optional)} optional inputs missing or unreadable: {names}")
+    for dataset, noted in outcome.noted.items():
+        for sentence in dict.fromkeys(text for text, _ in noted):
+            rows = sorted({row for text, row in noted if text == sentence})
+            more = ", ..." if len(rows) > SHOWN_ROWS else ""
+            log.warn(f"{dataset}: {len(rows)} rows are {sentence}: {', '.join(rows[:SHOWN_ROWS])}{more}.")
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)

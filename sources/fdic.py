@@ -30,6 +30,8 @@ from sources.transport import (
     Secret,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -210,6 +212,8 @@ class FdicSource(Provider):
 
 def judge_page(where: str, reply: Reply) -> Verdict:
     """What an answer means: a page of reports, or an error that says what to do."""
+    if asks_to_slow_down(reply.content):
+        return judge_slow_down(where, reply.retry_after)
     if reply.status in (401, 403):
         advice = "set FDIC_API_KEY to a free key of api.data.gov"
         return Verdict(Forbidden(f"{where}: access was refused (status {reply.status}); {advice}"))

@@ -34,6 +34,8 @@ from sources.transport import (
     Secret,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -188,6 +190,8 @@ class FredSource(Provider):
         query = urlencode({"id": request.input, "cosd": str(request.start), "coed": str(request.end)})
 
         def judge(reply: Reply) -> Verdict:
+            if asks_to_slow_down(reply.content):
+                return judge_slow_down(what, reply.retry_after)
             if reply.status == 404:
                 return Verdict(NotServed(f"{what}: there is no such series"))
             shared = judge_status(what, reply.status, reply.retry_after)
@@ -240,6 +244,8 @@ class FredSource(Provider):
         key = self.key
 
         def judge(reply: Reply) -> Verdict:
+            if asks_to_slow_down(reply.content):
+                return judge_slow_down(what, reply.retry_after)
             if reply.status in (400, 403, 404) and not looks_like_a_page(reply.content):
                 return Verdict(_api_error(what, reply, key))
             shared = judge_status(what, reply.status, reply.retry_after)

@@ -32,6 +32,8 @@ from sources.transport import (
     NotData,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -113,6 +115,8 @@ class NewYorkFedRates(Provider):
 
 def judge_rates(what: str, reply: Reply) -> Verdict:
     """What an answer means before it is read."""
+    if asks_to_slow_down(reply.content):
+        return judge_slow_down(what, reply.retry_after)
     shared = judge_status(what, reply.status, reply.retry_after)
     if shared.error is not None:
         return shared

@@ -44,6 +44,10 @@ class SourceUnavailable(SourceError):
     retryable = True
 
 
+class NotServedNow(SourceUnavailable):
+    """The source has nothing for an input that it served a short time ago; it is missing, not gone."""
+
+
 class BarNotThere(SourceUnavailable):
     """The session has closed, but its bar is missing or partial; a later attempt will find it."""
 
@@ -53,12 +57,15 @@ class Parsed:
     """Typed rows in the columns of the raw table, and the rows that could not be read with the rule that they
     broke.
 
-    `metadata` is what the source states about the input (title, units, frequency); empty if nothing.
+    `metadata` is what the source states about the input (title, units, frequency); empty if nothing. `noted`
+    are sentences on single rows, each with the row that it is about (`KRE 2024-07-16`): provisional, not
+    loaded yet.
     """
 
     frame: pd.DataFrame
     rejected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    noted: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Provider(ABC):

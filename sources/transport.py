@@ -28,6 +28,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 from sources.protocol import SourceError, SourceUnavailable, Unreadable
 from warehouse.settings import SettingsError
 
+SHORT_NOTICE_BYTES = 1000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Requests a second. FRED answers 429 above two a second as it counts them, so it is asked less often.
 MOST_REQUESTS_PER_SECOND, FRED_REQUESTS_PER_SECOND = 2.0, 1.5
@@ -296,6 +297,23 @@ def judge_status(what: str, status: int, retry_after: str | None) -> Verdict:
     if status in (401, 403):
         return Verdict(Forbidden(f"{what}: access was refused (status {status})"))
     return Verdict(SourceError(f"{what}: the server answered with status {status}"))
+
+
+def asks_to_slow_down(content: bytes) -> bool:
+    """Whether a body says "Too Many Requests", whatever its status: as text, a page or an error in JSON.
+
+    Only a short body or the beginning of a page counts, so that the words in data mean nothing.
+    """
+    text = content[:4096].lower()
+    if b"too many requests" not in text:
+        return False
+    return len(content) <= SHORT_NOTICE_BYTES or looks_like_a_page(content)
+
+
+def judge_slow_down(what: str, retry_after: str | None) -> Verdict:
+    """The judgement on an answer that asks to slow down."""
+    error = RateLimited(f"{what}: the answer is a notice of too many requests")
+    return Verdict(error, retry=True, wait_seconds=seconds_to_wait(retry_after))
 
 
 def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | None:

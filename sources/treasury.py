@@ -31,6 +31,8 @@ from sources.transport import (
     NotData,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -140,6 +142,8 @@ def periods(start: date, end: date) -> list[tuple[str, str]]:
 
 def judge_curve(what: str, reply: Reply) -> Verdict:
     """What an answer means before it is read."""
+    if asks_to_slow_down(reply.content):
+        return judge_slow_down(what, reply.retry_after)
     shared = judge_status(what, reply.status, reply.retry_after)
     if shared.error is not None:
         return shared

@@ -262,6 +262,7 @@ def test_another_document_is_refused(body: str, named: str) -> None:
     [
         (Fault(status=429), RateLimited),
         (Fault(status=503), SourceUnavailable),
+        (Fault(body=lambda body: b"Too Many Requests"), RateLimited),
         (Fault(send=hang_up), SourceUnavailable),
         (Fault(send=silent), SourceUnavailable),
         (Fault(body=lambda body: b""), NotData),
