@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset, Described, Freshness, Reach
+from datasets.fred_units import Meaning, changed_meaning, single_errors
 from market_calendar.release_rules import available_at_utc
 from market_calendar.sessions import cutoff_utc, fed_business_days_between
 from sources.protocol import Provider, Unreadable
@@ -107,6 +108,40 @@ class FredSeries(Dataset):
         }
         return Described(row, not before, changed)
 
+    def with_context(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+        """Whether a value lies outside the range of its series, or is a power of ten off its neighbours."""
+        outside = pd.Series(False, index=rows.index)
+        off = pd.Series(False, index=rows.index)
+        for series_id, part in rows[rows["value"].notna()].groupby("series_id", sort=False):
+            meaning = _meaning(str(series_id))
+            beyond = (part["value"] < meaning.plausible_min) | (part["value"] > meaning.plausible_max)
+            outside.loc[part.index] = beyond
+            ordered = part.sort_values("observation_date", kind="stable")
+            off.loc[ordered.index] = single_errors(meaning, ordered["value"])
+        return rows.assign(_is_implausible=outside, _is_off_by_a_power_of_ten=off)
+
+    def broken_continuity(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
+    ) -> Mapping[str, str]:
+        """Series whose values are in another unit than the held ones, or of another series."""
+        held = _held(connection, set(rows["series_id"]) | {"DFF"})
+        served = {str(name): _by_day(part) for name, part in rows.groupby("series_id", sort=False)}
+        nothing = pd.Series(dtype="float64", index=pd.DatetimeIndex([]))
+        funds_rate = pd.concat([held.get("DFF", nothing), served.get("DFF", nothing)])
+        funds_rate = funds_rate[~funds_rate.index.duplicated(keep="last")]
+        vintages = (
+            set(rows.loc[rows["availability"] == "vintage", "series_id"]) if "availability" in rows else {}
+        )
+        broken = {}
+        for name, values in served.items():
+            reason = changed_meaning(
+                _meaning(name), values, held.get(name, nothing), funds_rate, whole=name not in vintages
+            )
+            if reason:
+                advice = f"If they are right, run once with {self.accept_setting}={name}"
+                broken[name] = f"{reason} Nothing new was loaded. {advice}"
+        return broken
+
     def gone(
         self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
     ) -> list[tuple[str, date, date, int]] | None:
@@ -141,6 +176,52 @@ class FredSeries(Dataset):
                 expected = min(expected, active_to)
             found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
+
+
+def _meaning(series_id: str) -> Meaning:
+    """What `ref.fred_series` says of a series."""
+    row = reference_frame("fred_series").set_index("series_id").loc[series_id]
+    return Meaning(
+        series_id=series_id,
+        frequency=str(row["frequency"]),
+        units=str(row["units"]),
+        plausible_min=float(row["plausible_min"]),
+        plausible_max=float(row["plausible_max"]),
+    )
+
+
+def _by_day(rows: pd.DataFrame) -> pd.Series:
+    """The last version of each observation by day, blanks left out."""
+    order = ["observation_date", *(["available_at_utc"] if "available_at_utc" in rows else [])]
+    last = (
+        rows[rows["value"].notna()]
+        .sort_values(order, kind="stable")
+        .drop_duplicates("observation_date", keep="last")
+    )
+    return pd.Series(
+        last["value"].to_numpy(dtype="float64"), index=pd.DatetimeIndex(last["observation_date"])
+    )
+
+
+def _held(connection: duckdb.DuckDBPyConnection, series: set[str]) -> dict[str, pd.Series]:
+    """The latest versions that are held, by series and day."""
+    rows = connection.execute(
+        """
+        select series_id, observation_date, value
+        from raw.fred_observations
+        where series_id in (select unnest($1))
+        qualify row_number() over (
+            partition by series_id, observation_date
+            order by
+                availability = 'vintage' desc,
+                case when availability = 'vintage' then available_at_utc end desc nulls last,
+                known_at_utc desc
+        ) = 1
+        order by series_id, observation_date
+        """,
+        [sorted(series)],
+    ).df()
+    return {str(name): _by_day(part) for name, part in rows.groupby("series_id", sort=False)}
 
 
 def expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:

@@ -258,21 +258,23 @@ def _results(
     connection: duckdb.DuckDBPyConnection, found: list[Disagreement], required: frozenset[str]
 ) -> list[RuleResult]:
     counted = connection.execute("""
-        select check_list.check_id, count(check_results.day), count(*) filter (where not check_results.passed)
+        select
+            check_list.check_id, check_list.severity, count(check_results.day),
+            count(*) filter (where not check_results.passed)
         from check_list
         left join check_results on check_list.check_id = check_results.check_id
         group by all
         order by 1
     """).fetchall()
     results: list[RuleResult] = []
-    for check_id, compared, failed in counted:
+    for check_id, severity, compared, failed in counted:
         of_check = [entry for entry in found if entry.check_id == check_id]
         results.append(
             {
                 "table_name": TABLE,
                 "rule": check_id,
                 "column_name": None,
-                "severity": _severity(of_check, required),
+                "severity": _gravest(of_check, required) or severity,
                 "passed": failed == 0,
                 "checked_rows": compared,
                 "failed_rows": failed,
@@ -283,10 +285,10 @@ def _results(
     return results
 
 
-def _severity(found: list[Disagreement], required: frozenset[str]) -> str:
-    """The gravest of what was found."""
+def _gravest(found: list[Disagreement], required: frozenset[str]) -> str | None:
+    """The gravest severity of what was found."""
     severities = {entry.severity(required) for entry in found}
-    return next((name for name in ("critical", "warning", "info") if name in severities), "info")
+    return next((name for name in ("critical", "warning", "info") if name in severities), None)
 
 
 def _kept_rows(

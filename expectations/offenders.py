@@ -1,9 +1,9 @@
 """Of inputs that disagree, the one that is likely wrong.
 
 In: the temporary tables of `cross_checks`. Out: one `Disagreement` per check and input that failed. Two
-witnesses are heard: the other checks of the same days (an input of which more checks failed is suspect), and
-where they do not decide, the input's own history (the one that moved out of the ordinary on the first day of
-the disagreement). Where neither tells, both sides are named and nothing is claimed.
+witnesses are heard: the checks of the same days with other inputs (an input of which more failed is suspect),
+and where they do not decide, the input's own history (the one that moved out of the ordinary on the first day
+of the disagreement). Where neither tells, both sides are named and nothing is claimed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date
 import duckdb
 
 # A move of so many times the usual one is out of the ordinary, and so much larger than another's decides.
-UNUSUAL, CLEARLY = 4.0, 2.0
+UNUSUAL, CLEARLY = 3.0, 2.0
 HISTORY_DAYS = 250
 # The least usual move, in per cent or percentage points: a rate that stands still has none.
 LEAST_MOVE = 0.01
@@ -32,7 +32,8 @@ class Disagreement:
     dataset: str
     input: str
     involved: tuple[str, ...]
-    offenders: tuple[str, ...]
+    by_votes: tuple[str, ...]
+    by_history: tuple[str, ...]
     first: date
     last: date
     days: int
@@ -42,9 +43,16 @@ class Disagreement:
     difference: float
     tolerance: float
 
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        """The inputs that are likely wrong; none where it cannot be told."""
+        return self.by_votes or self.by_history
+
     def severity(self, required: frozenset[str]) -> str:
-        """Critical only where an input that may be wrong is required."""
-        suspects = self.offenders or self.involved
+        """Critical only where an input that may be wrong is required; what other checks say clears no input,
+        what its own history says does.
+        """
+        suspects = self.by_history or self.involved
         if self.check_severity == "critical" and not set(suspects) & required:
             return "warning"
         return self.check_severity
@@ -55,7 +63,7 @@ class Disagreement:
         period = f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
         other = "" if self.other_value is None else f" {self.other_value:g}"
         who = (
-            f"likely wrong: {', '.join(self.offenders)}"
+            f"likely wrong: {' or '.join(self.offenders)}"
             if self.offenders
             else f"which is wrong cannot be told: {', '.join(self.involved)}"
         )
@@ -92,11 +100,7 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
         source, other_value, difference, tolerance = other
         first = _first_day(connection, check_id, dataset, name, last)
         involved = _involved(connection, check_id, kind, f"{dataset}/{name}", source)
-        offenders = (
-            _by_votes(connection, involved, first, last)
-            or (f"{dataset}/{name}",) * (kind in ("stands_still", "neighbours"))
-            or _by_history(connection, involved, first)
-        )
+        alone = involved if len(involved) == 1 else ()
         found.append(
             Disagreement(
                 check_id,
@@ -105,7 +109,8 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
                 dataset,
                 name,
                 involved,
-                offenders,
+                () if alone else _by_votes(connection, involved, first, last),
+                alone or _by_history(connection, involved, first),
                 first,
                 last,
                 days,
@@ -116,7 +121,7 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
                 tolerance,
             )
         )
-    connection.execute("drop table temp.check_votes")
+    connection.execute("drop table temp.check_votes; drop table temp.check_ballots")
     return found
 
 
@@ -156,7 +161,7 @@ def _involved(
 
 
 def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every comparison of every input as the temporary table `check_votes`."""
+    """Every comparison of every input as `check_votes`, and who takes part in it as `check_ballots`."""
     connection.execute("""
         create or replace temp table check_votes as
         select dataset || '/' || input as name, check_id || ' ' || input as ballot, day, passed
@@ -175,29 +180,41 @@ def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
         from check_results
         where check_id in (select check_id from check_list where check_kind = 'decision')
     """)
+    connection.execute("""
+        create or replace temp table check_ballots as
+        select ballot, list_sort(list(distinct name)) as names from check_votes group by ballot
+    """)
 
 
 def _by_votes(
     connection: duckdb.DuckDBPyConnection, involved: Iterable[str], first: date, last: date
 ) -> tuple[str, ...]:
-    """The input of whose checks in these days the larger share failed; nothing where two are level."""
+    """The inputs of whose other checks in these days the larger share failed, then the larger number; nothing
+    where none failed or all are level.
+
+    A check between the same inputs is no witness.
+    """
     rows = connection.execute(
         """
-        select name, avg(failed::integer) as share, count(*) as ballots
+        select name, avg(failed::integer) as share, count(*) filter (where failed) as failures
         from (
-            select name, ballot, bool_or(not passed) as failed
-            from check_votes
-            where day between $2 and $3 and name in (select unnest($1))
+            select votes.name, votes.ballot, bool_or(not votes.passed) as failed
+            from check_votes as votes
+            inner join check_ballots as ballots on votes.ballot = ballots.ballot
+            where votes.day between $2 and $3
+                and votes.name in (select unnest($1))
+                and ballots.names <> list_sort($1)
             group by all
         )
         group by all
-        order by share desc, name
+        order by share desc, failures desc, name
         """,
         [list(involved), first, last],
     ).fetchall()
-    if len(rows) < 2 or rows[0][1] == rows[1][1]:
+    if not rows or rows[0][1] == 0:
         return ()
-    return (str(rows[0][0]),)
+    named = tuple(str(name) for name, *score in rows if score == list(rows[0][1:]))
+    return named if len(named) < len(tuple(involved)) else ()
 
 
 def _by_history(

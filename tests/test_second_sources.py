@@ -508,10 +508,10 @@ def test_a_second_source_that_differs_is_named_with_its_series(outage: Outage) -
         connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc(FRIDAY)])
         build_model(connection, load_catalog()["staging.fred_observations"])
         found = {result["rule"]: result for result in compare(connection).results}
-    assert found["two_year_yield_is_the_treasurys"]["passed"]
-    assert found["two_year_yield_is_the_treasurys"]["checked_rows"] > 20
-    assert found["daily_rate_is_the_new_york_feds"]["passed"]
-    assert found["daily_rate_is_the_new_york_feds"]["checked_rows"] > 30
-    wrong = found["ten_year_yield_is_the_treasurys"]
+    assert found["dgs2_at_the_treasury"]["passed"]
+    assert found["dgs2_at_the_treasury"]["checked_rows"] > 20
+    assert found["dff_at_the_new_york_fed"]["passed"]
+    assert found["dff_at_the_new_york_fed"]["checked_rows"] > 30
+    wrong = found["dgs10_at_the_treasury"]
     assert not wrong["passed"] and wrong["severity"] == "warning"
     assert "fred/DGS10 against second/treasury/DGS10" in str(wrong["sample"])
