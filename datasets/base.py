@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import duckdb
 import pandas as pd
 
+from datasets.stand_in import StandIn
 from market_calendar.release_rules import available_at_utc
 from sources.protocol import Provider
 from warehouse.landing import Landed
@@ -37,6 +38,7 @@ class PlannedInput:
     end: date
     known_until: date | None = None
     held: Mapping[date, float] | None = None
+    required: bool = False
 
     def request(self, dataset: str, start: date | None = None) -> Request:
         """The request for it, or for a longer range."""
@@ -53,13 +55,16 @@ class Reach:
 
 @dataclass(frozen=True)
 class Freshness:
-    """One row of `ops.freshness`; an input that was never served has no last date and is stale."""
+    """One row of `ops.freshness`; an input that was never served has no last date and is stale. `source` is
+    who served the last date, for kinds of input that a second source may complete.
+    """
 
     dataset: str
     input: str
     required: bool
     last_date: date | None
     expected_date: date | None
+    source: str | None = None
 
     @property
     def stale(self) -> bool:
@@ -96,7 +101,9 @@ class Dataset(ABC):
         awaited: whether a provider that does not answer is asked again in the same run; what comes by the
             quarter can wait for the next one.
         release_rule, frequency: when a row could first be had, unless the provider dates it.
+        expects_every_day: whether an answer should have a row for each of its `expected_days`.
         proves_sessions: whether a row of it proves that a session took place.
+        stands_in_for: the kind of input whose newest days it supplies while they are missing; blank: none.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
 
@@ -109,7 +116,9 @@ class Dataset(ABC):
     awaited: ClassVar[bool] = True
     release_rule: ClassVar[str]
     frequency: ClassVar[str]
+    expects_every_day: ClassVar[bool] = False
     proves_sessions: ClassVar[bool] = False
+    stands_in_for: ClassVar[str] = ""
     accept_setting: ClassVar[str] = ""
 
     # ---- what to ask for
@@ -124,6 +133,16 @@ class Dataset(ABC):
         held: Mapping[str, date],
     ) -> list[str]:
         """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
+
+    def held_until(self, connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, date]:
+        """Per input the last day that raw holds up to the session."""
+        return dict(
+            connection.execute(
+                f"select {self.key}::varchar, max({self.day}) from {self.table} where {self.day} <= ?"
+                " group by 1",
+                [session],
+            ).fetchall()
+        )
 
     def held_values(
         self, connection: duckdb.DuckDBPyConnection, session: date
@@ -144,13 +163,7 @@ class Dataset(ABC):
         A provider that was never asked for an input, or with a later start than the present one, is asked for
         all of it.
         """
-        held: dict[str, date] = dict(
-            connection.execute(
-                f"select {self.key}::varchar, max({self.day}) from {self.table} where {self.day} <= ?"
-                " group by 1",
-                [reach.session],
-            ).fetchall()
-        )
+        held = self.held_until(connection, reach.session)
         asked_from: dict[str, date] = dict(
             connection.execute(
                 "select input, min(request_start_date) from ops.payloads where dataset = ? and source = ?"
@@ -158,6 +171,7 @@ class Dataset(ABC):
                 [self.name, provider.name],
             ).fetchall()
         )
+        required = self.required(connection, reach.session)
         values = self.held_values(connection, reach.session) if provider.serves_ranges else {}
         planned = []
         for name in self.inputs(connection, settings, provider, reach, held):
@@ -169,7 +183,9 @@ class Dataset(ABC):
             ):
                 last = min(held[name], reach.session)
                 start = max(start, last - timedelta(days=self.trailing_days))
-            planned.append(PlannedInput(name, start, reach.until, held.get(name), values.get(name)))
+            planned.append(
+                PlannedInput(name, start, reach.until, held.get(name), values.get(name), name in required)
+            )
         return planned
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
@@ -184,6 +200,12 @@ class Dataset(ABC):
     def required(self, connection: duckdb.DuckDBPyConnection, session: date) -> set[str]:
         """The inputs without which nothing is published."""
         return set()
+
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The days of a range on which an input should have a row; none for kinds that set no
+        `expects_every_day`.
+        """
+        return []
 
     # ---- what came
 
@@ -229,6 +251,21 @@ class Dataset(ABC):
         """
         asked = asked_ranges((item.input, item.start, item.end) for item in landed)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def missing_days(self, name: str, served: set[date], start: date, end: date) -> list[date]:
+        """Expected days between the first and the last one served; what lies outside is not listed yet, or
+        late.
+        """
+        inside = [day for day in served if start <= day <= end]
+        if not inside:
+            return []
+        return [day for day in self.expected_days(name, min(inside), max(inside)) if day not in served]
+
+    # ---- what it supplies for another kind
+
+    def stand_ins(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[StandIn]:
+        """The newest days of other inputs that this kind supplies at a session."""
+        return []
 
     # ---- how far it reaches
 

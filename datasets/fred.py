@@ -158,7 +158,8 @@ class FredSeries(Dataset):
             """
             select
                 series.series_id, series.frequency, series.release_rule, series.required, series.active_to,
-                max(observations.observation_date)
+                max(observations.observation_date),
+                max_by(observations.source, observations.observation_date)
             from ref.fred_series as series
             left join staging.fred_observations as observations
                 on series.series_id = observations.series_id
@@ -169,11 +170,11 @@ class FredSeries(Dataset):
             [session],
         ).fetchall()
         found = []
-        for series_id, frequency, rule, required, active_to, last in rows:
-            expected = _expected_observation(rule, frequency, session, last)
+        for series_id, frequency, rule, required, active_to, last, source in rows:
+            expected = expected_observation(rule, frequency, session, last)
             if expected and active_to:
                 expected = min(expected, active_to)
-            found.append(Freshness(self.name, series_id, required, last, expected))
+            found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
 
 
@@ -223,7 +224,7 @@ def _held(connection: duckdb.DuckDBPyConnection, series: set[str]) -> dict[str, 
     return {str(name): _by_day(part) for name, part in rows.groupby("series_id", sort=False)}
 
 
-def _expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:
+def expected_observation(rule: str, frequency: str, session: date, last: date | None) -> date | None:
     """The latest observation date that the release rule promises by the session's cut-off."""
     first = session - timedelta(days=LOOK_BACK_DAYS[frequency])
     if frequency == "daily":

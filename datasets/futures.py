@@ -12,6 +12,7 @@ from datasets.base import Dataset, Freshness, Reach
 from market_calendar.release_rules import FUTURES_RULE
 from market_calendar.sessions import settlement_days_between
 from sources.protocol import FuturesProvider, Provider
+from sources.tabular import delivery_month
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
@@ -32,6 +33,7 @@ class Futures(Dataset):
     trailing_days = 14
     release_rule = FUTURES_RULE
     frequency = "daily"
+    expects_every_day = True
 
     def inputs(
         self,
@@ -53,6 +55,17 @@ class Futures(Dataset):
             newest = min(reach.session, max(held.values()))
         start = max(settings.history_start, newest - timedelta(days=COMPLETION_DAYS))
         return provider.contracts(start, reach.until)
+
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The settlement days up to the end of the delivery month, as far back as a later run asks again: far
+        contracts of earlier years have days without a settlement.
+        """
+        try:
+            month = delivery_month(name)
+        except ValueError:
+            return []
+        first = max(first, last - timedelta(days=COMPLETION_DAYS))
+        return settlement_days_between(first, min(last, (month + pd.offsets.MonthEnd(0)).date()))
 
     def with_context(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
         """Settlement days, the last one of the delivery month, the neighbours in the strip, other

@@ -12,6 +12,7 @@ from datasets.base import Dataset, Freshness, PlannedInput, Reach
 from datasets.price_basis import HeldHistory, broken_basis, differs, has_new_split, is_restated
 from datasets.price_quality import contradictions, good_rows, held_bars, row_context, without_unknown_prices
 from market_calendar.release_rules import EQUITY_RULE
+from market_calendar.sessions import sessions_between
 from sources.protocol import Provider
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, environment
@@ -31,6 +32,7 @@ class Prices(Dataset):
     trailing_days = 14
     release_rule = EQUITY_RULE
     frequency = "daily"
+    expects_every_day = True
     proves_sessions = True
     accept_setting = "ROTATION_ACCEPT_PRICES"
 
@@ -73,6 +75,16 @@ class Prices(Dataset):
             [session],
         ).fetchall()
         return {symbol: dict(zip(days, closes, strict=True)) for symbol, days, closes in rows}
+
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The sessions of the symbol's life."""
+        instruments = reference_frame("instruments").set_index("symbol")
+        if name not in instruments.index:
+            return []
+        born, ended = instruments.loc[name, ["active_from", "active_to"]]
+        first = first if pd.isna(born) else max(first, born.date())
+        last = last if pd.isna(ended) else min(last, ended.date())
+        return sessions_between(first, last)
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:
         """A split restates every close before it: the whole history is fetched again on the new basis."""

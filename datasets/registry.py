@@ -12,12 +12,14 @@ from datasets.base import Dataset
 from datasets.fred import FredSeries
 from datasets.futures import Futures
 from datasets.prices import Prices
+from datasets.second_sources import ParYields, ReferenceRates
 from sources.protocol import PriceProvider
 from sources.registry import open_provider, provider_name
 from warehouse.settings import Settings
 
 DATASETS: Mapping[str, Dataset] = {
-    dataset.name: dataset for dataset in (Prices(), Futures(), FredSeries(), BankFinancials())
+    dataset.name: dataset
+    for dataset in (Prices(), Futures(), FredSeries(), BankFinancials(), ReferenceRates(), ParYields())
 }
 
 

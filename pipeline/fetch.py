@@ -6,7 +6,7 @@ database, so that batches run side by side.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from datasets.base import Dataset, PlannedInput
 from datasets.registry import DATASETS
@@ -15,14 +15,18 @@ from pipeline.errors import StepFailed, TryAgain
 from pipeline.log import LOG
 from pipeline.run_record import status_on_failure
 from pipeline.state import FetchBatch, Fetched, FetchedBatch
-from sources.protocol import Provider, SourceError
+from sources.protocol import NotServed, NotServedNow, Provider, SourceError
 from sources.registry import open_provider
 from warehouse.landing import Landed, land, set_aside
+from warehouse.payloads import Payload
 
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
 # required. `make run`, where a person waits, stops after the first number; the scheduler waits about an
 # hour, because a source may be late on an evening.
 ATTEMPTS, PATIENT_ATTEMPTS = 4, 9
+# A source that has nothing for an input which it served until lately is asked once more in the run (as often
+# as any where the input is required) and by the next one; after this time without a row it is taken for gone.
+NOT_SERVED_ATTEMPTS, LATELY = 2, timedelta(days=14)
 
 
 def fetch(run: RunContext) -> FetchedBatch:
@@ -58,8 +62,9 @@ def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBat
         try:
             done[item.input] = Fetched(landed=_fetch_input(run, dataset, provider, item))
         except SourceError as error:
-            done[item.input] = Fetched(error=str(error), kind=type(error).__name__)
-            if error.retryable and dataset.awaited:
+            done[item.input] = Fetched(error=str(error), kind=type(error).__name__, retryable=error.retryable)
+            spent = isinstance(error, NotServedNow) and attempt >= NOT_SERVED_ATTEMPTS and not item.required
+            if error.retryable and dataset.awaited and not spent:
                 waiting.append(f"{item.input}: {error}")
     fetched = FetchedBatch(attempts=attempt, inputs=done)
     run.state.write_fetched(batch.number, fetched)
@@ -74,14 +79,70 @@ def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBat
 
 def _fetch_input(run: RunContext, dataset: Dataset, provider: Provider, item: PlannedInput) -> Landed:
     """Fetch and land one input; all of its history where a window shows that it was restated."""
-    payload = provider.fetch(item.request(dataset.name))
-    # What was served is kept, even if it is refused below.
-    landed = land(run.settings.landing, payload)
+    landed, payload = _ask(run, dataset, provider, item, item.start)
     start: date = run.settings.history_start
     if item.start <= start or not dataset.needs_whole_history(lambda: provider.parse(payload).frame, item):
         return landed
     set_aside(run.settings.landing, landed, "the whole history came on a new basis")
-    return land(run.settings.landing, provider.fetch(item.request(dataset.name, start)))
+    return _ask(run, dataset, provider, item, start)[0]
+
+
+def _ask(
+    run: RunContext, dataset: Dataset, provider: Provider, item: PlannedInput, start: date
+) -> tuple[Landed, Payload]:
+    """Fetch and land a range; once more where an expected day is missing inside it."""
+    request = item.request(dataset.name, start)
+    try:
+        payload = provider.fetch(request)
+    except NotServed as error:
+        refusal = _not_served(dataset, item, str(error))
+    else:
+        # What was served is kept, even if it is refused later.
+        landed = land(run.settings.landing, payload)
+        missing = _missing_days(dataset, provider, payload)
+        return (landed, payload) if not missing else _ask_again(run, dataset, provider, payload, landed)
+    raise refusal
+
+
+def _ask_again(
+    run: RunContext, dataset: Dataset, provider: Provider, before: Payload, landed: Landed
+) -> tuple[Landed, Payload]:
+    """The same range once more; the second answer counts where it has more of the expected days."""
+    try:
+        payload = provider.fetch(before.request)
+    except SourceError as error:
+        LOG.debug("fetch: %s: the second answer failed: %s", before.request.describe(), error)
+        return landed, before
+    missing = _missing_days(dataset, provider, before)
+    if len(_missing_days(dataset, provider, payload)) >= len(missing):
+        return landed, before
+    set_aside(run.settings.landing, landed, f"a second answer has days that it lacks ({missing[0]}, ...)")
+    return land(run.settings.landing, payload), payload
+
+
+def _missing_days(dataset: Dataset, provider: Provider, payload: Payload) -> list[date]:
+    """Expected days without a row inside an answer; none where asking again would read the same file."""
+    request = payload.request
+    if not (provider.serves_ranges and dataset.expects_every_day):
+        return []
+    try:
+        frame = provider.parse(payload).frame
+    except SourceError:
+        # The load refuses it with its own sentence.
+        return []
+    return dataset.missing_days(request.input, set(frame[dataset.day].dt.date), request.start, request.end)
+
+
+def _not_served(dataset: Dataset, item: PlannedInput, text: str) -> SourceError:
+    """What it means that a source has nothing: an input that it served until lately, and of which a day is
+    expected, is missing for now.
+    """
+    last = item.known_until
+    if last is None or item.end - last > LATELY or not dataset.expected_days(item.input, item.end, item.end):
+        return NotServed(text)
+    return NotServedNow(
+        f"{text}; it was served up to {last}, so it counts as missing and is asked for again by the next run"
+    )
 
 
 def _report(batch: FetchBatch, batches: int, provider: str, fetched: FetchedBatch) -> None:

@@ -2,7 +2,8 @@
 
 In: the run's context, the fetched batches, and what the plan takes from landing. Out: rows in `raw.*`, and
 `loaded.json`. It stops when a required input is missing or unreadable, when a critical rule fails, or when no
-symbol has the session.
+symbol has the session. A required input that did not answer does not stop it while a second source supplies
+its newest days.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import duckdb
 
 from datasets.base import Dataset
 from datasets.registry import DATASETS, active_datasets
+from datasets.stand_in import StandIn, stand_in_sentences
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.inputs import remember_unserved
@@ -30,6 +32,7 @@ from warehouse.database import high_water_session, pipeline_database
 from warehouse.landing import Landed
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
+SHOWN_ROWS = 5
 Key = tuple[str, str]
 """Kind of input and input."""
 
@@ -44,6 +47,20 @@ class _Outcome:
     critical: list[FailedRule] = field(default_factory=list)
     presence: Presence | None = None
     passed_over: list[date] = field(default_factory=list)
+    noted: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    unanswered: set[Key] = field(default_factory=set)
+    stand_ins: list[StandIn] = field(default_factory=list)
+    never_served: set[Key] = field(default_factory=set)
+
+    @property
+    def missing(self) -> dict[Key, str]:
+        """Why required inputs are missing that no second source covers."""
+        covered = {
+            (entry.dataset, entry.input) for entry in self.stand_ins if entry.complete
+        } & self.unanswered
+        return {
+            key: text for key, text in self.problems.items() if key in self.required and key not in covered
+        }
 
 
 def load(run: RunContext) -> LoadSummary:
@@ -70,6 +87,7 @@ def load(run: RunContext) -> LoadSummary:
                 rule for rule in critical_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
             ]
             _look_for_sessions(connection, plan, fetched, outcome)
+            _look_for_stand_ins(connection, plan, outcome)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
         summary = _note(run, log, fetched, outcome)
         _decide(outcome)
@@ -102,6 +120,8 @@ def _load_one(
     errors = {name: entry.error for name, entry in fetched.items() if entry.error}
     for name, text in (errors | report.unreadable).items():
         outcome.problems[dataset.name, name] = text
+    outcome.noted[dataset.name] = report.noted
+    outcome.unanswered |= {(dataset.name, name) for name, entry in fetched.items() if entry.retryable}
     outcome.required |= {(dataset.name, name) for name in dataset.required(connection, run.session)}
     outcome.summaries[dataset.name] = DatasetSummary(
         source=provider_name(run.settings, dataset.name) or "",
@@ -140,10 +160,22 @@ def _look_for_sessions(
     outcome.passed_over = sessions_passed_over(connection, high_water_session(connection), plan.target)
 
 
+def _look_for_stand_ins(connection: duckdb.DuckDBPyConnection, plan: RunPlan, outcome: _Outcome) -> None:
+    """What second sources supply, and which required inputs have no history that could be continued."""
+    for dataset in DATASETS.values():
+        outcome.stand_ins += dataset.stand_ins(connection, plan.target)
+    continued = {dataset.stands_in_for for dataset in DATASETS.values()}
+    for kind in continued & {kind for kind, _ in outcome.missing}:
+        held = DATASETS[kind].held_until(connection, plan.target)
+        outcome.never_served |= {key for key in outcome.missing if key[0] == kind and key[1] not in held}
+
+
 def _note(
     run: RunContext, log: StepLog, fetched: dict[str, dict[str, Fetched]], outcome: _Outcome
 ) -> LoadSummary:
     """Record what was loaded and what is missing, before the run stops because of it."""
+    for sentence in stand_in_sentences(outcome.stand_ins, outcome.unanswered):
+        log.warn(sentence)
     optional = {key: text for key, text in outcome.problems.items() if key not in outcome.required}
     remember_unserved(
         run.settings,
@@ -153,6 +185,11 @@ def _note(
     if optional:
         names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
         log.warn(f"{len(optional)} optional inputs missing or unreadable: {names}")
+    for dataset, noted in outcome.noted.items():
+        for sentence in dict.fromkeys(text for text, _ in noted):
+            rows = sorted({row for text, row in noted if text == sentence})
+            more = ", ..." if len(rows) > SHOWN_ROWS else ""
+            log.warn(f"{dataset}: {len(rows)} rows are {sentence}: {', '.join(rows[:SHOWN_ROWS])}{more}.")
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)
@@ -167,11 +204,21 @@ def _decide(outcome: _Outcome) -> None:
         raise StepFailed(outcome.presence.sentence)
     if outcome.passed_over:
         raise StepFailed(passed_over_sentence(outcome.passed_over))
-    missing = [text for key, text in outcome.problems.items() if key in outcome.required]
-    if missing:
-        raise StepFailed(f"Required input missing or unreadable, nothing is published: {'; '.join(missing)}.")
+    if outcome.missing:
+        raise StepFailed(_missing_sentence(outcome))
     if outcome.critical:
         raise StepFailed(critical_sentence(outcome.critical))
+
+
+def _missing_sentence(outcome: _Outcome) -> str:
+    """Why nothing is published, and why no second source helps."""
+    text = (
+        f"Required input missing or unreadable, nothing is published: {'; '.join(outcome.missing.values())}."
+    )
+    if outcome.never_served:
+        names = ", ".join(name for _, name in sorted(outcome.never_served))
+        text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
+    return text
 
 
 def critical_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:

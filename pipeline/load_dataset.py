@@ -19,6 +19,7 @@ import pandas as pd
 
 from datasets.base import Dataset, Described
 from expectations.gate import GateResult, check_rows
+from pipeline.holes import unserved_days
 from sources.protocol import Parsed, SourceError
 from sources.registry import parse_payload
 from warehouse.catalog import Table, load_catalog
@@ -54,6 +55,7 @@ class LoadReport:
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
+    noted: list[tuple[str, str]] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: LoadReport) -> None:
@@ -64,6 +66,7 @@ class LoadReport:
         self.new_rows += other.new_rows
         self.quarantined += other.quarantined
         self.results += other.results
+        self.noted += other.noted
         self.unreadable = {
             name: text for name, text in self.unreadable.items() if name not in other.read
         } | other.unreadable
@@ -79,6 +82,7 @@ class _Read:
     rejected: list[Rejected] = field(default_factory=list)
     described: list[Described] = field(default_factory=list)
     doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    noted: list[tuple[str, str]] = field(default_factory=list)
 
     def without(self, inputs: Iterable[str], key: str) -> _Read:
         """The same but for some inputs."""
@@ -94,6 +98,7 @@ class _Read:
             [entry for entry in self.rejected if entry[2] in hashes],
             [entry for entry in self.described if entry.row.get(key) not in left_out],
             {name: doubts for name, doubts in self.doubts.items() if name not in left_out},
+            [entry for entry in self.noted if entry[1].split()[0] not in left_out],
         )
 
 
@@ -119,6 +124,7 @@ def load_dataset(
     gate: GateResult = check_rows(table, rows)
     items = [item for item, _ in read.items]
     report.read = {item.input for item in items}
+    report.noted = read.noted
     report.served_rows = len(rows) + len(read.rejected)
     _judge(connection, dataset, table, read, rows, gate, report, run_id)
     if gate.critical_failures:
@@ -155,6 +161,7 @@ def _judge(
             *_metadata_changes(read.described),
             *_doubts(table, read),
             *_no_longer_served(connection, dataset, [item for item, _ in read.items], rows),
+            *_holes(connection, dataset, read, rows),
         )
     ]
     report.quarantined = [
@@ -227,6 +234,7 @@ def _read_payloads(
                 payload_sha256=item.sha256,
             )
         )
+        read.noted += parsed.noted
         read.rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
         if parsed.doubts:
             read.doubts[item.input] = parsed.doubts
@@ -386,3 +394,16 @@ def _no_longer_served(
         shown,
         sum(count for *_, count in gone),
     )
+
+
+def _holes(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, read: _Read, rows: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
+    """Expected days without a row inside an answer, as a warning."""
+    if not dataset.expects_every_day:
+        return
+    items, rejected = [item for item, _ in read.items], [row for _, row, _ in read.rejected]
+    found = unserved_days(connection, dataset, items, rows, rejected)
+    shown = [f"{name} {', '.join(map(str, days[:SHOWN_ROWS]))}: {len(days)} days" for name, days in found]
+    count = sum(len(days) for _, days in found)
+    yield _result(dataset.table, "every_expected_day_is_served", len(items), shown, count)

@@ -54,11 +54,14 @@ class RunPlan(HandOver):
 
 
 class Fetched(HandOver):
-    """The outcome for one input: what was landed, or the error and its kind."""
+    """The outcome for one input: what was landed, or the error, its kind, and whether the provider may answer
+    later.
+    """
 
     landed: Landed | None = None
     error: str | None = None
     kind: str | None = None
+    retryable: bool = False
 
 
 class FetchedBatch(HandOver):

@@ -6,25 +6,39 @@ Out: the JSON as served (several pages in one array) and from it one row: fair v
 securities available for sale (SCAF, SCAA) and held to maturity (SCHF, SCHA), summed over the institutions,
 in thousands of dollars. Source: FDIC BankFind Suite, https://api.fdic.gov/banks/docs/. Settings:
 `ROTATION_FDIC_URL`, another base address than https://api.fdic.gov/banks, and `FDIC_API_KEY`, sent as a
-header when there is one. Caveats: a quarter is complete about 55 days after its end, and amended reports
-change it later.
+header when there is one. The API leaves a field out where it is null, for some reports all of them: then the
+bank has no such value, while a field that is in no report at all is a changed format. Caveats: a quarter is
+complete about 55 days after its end, and amended reports change it later.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
-import requests
 
 from sources.protocol import NotServed, Parsed, Provider, SourceError, SourceUnavailable, Unreadable
+from sources.transport import (
+    Body,
+    Forbidden,
+    NotData,
+    Secret,
+    Transport,
+    Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
+    judge_status,
+    looks_like_a_page,
+    rate_limit,
+    service_url,
+)
 from warehouse.payloads import Payload, Request
-from warehouse.settings import Settings
+from warehouse.settings import Settings, SettingsError
 
 BASE_URL = "https://api.fdic.gov/banks"
 # Field of the API → column; thousands of dollars.
@@ -37,38 +51,48 @@ FIELDS = {
 PAIRS = (("SCAF", "SCAA"), ("SCHF", "SCHA"))
 PAGE_ROWS = 10_000  # the most that the API serves at once; there were about 4,500 institutions in 2024
 MAX_PAGES = 10
-MAX_BYTES = 64 * 1024 * 1024
-CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 60.0, 180.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer; `moved_to` is the address of a redirect that was not followed."""
+
+    status: int
+    retry_after: str | None
+    content: bytes
+    moved_to: str | None = None
 
 
 class FdicSource(Provider):
     """Serves one quarter at a time."""
 
-    name = "fdic"
+    name: ClassVar[str] = "fdic"
 
     def __init__(
         self,
-        base_url: str = BASE_URL,
-        api_key: str | None = None,
+        base_url: str | None = None,
+        key: Secret | None = None,
         *,
         page_rows: int = PAGE_ROWS,
-        connect_seconds: float = CONNECT_SECONDS,
-        read_seconds: float = READ_SECONDS,
-        total_seconds: float = TOTAL_SECONDS,
+        transport: Transport[Reply] | None = None,
     ) -> None:
-        self.address = f"{base_url.rstrip('/')}/financials"
-        self._api_key = api_key
+        self.address = f"{(base_url or BASE_URL).rstrip('/')}/financials"
+        self.transport: Transport[Reply] = transport or Transport("FDIC", requests_per_second=None)
+        self._key = key
         self._page_rows = page_rows
-        self._timeout = (connect_seconds, read_seconds)
-        self._total_seconds = total_seconds
+        self._session: Any = None
 
     @classmethod
     def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
         """The provider configured by `ROTATION_FDIC_URL` and `FDIC_API_KEY`."""
-        return cls(
-            environ.get("ROTATION_FDIC_URL", "").strip() or BASE_URL,
-            environ.get("FDIC_API_KEY", "").strip() or None,
-        )
+        text = environ.get("FDIC_API_KEY", "").strip()
+        if text and not (text.isascii() and text.isprintable() and " " not in text):
+            raise SettingsError(
+                "FDIC_API_KEY contains a blank or a character that is not valid in a key; copy it again."
+            )
+        url = service_url("ROTATION_FDIC_URL", environ, carries_key=bool(text))
+        transport: Transport[Reply] = Transport("FDIC", requests_per_second=rate_limit(url, environ))
+        return cls(url, Secret(text) if text else None, transport=transport)
 
     def fetch(self, request: Request) -> Payload:
         """Fetch every institution's securities for one quarter."""
@@ -77,7 +101,8 @@ class FdicSource(Provider):
         received, total = 0, None
         while total is None or received < total:
             body = self._get(request, quarter, offset=received)
-            rows, served_total = _shape(request, body)
+            page, served_total = _rows(f"fdic: {request.dataset}/{request.input}", json.loads(body))
+            rows = len(page)
             if served_total == 0:
                 raise NotServed(
                     f"fdic: {request.dataset}/{request.input}: no reports yet; a quarter comes about 55 days"
@@ -114,25 +139,13 @@ class FdicSource(Provider):
         except (UnicodeDecodeError, ValueError) as error:
             raise Unreadable(f"{where}: the payload is not JSON ({error})") from None
         pages = document if isinstance(document, list) else [document]
-        values: dict[str, list[float]] = {name: [] for name in FIELDS}
-        rejected: list[tuple[str, dict[str, Any]]] = []
-        seen: set[Any] = set()
-        reports, total = 0, 0
+        rows, total = [], 0
         for page in pages:
-            rows, total = _rows(where, page)
-            reports += len(rows)
-            for row in rows:
-                rule = _broken_rule(where, row, quarter)
-                certificate = row.get("CERT")
-                if rule is None and certificate is not None and certificate in seen:
-                    rule = "institution_is_served_once"
-                if rule is not None:
-                    rejected.append((rule, row))
-                    continue
-                seen.add(certificate)
-                for name in FIELDS:
-                    if row[name] is not None:
-                        values[name].append(row[name])
+            served, total = _rows(where, page)
+            rows += served
+        _require_fields(where, rows)
+        values, rejected = _collect(rows, quarter)
+        reports = len(rows)
         if reports != total:
             raise Unreadable(f"{where}: field meta.total says {total} reports, the payload holds {reports}")
         frame = pd.DataFrame(
@@ -150,6 +163,16 @@ class FdicSource(Provider):
 
     def _get(self, request: Request, quarter: date, offset: int) -> bytes:
         where = f"fdic: {request.dataset}/{request.input}"
+
+        def judge(reply: Reply) -> Verdict:
+            return judge_page(where, reply)
+
+        content = self.transport.ask(where, self._sender(quarter, offset), judge).content
+        if self._key is not None and self._key.reveal().encode() in content:
+            raise Unreadable(f"{where}: the answer contains the key; it was not stored")
+        return content
+
+    def _sender(self, quarter: date, offset: int) -> Callable[[float, Body], Reply]:
         parameters: dict[str, str | int] = {
             "filters": f"REPDTE:{quarter:%Y%m%d}",
             "fields": ",".join(("CERT", "REPDTE", *FIELDS)),
@@ -159,58 +182,59 @@ class FdicSource(Provider):
             "offset": offset,
             "format": "json",
         }
-        headers = {"Accept": "application/json", "User-Agent": "rotation-warehouse"}
-        if self._api_key:
-            headers["X-Api-Key"] = self._api_key
-        try:
-            with requests.get(
-                self.address, params=parameters, headers=headers, timeout=self._timeout, stream=True
-            ) as response:
-                _require_ok(where, response.status_code)
-                return self._read(where, response)
-        except requests.Timeout:
-            raise SourceUnavailable(f"{where}: no answer in time; try later") from None
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidSchema,
-        ):
-            raise SourceError(
-                f"{where}: ROTATION_FDIC_URL is not an address; write it as {BASE_URL}"
-            ) from None
-        except requests.RequestException as error:
-            # The class says what happened (refused, reset, cut short); the text may repeat the whole address.
-            raise SourceUnavailable(
-                f"{where}: the connection failed ({type(error).__name__}); try later"
-            ) from None
+        headers = {"Accept": "application/json"}
+        if self._key is not None:
+            headers["X-Api-Key"] = self._key.reveal()
 
-    def _read(self, where: str, response: requests.Response) -> bytes:
-        """The body, within the limits of size and time."""
-        deadline = time.monotonic() + self._total_seconds
-        body = bytearray()
-        for chunk in response.iter_content(1 << 16):
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise SourceError(
-                    f"{where}: the answer is larger than {MAX_BYTES >> 20} MB; check ROTATION_FDIC_URL"
-                )
-            if time.monotonic() > deadline:
-                raise SourceUnavailable(
-                    f"{where}: the answer was not complete after {self._total_seconds:g} s"
-                )
-        return bytes(body)
+        def send(seconds: float, body: Body) -> Reply:
+            from curl_cffi import requests
+
+            if self._session is None:
+                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
+            answer = self._session.get(
+                self.address,
+                params=parameters,
+                headers=headers,
+                timeout=seconds,
+                # The former host answers with a redirect; it would carry a key to another host.
+                allow_redirects=self._key is None,
+                content_callback=body.take,
+            )
+            return Reply(
+                answer.status_code,
+                answer.headers.get("Retry-After"),
+                body.content,
+                answer.headers.get("Location"),
+            )
+
+        return send
 
 
-def _require_ok(where: str, status: int) -> None:
-    """Refuse every status but 200."""
-    if status == 429 or status >= 500:
-        raise SourceUnavailable(f"{where}: the server answered {status}; try later")
-    if status in (401, 403):
-        raise SourceError(
-            f"{where}: access refused ({status}); set FDIC_API_KEY to a free key of api.data.gov"
-        )
-    if status != 200:
-        raise SourceError(f"{where}: the server answered {status}; check ROTATION_FDIC_URL")
+def judge_page(where: str, reply: Reply) -> Verdict:
+    """What an answer means: a page of reports, or an error that says what to do."""
+    if asks_to_slow_down(reply.content):
+        return judge_slow_down(where, reply.retry_after)
+    if reply.status in (401, 403):
+        advice = "set FDIC_API_KEY to a free key of api.data.gov"
+        return Verdict(Forbidden(f"{where}: access was refused (status {reply.status}); {advice}"))
+    if 300 <= reply.status < 400:
+        new = (reply.moved_to or "another address").split("/financials")[0].split("?")[0]
+        text = f"{where}: the API has moved (status {reply.status}); set ROTATION_FDIC_URL to {new}"
+        return Verdict(SourceError(text))
+    shared = judge_status(where, reply.status, reply.retry_after)
+    if shared.error is not None and not shared.retry:
+        return Verdict(SourceError(f"{shared.error}; check ROTATION_FDIC_URL"))
+    if shared.error is not None:
+        return shared
+    if looks_like_a_page(reply.content) or not reply.content.strip():
+        text = f"{where}: the server sent a web page or nothing, other than a page of reports"
+        return Verdict(NotData(text))
+    try:
+        _rows(where, json.loads(reply.content))
+    except (UnicodeDecodeError, ValueError, RecursionError, Unreadable) as error:
+        reason = str(error)[:120]
+        return Verdict(NotData(f"{where}: the server sent something other than a page of reports ({reason})"))
+    return Verdict()
 
 
 def _quarter_of(request: Request) -> date:
@@ -226,18 +250,6 @@ def _quarter_of(request: Request) -> date:
     return quarter
 
 
-def _shape(request: Request, body: bytes) -> tuple[int, int]:
-    """Rows of a page and reports in all, for paging; an answer that is not a page is the server's fault."""
-    where = f"fdic: {request.dataset}/{request.input}"
-    try:
-        rows, total = _rows(where, json.loads(body))
-    except (UnicodeDecodeError, ValueError, Unreadable) as error:
-        raise SourceUnavailable(
-            f"{where}: the server sent something other than a page of reports ({str(error)[:120]})"
-        ) from None
-    return len(rows), total
-
-
 def _rows(where: str, page: Any) -> tuple[list[dict[str, Any]], int]:
     """The reports of one page and the number of reports in all pages."""
     if not isinstance(page, dict):
@@ -251,31 +263,63 @@ def _rows(where: str, page: Any) -> tuple[list[dict[str, Any]], int]:
         raise Unreadable(f"{where}: field data is not a list")
     rows = []
     for item in items:
-        row = item.get("data") if isinstance(item, dict) else None
+        # Without any value there are no details.
+        row = (item.get("data") or {}) if isinstance(item, dict) else None
         if not isinstance(row, dict):
             raise Unreadable(f"{where}: field data[].data is not an object")
         rows.append(row)
     return rows, total
 
 
-def _broken_rule(where: str, row: dict[str, Any], quarter: date) -> str | None:
-    """The rule that a report breaks, or None; a field that is missing altogether makes the payload
-    Unreadable.
-    """
-    missing = [name for name in ("REPDTE", *FIELDS) if name not in row]
-    if missing:
-        raise Unreadable(f"{where}: field {', '.join(missing)} is missing")
-    if str(row["REPDTE"]) != f"{quarter:%Y%m%d}":
+def _collect(
+    rows: list[dict[str, Any]], quarter: date
+) -> tuple[dict[str, list[float]], list[tuple[str, dict[str, Any]]]]:
+    """The values of each field over the sound reports, and the others with the rule that they break."""
+    values: dict[str, list[float]] = {name: [] for name in FIELDS}
+    rejected: list[tuple[str, dict[str, Any]]] = []
+    seen: set[Any] = set()
+    for row in rows:
+        rule = _broken_rule(row, quarter)
+        certificate = row.get("CERT")
+        if rule is None and certificate is not None and certificate in seen:
+            rule = "institution_is_served_once"
+        if rule is not None:
+            rejected.append((rule, row))
+            continue
+        seen.add(certificate)
+        for name in FIELDS:
+            if row.get(name) is not None:
+                values[name].append(row[name])
+    return values, rejected
+
+
+def _broken_rule(row: dict[str, Any], quarter: date) -> str | None:
+    """The rule that a report breaks, or None."""
+    if not any(name in row for name in ("REPDTE", *FIELDS)):
+        return None
+    if str(row.get("REPDTE")) != f"{quarter:%Y%m%d}":
         return "report_is_of_the_quarter_asked"
     for name in FIELDS:
-        value = row[name]
+        value = row.get(name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"{FIELDS[name]}_is_a_finite_number"
         if value < 0:
             return f"{FIELDS[name]}_is_not_negative"
-    # A difference with one side unknown would count a whole portfolio as gain or loss.
-    if any((row[fair] is None) != (row[cost] is None) for fair, cost in PAIRS):
-        return "fair_value_and_cost_come_together"
+    # A difference with one side unknown would count a whole portfolio as gain or loss, unless that is 0.
+    for fair, cost in PAIRS:
+        known = [row[name] for name in (fair, cost) if row.get(name) is not None]
+        if len(known) == 1 and known[0] != 0:
+            return "fair_value_and_cost_come_together"
     return None
+
+
+def _require_fields(where: str, rows: list[dict[str, Any]]) -> None:
+    """Refuse reports of which none has a field: it was renamed or dropped."""
+    missing = [name for name in ("REPDTE", *FIELDS) if not any(name in row for row in rows)]
+    if rows and missing:
+        found = ", ".join(sorted({str(name) for row in rows[:100] for name in row}))[:150]
+        raise Unreadable(
+            f"{where}: field {', '.join(missing)} is missing in all {len(rows):,} reports; there are {found}"
+        )

@@ -27,12 +27,15 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from sources.fred_answers import TooManyRows, check_answer, parse_fred, xml_root
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
 from sources.transport import (
+    FRED_REQUESTS_PER_SECOND,
     Body,
     Forbidden,
     NotData,
     Secret,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -145,7 +148,7 @@ class FredSource(Provider):
         self.api_url = f"{url}/fred" if url else API_URL
         self.csv_url = f"{url}/graph/fredgraph.csv" if url else CSV_URL
         self.transport: Transport[Reply] = transport or Transport(
-            "FRED", requests_per_second=rate_limit(url, environ)
+            "FRED", requests_per_second=rate_limit(url, environ, FRED_REQUESTS_PER_SECOND)
         )
         self._session: Any = None
         self._said = False
@@ -187,6 +190,8 @@ class FredSource(Provider):
         query = urlencode({"id": request.input, "cosd": str(request.start), "coed": str(request.end)})
 
         def judge(reply: Reply) -> Verdict:
+            if asks_to_slow_down(reply.content):
+                return judge_slow_down(what, reply.retry_after)
             if reply.status == 404:
                 return Verdict(NotServed(f"{what}: there is no such series"))
             shared = judge_status(what, reply.status, reply.retry_after)
@@ -239,6 +244,8 @@ class FredSource(Provider):
         key = self.key
 
         def judge(reply: Reply) -> Verdict:
+            if asks_to_slow_down(reply.content):
+                return judge_slow_down(what, reply.retry_after)
             if reply.status in (400, 403, 404) and not looks_like_a_page(reply.content):
                 return Verdict(_api_error(what, reply, key))
             shared = judge_status(what, reply.status, reply.retry_after)

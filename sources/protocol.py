@@ -44,6 +44,10 @@ class SourceUnavailable(SourceError):
     retryable = True
 
 
+class NotServedNow(SourceUnavailable):
+    """The source has nothing for an input that it served a short time ago; it is missing, not gone."""
+
+
 class BarNotThere(SourceUnavailable):
     """The session has closed, but its bar is missing or partial; a later attempt will find it."""
 
@@ -54,13 +58,15 @@ class Parsed:
     broke.
 
     `metadata` is what the source states about the input (title, units, frequency); empty if nothing. `doubts`
-    are sentences on what the payload leaves open; they become warnings.
+    are sentences on what the payload leaves open; they become warnings. `noted` are sentences on single rows, each with the row that it is about (`KRE 2024-07-16`): provisional, not
+    loaded yet.
     """
 
     frame: pd.DataFrame
     rejected: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    noted: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Provider(ABC):

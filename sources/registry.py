@@ -26,9 +26,13 @@ PROVIDERS: Mapping[tuple[str, str], str] = {
     ("fred", "files"): "sources.files:FilesSeries",
     ("fred", "simulated"): "sources.simulated:SimulatedSeries",
     ("bank_financials", "fdic"): "sources.fdic:FdicSource",
+    ("reference_rates", "newyorkfed"): "sources.newyorkfed:NewYorkFedRates",
+    ("par_yields", "treasury"): "sources.treasury:TreasuryYields",
 }
 # The providers behind ROTATION_SOURCE=live.
 LIVE: Mapping[str, str] = {"prices": "yahoo", "futures": "yahoo", "fred": "fred", "bank_financials": "fdic"}
+# Second sources by the name that ROTATION_CHECK_SOURCES gives them, with the kind of input that they serve.
+CHECKS: Mapping[str, str] = {"newyorkfed": "reference_rates", "treasury": "par_yields"}
 
 
 def known_providers(dataset: str) -> list[str]:
@@ -42,6 +46,8 @@ def provider_name(settings: Settings, dataset: str) -> str | None:
     Raises:
         SettingsError: ROTATION_<KIND>_SOURCE names a provider that does not serve this kind of input.
     """
+    if dataset in CHECKS.values():
+        return next((name for name in settings.check_sources if CHECKS.get(name) == dataset), None)
     chosen = settings.source_of(dataset)
     name = LIVE[dataset] if chosen == "live" else chosen
     if (dataset, name) in PROVIDERS:
@@ -85,8 +91,19 @@ def check_providers(settings: Settings) -> None:
     Raises:
         SettingsError: names the setting.
     """
+    for name in settings.check_sources:
+        if name not in CHECKS:
+            raise SettingsError(
+                f"ROTATION_CHECK_SOURCES names {name!r}, which is unknown; choose from"
+                f" {', '.join(sorted(CHECKS))} (separated by commas), or none."
+            )
     kinds = sorted({kind for kind, _ in PROVIDERS})
     for kind in settings.overrides:
+        if kind in CHECKS.values():
+            raise SettingsError(
+                f"ROTATION_{kind.upper()}_SOURCE is not a setting; name the second sources in"
+                " ROTATION_CHECK_SOURCES."
+            )
         if kind not in kinds:
             raise SettingsError(
                 f"ROTATION_{kind.upper()}_SOURCE is set, but {kind!r} is not a kind of input; choose one"

@@ -28,7 +28,10 @@ from urllib.parse import quote, quote_plus, urlsplit
 from sources.protocol import SourceError, SourceUnavailable, Unreadable
 from warehouse.settings import SettingsError
 
+SHORT_NOTICE_BYTES = 1000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Requests a second. FRED answers 429 above two a second as it counts them, so it is asked less often.
+MOST_REQUESTS_PER_SECOND, FRED_REQUESTS_PER_SECOND = 2.0, 1.5
 MAX_BYTES = 64 * 1024 * 1024
 # The errors of libcurl in plain words; its own texts may contain the URL.
 CURL_REASONS = {
@@ -296,6 +299,23 @@ def judge_status(what: str, status: int, retry_after: str | None) -> Verdict:
     return Verdict(SourceError(f"{what}: the server answered with status {status}"))
 
 
+def asks_to_slow_down(content: bytes) -> bool:
+    """Whether a body says "Too Many Requests", whatever its status: as text, a page or an error in JSON.
+
+    Only a short body or the beginning of a page counts, so that the words in data mean nothing.
+    """
+    text = content[:4096].lower()
+    if b"too many requests" not in text:
+        return False
+    return len(content) <= SHORT_NOTICE_BYTES or looks_like_a_page(content)
+
+
+def judge_slow_down(what: str, retry_after: str | None) -> Verdict:
+    """The judgement on an answer that asks to slow down."""
+    error = RateLimited(f"{what}: the answer is a notice of too many requests")
+    return Verdict(error, retry=True, wait_seconds=seconds_to_wait(retry_after))
+
+
 def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | None:
     """Retry-After as seconds from now: a number or a date; None when absent, negative or not readable."""
     if header is None:
@@ -332,9 +352,11 @@ def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = Fa
     return text
 
 
-def rate_limit(url: str | None, environ: Mapping[str, str]) -> float | None:
-    """Requests a second: two, or fewer by ROTATION_REQUESTS_PER_SECOND; none against a server on this
-    machine.
+def rate_limit(
+    url: str | None, environ: Mapping[str, str], at_most: float = MOST_REQUESTS_PER_SECOND
+) -> float | None:
+    """Requests a second: what the source allows, or fewer by ROTATION_REQUESTS_PER_SECOND; none against a
+    server on this machine.
     """
     text = environ.get("ROTATION_REQUESTS_PER_SECOND", "").strip()
     if text:
@@ -342,9 +364,10 @@ def rate_limit(url: str | None, environ: Mapping[str, str]) -> float | None:
             value = float(text)
         except ValueError:
             value = 0.0
-        if not 0 < value <= 2:
+        if not 0 < value <= MOST_REQUESTS_PER_SECOND:
             raise SettingsError(
-                f"ROTATION_REQUESTS_PER_SECOND={text!r} must be a number above 0 and at most 2."
+                f"ROTATION_REQUESTS_PER_SECOND={text!r} must be a number above 0 and at most"
+                f" {MOST_REQUESTS_PER_SECOND:g}."
             )
-        return value
-    return None if url and urlsplit(url).hostname in LOOPBACK else 2.0
+        return min(value, at_most)
+    return None if url and urlsplit(url).hostname in LOOPBACK else at_most

@@ -42,6 +42,8 @@ from sources.transport import (
     NotData,
     Transport,
     Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
     judge_status,
     looks_like_a_page,
     rate_limit,
@@ -102,10 +104,11 @@ class YahooProvider(Provider):
             raise SourceUnavailable(f"Yahoo: {ticker}: yfinance made no request ({trouble})")
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
-        if trouble is not None:
-            raise Unreadable(f"Yahoo: {ticker}: yfinance cannot read the answer ({trouble})")
+        # Before yfinance's own opinion, which is an error where a range is empty.
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"Yahoo: {request.describe()}: no row in this range; it may be delisted")
+        if trouble is not None:
+            raise Unreadable(f"Yahoo: {ticker}: yfinance cannot read the answer ({trouble})")
         self._check_fetched(payload, parsed.frame)
         return payload
 
@@ -212,6 +215,7 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
         chart_body: bytes | None = None
         failure: SourceError | None = None
         helpers_fail = False
+        crumbs_refused = 0
         refused = 0
 
         def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
@@ -228,7 +232,10 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
             self.helpers_fail = True
             transport.take_turn()
             answer = super().request(method, target, **{**options, "timeout": HELPER_SECONDS})
-            self.helpers_fail = parts.path.endswith("/getcrumb") and answer.status_code >= 400
+            # A first crumb that is refused leads to the form on cookies and a second one.
+            refused = parts.path.endswith("/getcrumb") and answer.status_code >= 400
+            self.helpers_fail = refused and (answer.status_code == 429 or self.crumbs_refused > 0)
+            self.crumbs_refused += refused
             return answer
 
         def _chart(self, method: Any, target: str, options: dict[str, Any]) -> Any:
@@ -264,6 +271,8 @@ def _session(base: str | None, transport: Transport[Any]) -> Any:
 
 def judge_chart(what: str, status: int, retry_after: str | None, content: bytes) -> Verdict:
     """What a chart answer means before it is read."""
+    if asks_to_slow_down(content):
+        return judge_slow_down(what, retry_after)
     reason = _yahoo_reason(content)
     if status == 404 or (status in (200, 400, 422) and reason):
         return Verdict(NotServed(f"{what}: {reason or 'there is no such symbol'}"))
@@ -287,6 +296,8 @@ def judge_chart(what: str, status: int, retry_after: str | None, content: bytes)
 def _yahoo_reason(content: bytes) -> str:
     try:
         document = json.loads(content)
-        return " ".join(str(document["chart"]["error"]["description"]).split())[:160]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        # An error of the service in front of the chart comes under another name.
+        part = document.get("chart") or document["finance"]
+        return " ".join(str(part["error"]["description"]).split())[:160]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""

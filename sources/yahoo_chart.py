@@ -1,8 +1,9 @@
 """Reading Yahoo's chart answer: bars, dividends and splits of a symbol, settlements of a contract.
 
 In: the body as served. Out: rows in the columns of `raw.equity_prices` or `raw.fed_funds_futures`, and the
-rows that break a rule. Dates are those of the exchange's zone; a bar whose last trade lies well before the
-close is a part of its session and is not taken.
+rows that break a rule. Dates are those of the exchange's zone; what the last bar is, `sources.yahoo_days`
+decides. The daily bar is taken before the live quote; a live quote alone is taken once its session is over,
+and named as provisional.
 """
 
 from __future__ import annotations
@@ -11,25 +12,39 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from market_calendar.sessions import is_session, session_close_utc
 from sources.protocol import Parsed, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, delivery_month, with_previous_adj_close
+from sources.yahoo_days import (
+    LIVE_DIFFERS,
+    PARTIAL_SESSION,
+    Answer,
+    LastDay,
+    check_days,
+    check_zone,
+    future_rule,
+    last_day,
+    market_time,
+    share_is_partial,
+)
 from warehouse.payloads import Payload
 
 SYMBOL = re.compile(r"\^?[A-Z0-9][A-Z0-9.-]{0,14}")
 # Every symbol of the list is quoted in New York or, the Cboe indices, in Chicago; another zone would shift
 # the dates.
 ZONES = ("America/New_York", "America/Chicago")
-# Yahoo may be a quarter of an hour late; a last trade earlier than this before the close means a part of a
-# session.
-COMPLETE_AFTER = timedelta(minutes=10)
+# A live quote beside the daily bar repeats its close; where it does not, one of them is wrong.
+SAME_CLOSE = 0.001
+PROVISIONAL = (
+    "provisional, because Yahoo served the live quote and not the daily bar yet; the next run replaces it"
+)
+NOT_DUE = "not loaded, because the day's settlement was not due when Yahoo answered; the next run asks again"
 
 
 def price_ticker(item: str) -> str:
@@ -65,8 +80,11 @@ class Chart:
     what: str
     result: dict[str, Any]
     zone: ZoneInfo
+    answer: Answer
+    local: pd.Series
     frame: pd.DataFrame
     rules: pd.Series
+    left_out: pd.Series
     cells: dict[str, list[Any]]
 
     def rejected(self, named: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
@@ -82,7 +100,12 @@ class Chart:
 
     def good(self) -> pd.DataFrame:
         """The rows that traded and break no rule."""
-        return self.frame[_traded(self.frame) & (self.rules == "")].reset_index(drop=True)
+        kept = _traded(self.frame) & (self.rules == "") & ~self.left_out
+        return self.frame[kept].reset_index(drop=True)
+
+    def mark_day(self, day: pd.Timestamp, rule: str) -> None:
+        """Let the rows of one day break a rule."""
+        self.rules[(self.frame["session_date"] == day) & (self.rules == "")] = rule
 
 
 def parse_prices_chart(payload: Payload) -> Parsed:
@@ -91,7 +114,7 @@ def parse_prices_chart(payload: Payload) -> Parsed:
     chart = _read_chart(payload, price_ticker(request.input), adjusted=True)
     if chart is None:
         return Parsed(_no_prices())
-    _mark_partial(chart)
+    noted = _judge_last_share(chart, request.input)
     named = {"symbol": request.input}
     frame = chart.good()
     frame.insert(0, "symbol", request.input)
@@ -108,6 +131,7 @@ def parse_prices_chart(payload: Payload) -> Parsed:
         frame[["symbol", "session_date", *PRICE_COLUMNS, "previous_adj_close"]],
         rejected,
         _metadata(chart.result),
+        noted,
     )
 
 
@@ -120,7 +144,9 @@ def parse_futures_chart(payload: Payload) -> Parsed:
             {"session_date": pd.Series(dtype="datetime64[us]"), "close": pd.Series(dtype="float64")}
         )
         return Parsed(_settlements(contract, blank))
-    return Parsed(_settlements(contract, chart.good()), chart.rejected({"contract": contract}))
+    noted = _judge_last_settlement(chart, contract)
+    rejected = chart.rejected({"contract": contract})
+    return Parsed(_settlements(contract, chart.good()), rejected, noted=noted)
 
 
 def _read_chart(payload: Payload, ticker: str, *, adjusted: bool) -> Chart | None:
@@ -128,7 +154,7 @@ def _read_chart(payload: Payload, ticker: str, *, adjusted: bool) -> Chart | Non
     what = f"Yahoo: {payload.request.dataset}/{payload.request.input}"
     result = _result(what, payload)
     zone = _check_meta(what, ticker, result)
-    if result.get("timestamp") is None:
+    if not result.get("timestamp"):
         return None
     stamps = _field(what, result, "timestamp", list)
     columns = _columns(what, result, len(stamps), adjusted)
@@ -143,15 +169,22 @@ def _read_chart(payload: Payload, ticker: str, *, adjusted: bool) -> Chart | Non
         wrong = served.notna() & ~number | _not_finite(served, values, number)
         rules[wrong & (rules == "")] = f"{name}_is_a_finite_number"
         frame[name] = values
-    last = len(frame) - 1
-    if (
-        last > 0
-        and frame["session_date"].iloc[last] == frame["session_date"].iloc[last - 1]
-        and _traded(frame).iloc[last]
-    ):
-        # Right after the close Yahoo serves the day twice, the live quote last; the volume alone differs.
-        rules.iloc[last - 1] = rules.iloc[last - 1] or "daily_bar_stands_beside_the_live_one"
-    return Chart(what, result, zone, frame, rules, columns)
+    left_out = pd.Series(False, index=frame.index)
+    answer = Answer(market_time(result["meta"]), payload.fetched_at_utc)
+    chart = Chart(what, result, zone, answer, local, frame, rules, left_out, columns)
+    _check_calendar(chart, futures=not adjusted)
+    return chart
+
+
+def _check_calendar(chart: Chart, *, futures: bool) -> None:
+    """The days of the daily bars must be those of the exchange."""
+    check_zone(chart.what, chart.result["meta"], chart.zone)
+    traded = _traded(chart.frame)
+    last = last_day(chart.local, traded, chart.answer)
+    daily = chart.local[traded]
+    if last is not None and last.live is not None:
+        daily = daily.drop(index=last.live)
+    check_days(chart.what, daily, chart.zone, futures=futures)
 
 
 def _traded(frame: pd.DataFrame) -> pd.Series:
@@ -191,6 +224,9 @@ def _check_meta(what: str, ticker: str, result: dict[str, Any]) -> ZoneInfo:
         "exchangeTimezoneName": ZONES,
         "dataGranularity": ("1d",),
     }
+    if not result.get("timestamp") and meta.get("currency") is None:
+        # Without a bar in the range Yahoo knows no currency either.
+        del expectations["currency"]
     for name, expected in expectations.items():
         value = _field(what, meta, name, str)
         if value not in expected:
@@ -236,20 +272,42 @@ def _not_finite(served: pd.Series, values: pd.Series, number: pd.Series) -> pd.S
     )
 
 
-def _mark_partial(chart: Chart) -> None:
-    """The last bar is a part of its session when the last trade lies well before the close."""
-    frame, rules = chart.frame, chart.rules
-    traded_at = chart.result["meta"].get("regularMarketTime")
-    if frame.empty or not isinstance(traded_at, (int, float)) or frame["session_date"].isna().iloc[-1]:
-        return
-    moment = datetime.fromtimestamp(float(traded_at), UTC).replace(tzinfo=None)
-    last = frame["session_date"].max().date()
-    if not is_session(last):
-        return
-    close = session_close_utc(last)
-    opened = close - timedelta(hours=9)
-    if opened < moment < close - COMPLETE_AFTER:
-        rules[(frame["session_date"] == pd.Timestamp(last)) & (rules == "")] = "bar_is_of_the_whole_session"
+def _judge_last_share(chart: Chart, symbol: str) -> list[tuple[str, str]]:
+    """Mark a partial last bar and leave out the live quote beside the daily bar; what is provisional."""
+    last = last_day(chart.local, _traded(chart.frame), chart.answer)
+    if last is None:
+        return []
+    if share_is_partial(last, chart.answer):
+        chart.mark_day(pd.Timestamp(last.day), PARTIAL_SESSION)
+        return []
+    if last.live is not None and not last.live_alone:
+        _leave_out_live(chart, last)
+        return []
+    return [(PROVISIONAL, f"{symbol} {last.day}")] if last.live_alone else []
+
+
+def _leave_out_live(chart: Chart, last: LastDay) -> None:
+    """The daily bar is taken; a live quote with another close is named."""
+    assert last.live is not None
+    daily, live = chart.frame["close"][last.row], chart.frame["close"][last.live]
+    chart.left_out[last.live] = True
+    if pd.notna(daily) and pd.notna(live) and abs(live / daily - 1) > SAME_CLOSE:
+        chart.rules[last.live] = chart.rules[last.live] or LIVE_DIFFERS
+
+
+def _judge_last_settlement(chart: Chart, contract: str) -> list[tuple[str, str]]:
+    """Mark a last bar that is not the day's settlement yet; what to say about it."""
+    last = last_day(chart.local, _traded(chart.frame), chart.answer)
+    if last is None:
+        return []
+    if last.live is not None and not last.live_alone:
+        # Of the next trading day in the evening, of this one before: never the settlement.
+        chart.left_out[last.live] = True
+    named = f"{contract} {last.day}"
+    if rule := future_rule(last, chart.local, chart.answer):
+        chart.mark_day(pd.Timestamp(last.day), rule)
+        return [(NOT_DUE, named)]
+    return [(PROVISIONAL, named)] if last.live_alone else []
 
 
 def _events(

@@ -74,6 +74,7 @@ def run_through(
     ):
         for name, value in {
             "ROTATION_SOURCE": "live",
+            "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(folder),
             "ROTATION_HISTORY_START": "2023-01-03",
             "FRED_API_KEY": KEY,

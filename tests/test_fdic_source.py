@@ -18,11 +18,12 @@ import pandas as pd
 import pytest
 
 from datasets.bank_financials import quarter_inputs
-from sources.fdic import BASE_URL, FdicSource
+from sources.fdic import BASE_URL, FdicSource, Reply
 from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
+from sources.transport import NotData, Secret, Transport
 from warehouse.landing import land, read_landed
 from warehouse.payloads import Payload, Request
-from warehouse.settings import Settings
+from warehouse.settings import Settings, SettingsError
 
 QUARTER = date(2024, 6, 30)
 SETTINGS = Settings.from_environment({"ROTATION_SOURCE": "live"})
@@ -30,13 +31,17 @@ REQUEST = Request("bank_financials", "2024-06-30", QUARTER, QUARTER)
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, str]], None]
 
 
-def report(certificate: int, **values: Any) -> dict[str, Any]:
+def report(certificate: int, *without: str, **values: Any) -> dict[str, Any]:
+    """A report as the API sends it; `without` names fields that it leaves out, as it does with nulls."""
     row = {"CERT": certificate, "REPDTE": "20240630", "SCAF": 90, "SCAA": 100, "SCHF": 40, "SCHA": 50}
-    return {"data": row | values, "score": 0}
+    row |= {"ID": f"{certificate}_20240630"} | values
+    return {"data": {name: row[name] for name in row if name not in without}, "score": 0}
 
 
 def page(rows: list[dict[str, Any]], total: int | None = None) -> bytes:
-    return json.dumps({"meta": {"total": len(rows) if total is None else total}, "data": rows}).encode()
+    count = len(rows) if total is None else total
+    meta = {"total": count, "parameters": {"filters": "REPDTE:20240630"}, "index": {"name": "risview"}}
+    return json.dumps({"meta": meta, "data": rows, "totals": {"count": count}}).encode()
 
 
 @dataclass
@@ -82,8 +87,16 @@ def server() -> Iterator[Server]:
     thread.join()
 
 
-def source_of(server: Server, **options: Any) -> FdicSource:
-    return FdicSource(server.url, **options)
+def source_of(server: Server, attempts: int = 1, seconds: float = 5.0, **options: Any) -> FdicSource:
+    transport: Transport[Reply] = Transport(
+        "FDIC",
+        requests_per_second=None,
+        attempts=attempts,
+        first_wait_seconds=0.01,
+        deadline_seconds=seconds,
+        attempt_seconds=seconds,
+    )
+    return FdicSource(server.url, transport=transport, **options)
 
 
 def parse(content: bytes) -> Any:
@@ -178,14 +191,14 @@ def test_a_busy_server_may_be_asked_again(server: Server, status: int) -> None:
 def test_a_refusal_is_final_and_says_what_to_set(server: Server, status: int, advice: str) -> None:
     server.answer = lambda handler, query: send(handler, b"{}", status)
     with pytest.raises(SourceError, match=advice) as raised:
-        source_of(server, api_key="secret-key").fetch(REQUEST)
+        source_of(server, key=Secret("secret-key")).fetch(REQUEST)
     assert not raised.value.retryable and "secret-key" not in str(raised.value)
 
 
 def test_no_answer_in_time(server: Server) -> None:
     server.answer = lambda handler, query: time.sleep(0.6)
     with pytest.raises(SourceUnavailable, match="in time"):
-        source_of(server, read_seconds=0.2).fetch(REQUEST)
+        source_of(server, seconds=0.2).fetch(REQUEST)
 
 
 def test_an_answer_that_drips_is_given_up(server: Server) -> None:
@@ -199,13 +212,60 @@ def test_an_answer_that_drips_is_given_up(server: Server) -> None:
             time.sleep(0.1)
 
     server.answer = answer
-    with pytest.raises(SourceUnavailable, match="not complete"):
-        source_of(server, total_seconds=0.3).fetch(REQUEST)
+    with pytest.raises(SourceUnavailable, match="in time"):
+        source_of(server, seconds=0.3).fetch(REQUEST)
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(SourceUnavailable, match="connection failed"):
-        FdicSource("http://127.0.0.1:9/banks").fetch(REQUEST)
+    with pytest.raises(SourceUnavailable, match="connection was refused"):
+        source_of(Server(url="http://127.0.0.1:9/banks")).fetch(REQUEST)
+
+
+def test_a_busy_server_is_asked_again_in_the_same_request(server: Server) -> None:
+    answers = iter([(b"busy", 429), (b"busy", 503), (b"Too Many Requests", 200), (page([report(1)]), 200)])
+
+    def answer(handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        body, status = next(answers)
+        send(handler, body, status)
+
+    server.answer = answer
+    assert source_of(server, attempts=4).fetch(REQUEST).content == page([report(1)])
+    assert len(server.asked) == 4
+
+
+def test_the_former_host_redirects_and_a_key_does_not_follow(server: Server) -> None:
+    def answer(handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        if handler.path.startswith("/banks/"):
+            send(handler, page([report(1)]))
+            return
+        handler.send_response(301)
+        handler.send_header("Location", server.url + handler.path.removeprefix("/old"))
+        handler.send_header("Content-Length", "5")
+        handler.end_headers()
+        handler.wfile.write(b"moved")
+
+    server.answer = answer
+    old = Server(url=server.url.replace("/banks", "/old"))
+    payload = source_of(old).fetch(REQUEST)
+    assert payload.content == page([report(1)]), "nothing of the redirect is in the payload"
+    asked = len(server.asked)
+    with pytest.raises(SourceError, match=f"has moved .status 301.; set ROTATION_FDIC_URL to {server.url}$"):
+        source_of(old, key=Secret("secret-key")).fetch(REQUEST)
+    assert len(server.asked) == asked + 1
+
+
+def test_a_quarter_on_two_pages_of_the_largest_size(server: Server) -> None:
+    rows = [report(number) for number in range(1, 14_029)]
+
+    def answer(handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        offset, limit = int(query["offset"]), int(query["limit"])
+        send(handler, page(rows[offset : offset + limit], total=len(rows)))
+
+    server.answer = answer
+    source = source_of(server)
+    frame = source.parse(source.fetch(REQUEST)).frame
+    assert [asked["offset"] for asked in server.asked] == ["0", "10000"]
+    assert frame["institutions"].tolist() == [14_028]
 
 
 def test_an_answer_that_was_cut_short(server: Server) -> None:
@@ -218,7 +278,7 @@ def test_an_answer_that_was_cut_short(server: Server) -> None:
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"\xff\xfe", b"[]", b'{"data": []}'])
 def test_an_answer_that_is_no_page(server: Server, body: bytes) -> None:
     server.answer = lambda handler, query: send(handler, body)
-    with pytest.raises(SourceUnavailable, match="other than a page"):
+    with pytest.raises(NotData, match="other than a page"):
         source_of(server).fetch(REQUEST)
 
 
@@ -241,9 +301,20 @@ def test_pages_that_end_early_or_change_underway(server: Server) -> None:
 
 @pytest.mark.parametrize("address", ["not an address", "ftp://example.org", "http://"])
 def test_an_address_that_is_none(address: str) -> None:
-    with pytest.raises(SourceError, match="ROTATION_FDIC_URL") as raised:
-        FdicSource(address).fetch(REQUEST)
-    assert not raised.value.retryable
+    with pytest.raises(SettingsError, match="ROTATION_FDIC_URL"):
+        FdicSource.open(SETTINGS, {"ROTATION_FDIC_URL": address})
+
+
+def test_a_key_goes_over_https_only() -> None:
+    environ = {"ROTATION_FDIC_URL": "http://example.org/banks", "FDIC_API_KEY": "key-1"}
+    with pytest.raises(SettingsError, match="unencrypted"):
+        FdicSource.open(SETTINGS, environ)
+
+
+def test_an_answer_that_repeats_the_key_is_not_stored(server: Server) -> None:
+    server.answer = lambda handler, query: send(handler, page([report(1, NAME="key-1")]))
+    with pytest.raises(Unreadable, match="contains the key"):
+        source_of(server, key=Secret("key-1")).fetch(REQUEST)
 
 
 @pytest.mark.parametrize("item", ["2024-06-29", "2024Q2", "", "../2024"])
@@ -253,6 +324,34 @@ def test_an_input_that_is_no_quarter(item: str) -> None:
 
 
 # --- reports that contradict themselves ----------------------------------------------------------------
+
+
+def test_a_value_that_is_left_out_is_null_for_that_bank() -> None:
+    parsed = parse(
+        page(
+            [
+                report(1),
+                report(2, "SCHF", "SCHA", SCAF=200, SCAA=190),  # holds nothing to maturity
+                report(3, "SCAF", SCAA=0),  # a fair value of nothing
+                report(4, "REPDTE", "SCAF", "SCAA", "SCHF", "SCHA"),  # a foreign branch without details
+                {"score": 0},
+            ]
+        )
+    )
+    assert parsed.rejected == []
+    row = parsed.frame.iloc[0]
+    assert row["institutions"] == 5
+    assert (row["afs_fair_value_usd_thousand"], row["afs_amortised_cost_usd_thousand"]) == (290, 290)
+    assert (row["htm_fair_value_usd_thousand"], row["htm_amortised_cost_usd_thousand"]) == (80, 100)
+
+
+def test_a_value_that_is_left_out_beside_its_other_half_is_named() -> None:
+    parsed = parse(page([report(1), report(2, "SCHF"), report(3, "REPDTE")]))
+    assert [rule for rule, _ in parsed.rejected] == [
+        "fair_value_and_cost_come_together",
+        "report_is_of_the_quarter_asked",
+    ]
+    assert parsed.frame["institutions"].tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -289,8 +388,11 @@ def test_a_quarter_of_bad_reports_gives_no_row() -> None:
         (b'{"meta": {"total": "2"}, "data": []}', "meta.total"),
         (b'{"meta": {"total": 1}, "data": {}}', "data is not a list"),
         (b'{"meta": {"total": 1}, "data": [1]}', "data"),
+        (b'{"meta": {"total": 1}, "data": [{"data": "x"}]}', "not an object"),
         (page([report(1)], total=2), "meta.total says 2"),
-        (page([{"data": {"REPDTE": "20240630", "SCAF": 1, "SCAA": 1, "SCHA": 1}}]), "SCHF"),
+        (page([report(1, "SCHF"), report(2, "SCHF")]), "SCHF is missing in all 2 reports"),
+        (page([report(1, "REPDTE")]), "REPDTE is missing in all 1 reports"),
+        (page([{"data": {"CERT": 1}}, {"data": {}}]), "REPDTE, SCAF, SCAA, SCHF, SCHA"),
     ],
 )
 def test_a_payload_that_is_not_the_format_names_the_field(content: bytes, names: str) -> None:

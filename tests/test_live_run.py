@@ -19,8 +19,9 @@ from pipeline.errors import StepFailed
 from tests.faults.canary import hits
 from tests.faults.feed import Feed
 from tests.faults.home import impatient
+from tests.faults.second_sources import SecondSourcesServer
 from tests.faults.server import Fault, Server
-from tests.small_market import SERIES, SYMBOLS, context, fetch_all, run_day
+from tests.small_market import SERIES, SYMBOLS, context, fetch_all, published, run_day
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 
@@ -41,6 +42,7 @@ def environ_of(server: Server, home: Path) -> dict[str, str]:
         "ROTATION_FRED_URL": server.url,
         "ROTATION_YAHOO_URL": server.url,
         "ROTATION_FDIC_URL": server.url,
+        "ROTATION_CHECK_SOURCES": "none",
         "FRED_API_KEY": CANARY,
         "AIRFLOW_CONN_FRED_DEFAULT": json.dumps(
             {"conn_type": "http", "host": "api.stlouisfed.org", "password": OTHER_CANARY}
@@ -97,6 +99,51 @@ def test_two_sessions_live(
     printed = capfd.readouterr()
     assert CANARY not in printed.out + printed.err and OTHER_CANARY not in printed.out + printed.err
     assert hits([home], [CANARY, OTHER_CANARY]) == []
+
+
+def test_a_live_day_on_which_fred_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest yields and the funds rate come from the second sources, and the publication says so."""
+    monday, tuesday = date(2024, 7, 15), date(2024, 7, 16)
+    with (
+        Server(small_feed(monday), key=CANARY) as server,
+        SecondSourcesServer(small_feed(monday)) as second,
+    ):
+        environ = environ_of(server, tmp_path / "home") | {
+            "ROTATION_CHECK_SOURCES": "newyorkfed,treasury",
+            "ROTATION_NEWYORKFED_URL": second.url,
+            "ROTATION_TREASURY_URL": second.url,
+        }
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        impatient(monkeypatch)
+        monkeypatch.setattr("pipeline.fetch.ATTEMPTS", 1)
+        settings = Settings.from_environment()
+        server.feed.as_of = date(2024, 7, 12)
+        until_load(settings, "2024-07-12", "friday")
+        server.feed.as_of = second.feed.as_of = tuesday
+        server.fault = Fault(on="/fred/", status=503)
+        run_day(settings, "2024-07-16")
+    with published(settings) as connection:
+        newest = connection.execute("""
+            select series_id, max(observation_date), max_by(source, observation_date)
+            from staging.fred_observations where series_id in ('DFF', 'DGS2', 'VIXCLS') group by 1 order by 1
+        """).fetchall()
+        assert newest == [
+            ("DFF", monday, "newyorkfed"),
+            ("DGS2", monday, "treasury"),
+            ("VIXCLS", date(2024, 7, 12), "fred"),
+        ]
+        assert connection.execute(
+            "select last_date, expected_date, stale, source from ops.freshness where input = 'DGS2'"
+        ).fetchall() == [(monday, monday, False, "treasury")]
+        warned = connection.execute(
+            "select outcome, message from ops.runs where step = 'load' and session_date = ?", [tuesday]
+        ).fetchall()
+        assert warned[0][0] == "warning"
+        assert (
+            "DGS10, DGS2, DGS3MO: FRED did not answer; 1 day (2024-07-15) from the Treasury, marked"
+            " source=treasury" in warned[0][1]
+        )
 
 
 def _days(path: str) -> float:

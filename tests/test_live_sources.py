@@ -563,7 +563,7 @@ def test_units_are_watched(home: LiveHome, server: Server, monkeypatch: pytest.M
     before = home.raw()
     frame = rows_of(server.feed, "fred", "BAA10Y")
     server.feed.changed["fred", "BAA10Y"] = frame.assign(value=frame["value"] * 100)
-    server.units["BAA10Y"] = "bp"
+    server.fred.units["BAA10Y"] = "bp"
     home.run([("fred", "BAA10Y")], AS_OF)
     assert home.raw() == before
     assert home.summary["fred"]["new_rows"] == 0
@@ -712,7 +712,7 @@ def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> N
         ),
     )
     home.run([("prices", "KRE"), ("prices", "JPM")], AS_OF, trailing=True)
-    assert home.errors["JPM"]["kind"] == "NotServed" and "delisted" in home.errors["JPM"]["error"]
+    assert home.errors["JPM"]["kind"] == "NotServedNow" and "delisted" in home.errors["JPM"]["error"]
     assert home.stopped is None
     assert len(home.raw()["raw.equity_prices"]) == count + 1, (
         "one new version: the day of the dividend; a changed adj_close is none"
@@ -726,23 +726,21 @@ def test_a_special_dividend_and_a_delisting(home: LiveHome, server: Server) -> N
 def test_the_last_bar(server: Server) -> None:
     """Partial, doubled by the live quote, missing, and of a session that has not closed."""
     source = source_of("prices", server.url)
+    server.yahoo.live = "none"
     good = read(source.fetch(request_of("prices")))
-    close = int(datetime(2024, 7, 16, 20, tzinfo=UTC).timestamp())
-    server.fault = Fault(body=edit_json(lambda result: result["meta"].update(regularMarketTime=close - 3600)))
+    server.yahoo.live, server.yahoo.traded_at = "instead", datetime(2024, 7, 16, 19, tzinfo=UTC)
     partial = source.parse(source.fetch(request_of("prices")))
     assert [rule for rule, _ in partial.rejected] == ["bar_is_of_the_whole_session"] and len(
         partial.frame
     ) == len(good) - 1
-
-    def doubled(result: dict[str, Any]) -> None:
-        result["timestamp"].append(result["timestamp"][-1] + 6 * 3600)
-        for cells in (*quote_of(result).values(), result["indicators"]["adjclose"][0]["adjclose"]):
-            cells.append(cells[-1])
-
-    server.fault = Fault(body=edit_json(doubled))
+    server.yahoo.live, server.yahoo.traded_at = "beside", None
     twice = source.parse(source.fetch(request_of("prices")))
-    assert [rule for rule, _ in twice.rejected] == ["daily_bar_stands_beside_the_live_one"]
+    assert not twice.rejected and not twice.noted
     pd.testing.assert_frame_equal(twice.frame, good)
+    server.yahoo.live = "instead"
+    alone = source.parse(source.fetch(request_of("prices")))
+    assert [row for _, row in alone.noted] == ["KRE 2024-07-16"]
+    assert alone.frame["volume"].iloc[-1] < good["volume"].iloc[-1]
 
     def nothing(result: dict[str, Any]) -> None:
         for cells in (*quote_of(result).values(), result["indicators"]["adjclose"][0]["adjclose"]):
@@ -823,6 +821,12 @@ def test_symbols_and_settings_cannot_lead_elsewhere(server: Server) -> None:
     assert rate_limit(None, {}) == 2.0 and rate_limit("http://127.0.0.1:1", {}) is None
 
 
+@pytest.mark.parametrize(("chosen", "expected"), [("", 1.5), ("2", 1.5), ("0.5", 0.5)])
+def test_fred_is_asked_less_often_than_it_allows(chosen: str, expected: float) -> None:
+    source = FredSource({"ROTATION_REQUESTS_PER_SECOND": chosen})
+    assert source.transport.requests_per_second == expected
+
+
 # ---- FRED: vintages and the key
 
 
@@ -841,7 +845,7 @@ def test_vintages_come_in_pieces_and_give_every_version(
     pd.testing.assert_frame_equal(read(source_of("fred_api", server.url).fetch(request)), whole)
     assert len(server.paths("observations")) >= 10
     monkeypatch.setattr(fred, "VINTAGES_PER_REQUEST", 1500)
-    server.max_rows = 200
+    server.fred.max_rows = 200
     pd.testing.assert_frame_equal(read(source_of("fred_api", server.url).fetch(request)), whole)
     feed = server.feed.versions("UNRATE")
     feed = feed[feed["date"] >= "2010-01-04"]

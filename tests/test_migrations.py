@@ -24,6 +24,7 @@ from tests.faults.server import Server
 from tests.small_market import context, fetch_all
 from tests.test_live_run import CANARY, environ_of, small_feed
 from warehouse import migrations
+from warehouse.catalog import load_catalog
 from warehouse.database import (
     LAYOUT,
     HomeError,
@@ -52,6 +53,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.from_environment(
         {
             "ROTATION_SOURCE": "live",
+            "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(tmp_path / "home"),
             "ROTATION_HISTORY_START": "2024-05-01",
         }
@@ -182,6 +184,7 @@ def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
     other = Settings.from_environment(
         {
             "ROTATION_SOURCE": "live",
+            "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(tmp_path / "other"),
             "ROTATION_WAREHOUSE": str(settings.warehouse),
         }
@@ -191,3 +194,19 @@ def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
     assert migrate_home(other)
     assert sources(settings) == PROVIDERS
     assert not migrate_home(other)
+
+
+def test_a_column_that_a_table_has_got_since_is_added_once(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_HOME": str(tmp_path / "home")})
+    prepare_home(settings)
+    names = load_catalog()["ops.freshness"].column_names
+    with pipeline_database(settings) as connection:
+        connection.execute("alter table ops.freshness drop column source")
+        connection.execute("insert into ops.freshness values ('fred', 'DGS2', true, null, null, true)")
+    write_home_marker(settings, {"kind": "real", "layout": 2})
+    assert migrate_home(settings)
+    with pipeline_database(settings) as connection:
+        rows = connection.execute("select * from ops.freshness")
+        assert [column[0] for column in rows.description or []] == names
+        assert rows.fetchall() == [("fred", "DGS2", True, None, None, True, None)]
+    assert not migrate_home(settings)

@@ -9,7 +9,7 @@ import pytest
 
 from datasets.registry import DATASETS, active_datasets
 from sources.files import FilesPrices
-from sources.registry import LIVE, PROVIDERS, check_providers, provider_class
+from sources.registry import CHECKS, LIVE, PROVIDERS, check_providers, provider_class
 from warehouse.database import HomeError, prepare_home
 from warehouse.settings import REPOSITORY, Settings, SettingsError, has_fred_key
 
@@ -90,7 +90,7 @@ def test_a_provider_that_cannot_be_opened_is_named(environment: dict[str, str], 
 
 def test_every_kind_of_input_has_its_live_provider() -> None:
     kinds = {kind for kind, _ in PROVIDERS}
-    assert set(LIVE) == kinds == set(DATASETS)
+    assert set(LIVE) | set(CHECKS.values()) == kinds == set(DATASETS)
     for kind, name in PROVIDERS:
         assert provider_class(kind, name).name == name
         with pytest.raises(SettingsError, match=f"known are .*{name}"):

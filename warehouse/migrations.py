@@ -6,6 +6,7 @@ run again. Caveat: forward only; an earlier version does not know what a later o
 1 → 2: payloads, raw rows and `ops` carry the provider's own name. Before, Yahoo and FRED both called
 themselves `live`. What runs must know of each other moves from text files to `runs/state.json`.
 2 → 3: reference tables whose columns have changed are made anew; the next plan fills them from the CSV files.
+`ops.freshness` says who served the newest day.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ RAW_TABLES = {
     "raw.fred_observations": "fred",
     "raw.bank_financials": "bank_financials",
 }
+# Columns that tables have got after layout 2.
+ADDED_COLUMNS = (("ops.freshness", "source", "varchar"),)
 
 
 def migrate_home(settings: Settings) -> bool:
@@ -60,10 +63,17 @@ def migrate_home(settings: Settings) -> bool:
             return False
         _name_providers_in_warehouse(connection)
         _renew_reference_tables(connection)
+        _add_columns(connection)
     _name_providers_in_landing(settings.landing)
     _join_run_state(settings.home / "runs")
     write_home_marker(settings, {**marker, "layout": LAYOUT})
     return True
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Columns that tables with rows to keep have got; each is the last one of its table."""
+    for table, column, kind in ADDED_COLUMNS:
+        connection.execute(f"alter table {table} add column if not exists {column} {kind}")
 
 
 def _has_unnamed_providers(connection: duckdb.DuckDBPyConnection) -> bool:

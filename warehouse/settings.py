@@ -15,6 +15,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = ("live", "files", "simulated")
+# The second sources that `live` compares with unless ROTATION_CHECK_SOURCES says otherwise.
+LIVE_CHECK_SOURCES = ("newyorkfed", "treasury")
 OVERRIDE = re.compile(r"ROTATION_([A-Z_]+)_SOURCE")
 FIRST_DATE = date(1990, 1, 2)
 
@@ -34,6 +36,7 @@ class Settings:
     history_start: date
     files_dir: Path | None
     source_was_chosen_for_you: bool
+    check_sources: tuple[str, ...] = ()
 
     def source_of(self, dataset: str) -> str:
         """What is chosen for one kind of input: its own setting, else ROTATION_SOURCE."""
@@ -86,12 +89,33 @@ class Settings:
             ),
             files_dir=path_of(files_dir) if files_dir else None,
             source_was_chosen_for_you=not chosen,
+            check_sources=_check_sources(env, source),
         )
 
 
 def path_of(text: str) -> Path:
     """The path of a setting; a relative one starts at the repository, wherever the process was started."""
     return (REPOSITORY / Path(text).expanduser()).resolve()
+
+
+def _check_sources(env: Mapping[str, str], source: str) -> tuple[str, ...]:
+    """The second sources by ROTATION_CHECK_SOURCES; by default all of them for `live`, else none."""
+    text = env.get("ROTATION_CHECK_SOURCES", "").strip()
+    if not text:
+        return LIVE_CHECK_SOURCES if source == "live" else ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if "none" in names:
+        if len(names) > 1:
+            raise SettingsError(
+                f"ROTATION_CHECK_SOURCES={text!r} names sources beside none; write either none or the names."
+            )
+        return ()
+    if source == "simulated":
+        raise SettingsError(
+            f"ROTATION_CHECK_SOURCES={text!r} would compare simulated data with real data. Leave it empty, or"
+            " choose ROTATION_SOURCE=live or files."
+        )
+    return names
 
 
 def environment() -> dict[str, str]:

@@ -30,6 +30,7 @@ class Feed:
     folder: Path | None = None
     archive_start: date = date(2015, 1, 2)  # before it the archive has no vintages
     changed: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    more_versions: dict[str, pd.DataFrame] = field(default_factory=dict)  # date, realtime_start, value
     only: frozenset[str] | None = None  # inputs that exist; None: all
     _made: dict[tuple[str, int, date, date], pd.DataFrame] = field(default_factory=dict)
 
@@ -66,7 +67,9 @@ class Feed:
                 "value": frame["value"],
             }
         )
+        # A withdrawn value is a version without one.
         both = pd.concat([first, later]).dropna()
+        both = pd.concat([both, self.more_versions.get(series_id)]) if self.more_versions else both
         both = both[both["realtime_start"] <= pd.Timestamp(self.as_of)]
         self._made[known] = both.sort_values(["date", "realtime_start"]).reset_index(drop=True)
         return self._made[known]

@@ -163,6 +163,8 @@ def live_home(
         "ROTATION_FRED_URL": url,
         "ROTATION_YAHOO_URL": url,
         "ROTATION_FDIC_URL": url,
+        "ROTATION_NEWYORKFED_URL": url,
+        "ROTATION_TREASURY_URL": url,
         "ROTATION_HISTORY_START": str(START),
         **({"FRED_API_KEY": key} if key else {}),
         **changes,

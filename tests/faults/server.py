@@ -1,14 +1,15 @@
 """A server on this machine that speaks FRED's XML interface, FRED's CSV download and Yahoo's chart
 protocol, and can misbehave.
 
-`Server(feed)` listens on a free port of 127.0.0.1. `server.fault = Fault(...)` makes it misbehave on
-matching paths: how an answer is sent (refused is a closed port), or what is in it (a function from body to
-body).
+`Server(feed)` listens on a free port of 127.0.0.1. Its answers are made in `yahoo_answers` and
+`fred_answers`; as the real ones they come compressed and in chunks where the client takes that.
+`server.fault = Fault(...)` makes it misbehave on matching paths: how an answer is sent (refused is a closed
+port), or what is in it (a function from body to body).
 """
 
 from __future__ import annotations
 
-import json
+import gzip
 import random
 import socket
 import ssl
@@ -17,22 +18,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import quoteattr
-from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from market_calendar.sessions import is_session, previous_session, session_close_utc
 from tests.faults.feed import Feed
-from warehouse.reference_data import reference_frame
+from tests.faults.fred_answers import FredStyle, fred_api, fred_csv
+from tests.faults.yahoo_answers import YahooStyle, chart, error, helper
 
-NEW_YORK = ZoneInfo("America/New_York")
-MAX_VINTAGES = 2000
 LONGEST_SILENCE_SECONDS = 8.0
+CHUNK_BYTES = 8192
 
 
 @dataclass
@@ -82,11 +77,11 @@ class Server:
     ) -> None:
         self.feed = feed
         self.key = key
+        self.fred = FredStyle(key)
+        self.yahoo = YahooStyle()
         self.fault: Fault | None = None
         self.storm: Storm | None = None
         self.requests: list[tuple[float, str]] = []
-        self.units: dict[str, str] = {}
-        self.max_rows = 100_000
         self.closing = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
@@ -137,12 +132,24 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Quiet."""
 
+    def do_POST(self) -> None:
+        """The form on cookies; its fields mean nothing here."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
     def do_GET(self) -> None:
         self.owner.requests.append((time.monotonic(), self.path))
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        status, kind, body = self._answer(parts.path, query)
-        headers = {"Content-Type": kind}
+        headers: dict[str, str] = {}
+        cookies = self.headers.get("Cookie", "")
+        found = helper(parts.path, self.command, cookies, self.owner.yahoo)
+        if found is None:
+            status, kind, body = self._answer(parts.path, query)
+        else:
+            (status, kind, body), cookie = found
+            headers |= {"Set-Cookie": cookie} if cookie else {}
+        headers["Content-Type"] = kind
         storm = self.owner.storm
         fault = storm.draw() if storm is not None else self.owner.fault
         if fault is not None and fault.due(self.path):
@@ -153,7 +160,24 @@ class Handler(BaseHTTPRequestHandler):
             if fault.send:
                 fault.send(self, status, headers, body)
                 return
+        if "Content-Encoding" not in headers and "gzip" in self.headers.get("Accept-Encoding", ""):
+            self.send_compressed(status, headers, body)
+            return
         self.send_whole(status, headers, body)
+
+    def send_compressed(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """As the providers' own servers send: gzip, in chunks, the end marked by an empty one."""
+        packed = gzip.compress(body, compresslevel=1)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}.items():
+            self.send_header(name, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for start in range(0, len(packed), CHUNK_BYTES):
+            chunk = packed[start : start + CHUNK_BYTES]
+            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
 
     def send_whole(
         self, status: int, headers: dict[str, str], body: bytes, length: int | None = None
@@ -169,192 +193,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, query: dict[str, str]) -> tuple[int, str, bytes]:
         if path.startswith("/v8/finance/chart/"):
-            return chart(self.owner.feed, unquote(path.rsplit("/", 1)[-1]), query)
-        if path == "/v1/test/getcrumb":
-            return 200, "text/plain", b"crumb"
+            style = self.owner.yahoo
+            if style.wants_consent and "GUCS=" not in self.headers.get("Cookie", ""):
+                return error(401, "Unauthorized", "Invalid Crumb", "finance")
+            return chart(self.owner.feed, unquote(path.rsplit("/", 1)[-1]), query, style)
         if path == "/graph/fredgraph.csv":
             return fred_csv(self.owner.feed, query)
         if path.startswith("/fred/"):
-            return fred_api(self.owner, path, query)
+            return fred_api(self.owner.feed, self.owner.fred, path, query)
         return 404, "text/plain", b"nothing here"
-
-
-# ---- Yahoo
-
-
-def chart(feed: Feed, ticker: str, query: dict[str, str]) -> tuple[int, str, bytes]:
-    """Yahoo's answer to /v8/finance/chart/<ticker>."""
-    futures = ticker.endswith(".CBT")
-    frame = feed.frame("futures", ticker.removesuffix(".CBT")) if futures else feed.frame("prices", ticker)
-    if frame is None or frame.empty:
-        error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
-        return 404, "application/json", json.dumps({"chart": {"result": None, "error": error}}).encode()
-    if futures:
-        frame = frame.rename(columns={"settle": "close"})
-        frame = frame.assign(
-            open=frame["close"], high=frame["close"], low=frame["close"], volume=1.0, dividend=0.0, split=0.0
-        )
-    opened = (frame["date"] + pd.Timedelta(hours=9.5)).dt.tz_localize(NEW_YORK)
-    stamps = opened.map(lambda moment: int(moment.timestamp()))
-    inside = (stamps >= int(query.get("period1", 0))) & (stamps < int(query.get("period2", 2**40)))
-    frame, stamps = frame[inside], stamps[inside]
-    last = feed.as_of if is_session(feed.as_of) else previous_session(feed.as_of)
-    meta = {
-        "currency": "USD",
-        "symbol": ticker,
-        "exchangeName": "PCX",
-        "fullExchangeName": "NYSEArca",
-        "instrumentType": "FUTURE" if futures else "ETF",
-        "regularMarketTime": int(session_close_utc(last).replace(tzinfo=UTC).timestamp()),
-        "gmtoffset": -18000,
-        "timezone": "EST",
-        "exchangeTimezoneName": "America/New_York",
-        "regularMarketPrice": 1.0,
-        "priceHint": 2,
-        "dataGranularity": "1d",
-        "range": "",
-        "longName": f"Name of {ticker}",
-        "validRanges": ["1d", "5d", "1mo", "max"],
-    }
-    columns = {name: _cells(frame[name]) for name in ("open", "high", "low", "close", "volume")}
-    indicators: dict[str, Any] = {"quote": [columns]}
-    if not futures:
-        indicators["adjclose"] = [{"adjclose": _cells(frame["adj_close"])}]
-    result = {"meta": meta, "timestamp": stamps.tolist(), "indicators": indicators}
-    events: dict[str, Any] = {}
-    for stamp, amount in zip(stamps, frame["dividend"].fillna(0.0), strict=True):
-        if amount:
-            events.setdefault("dividends", {})[str(stamp)] = {"amount": amount, "date": int(stamp)}
-    for stamp, ratio in zip(stamps, frame["split"].fillna(0.0), strict=True):
-        if ratio and ratio != 1:
-            entry = {"date": int(stamp), "numerator": ratio, "denominator": 1.0, "splitRatio": f"{ratio}:1"}
-            events.setdefault("splits", {})[str(stamp)] = entry
-    if events:
-        result["events"] = events
-    return 200, "application/json", json.dumps({"chart": {"result": [result], "error": None}}).encode()
-
-
-def _cells(values: pd.Series) -> list[float | None]:
-    return [None if pd.isna(value) else float(value) for value in values]
-
-
-# ---- FRED
-
-
-def fred_csv(feed: Feed, query: dict[str, str]) -> tuple[int, str, bytes]:
-    """FRED's public CSV download."""
-    series_id = query.get("id", "")
-    frame = feed.frame("fred", series_id)
-    if frame is None:
-        return 404, "text/html", b"<html><body>Not found</body></html>"
-    frame = frame[frame["date"].between(query.get("cosd", "1900-01-01"), query.get("coed", "2100-01-01"))]
-    lines = [f"observation_date,{series_id}"] + [
-        f"{day:%Y-%m-%d},{'' if pd.isna(value) else value}"
-        for day, value in zip(frame["date"], frame["value"], strict=True)
-    ]
-    return 200, "text/csv", ("\n".join(lines) + "\n").encode()
-
-
-def fred_api(owner: Server, path: str, query: dict[str, str]) -> tuple[int, str, bytes]:
-    """FRED's XML interface: series, series/observations, series/vintagedates."""
-    feed, series_id = owner.feed, query.get("series_id", "")
-    if owner.key is not None and query.get("api_key") != owner.key:
-        return _error(
-            400, f"Bad Request.  The value for variable api_key is not registered: {query.get('api_key')}"
-        )
-    frame = feed.frame("fred", series_id)
-    if frame is None:
-        return _error(400, "Bad Request.  The series does not exist.")
-    if path == "/fred/series":
-        row = reference_frame("fred_series").set_index("series_id").loc[series_id]
-        attributes = {
-            "id": series_id,
-            "realtime_start": str(feed.as_of),
-            "realtime_end": str(feed.as_of),
-            "title": str(row["title"]),
-            "observation_start": str(frame["date"].min().date()),
-            "observation_end": str(frame["date"].max().date()),
-            "frequency": str(row["frequency"]).title(),
-            "frequency_short": str(row["frequency"])[0].upper(),
-            "units": owner.units.get(series_id, str(row["units"])),
-            "units_short": "u",
-            "seasonal_adjustment": "n",
-            "last_updated": "",
-        }
-        return _xml("seriess", {"count": "1"}, [("series", attributes, "")])
-    if path == "/fred/series/vintagedates":
-        dates = [f"{day:%Y-%m-%d}" for day in feed.vintage_dates(series_id)]
-        return _xml(
-            "vintage_dates",
-            {"count": str(len(dates)), "limit": "10000"},
-            [("vintage_date", {}, day) for day in dates],
-        )
-    return _observations(owner, series_id, query, frame)
-
-
-def _observations(
-    owner: Server, series_id: str, query: dict[str, str], frame: pd.DataFrame
-) -> tuple[int, str, bytes]:
-    feed = owner.feed
-    if "realtime_start" in query:
-        start = pd.Timestamp(max(query["realtime_start"], "1776-07-04"))
-        end = pd.Timestamp(min(query.get("realtime_end", "9999-12-31"), "2200-01-01"))
-        inside = [day for day in feed.vintage_dates(series_id) if start <= day <= end]
-        if len(inside) > MAX_VINTAGES:
-            return _error(
-                400,
-                f"Bad Request.  There are {len(inside)} vintage dates in the specified real-time period. "
-                f"This exceeds the maximum number of vintage dates allowed ({MAX_VINTAGES}).",
-            )
-        rows = feed.versions(series_id)
-        until = rows.groupby("date")["realtime_start"].shift(-1) - pd.Timedelta(days=1)
-        rows = rows.assign(realtime_end=until.fillna(pd.Timestamp("2200-01-01")))
-        rows = rows[(rows["realtime_start"] <= end) & (rows["realtime_end"] >= start)]
-        # As FRED does: the real-time period of a row is clipped to the one that was asked.
-        rows = rows.assign(realtime_start=rows["realtime_start"].clip(lower=start))
-    else:
-        rows = frame.assign(realtime_start=pd.Timestamp(feed.as_of))
-    first, last = query.get("observation_start", "1776-07-04"), query.get("observation_end", "2200-01-01")
-    rows = rows[rows["date"].between(first, last)]
-    total = len(rows)
-    rows = rows.head(owner.max_rows)
-    children = [
-        (
-            "observation",
-            {
-                "realtime_start": f"{start:%Y-%m-%d}",
-                "realtime_end": "9999-12-31",
-                "date": f"{day:%Y-%m-%d}",
-                "value": "." if pd.isna(value) else repr(float(value)),
-            },
-            "",
-        )
-        for start, day, value in zip(rows["realtime_start"], rows["date"], rows["value"], strict=True)
-    ]
-    return _xml(
-        "observations",
-        {"units": "lin", "count": str(total), "offset": "0", "limit": str(owner.max_rows)},
-        children,
-    )
-
-
-def _xml(
-    root: str, attributes: dict[str, str], children: list[tuple[str, dict[str, str], str]]
-) -> tuple[int, str, bytes]:
-    def tag(name: str, values: dict[str, str]) -> str:
-        return "<" + " ".join([name, *(f"{key}={quoteattr(value)}" for key, value in values.items())])
-
-    lines = ['<?xml version="1.0" encoding="utf-8" ?>', tag(root, attributes) + ">"]
-    lines += [tag(name, values) + (f">{text}</{name}>" if text else "/>") for name, values, text in children]
-    return 200, "text/xml", "\n".join([*lines, f"</{root}>"]).encode()
-
-
-def _error(code: int, message: str) -> tuple[int, str, bytes]:
-    return (
-        code,
-        "text/xml",
-        f'<?xml version="1.0"?><error code="{code}" message={quoteattr(message)}/>'.encode(),
-    )
 
 
 # ---- ways to misbehave on the wire

@@ -1,5 +1,7 @@
 -- Latest version of every observation within the cut-off; a blank of the source is no observation. Versions that FRED dates go before
 -- those with an assumed time and by their own date, because several come with one payload; among equals the one known last counts.
+-- While FRED lacks the newest days of a series, a second source that agrees with it on the days before stands in: days after FRED's
+-- last one only, so that FRED's own rows count again as soon as they are there.
 with versions as (
     select *
     from pipeline.raw.fred_observations
@@ -11,12 +13,72 @@ with versions as (
             case when availability = 'vintage' then available_at_utc end desc nulls last,
             known_at_utc desc
     ) = 1
+),
+
+second_sources as (
+    select *
+    from pipeline.raw.second_source_rates
+    where available_at_utc <= getvariable('cutoff_utc')
+    qualify row_number() over (
+        partition by source, series_id, observation_date
+        order by known_at_utc desc
+    ) = 1
+),
+
+reach as (
+    select
+        series_id,
+        max(observation_date) as last_date
+    from versions
+    group by series_id
+),
+
+-- A source in other units, or with two maturities exchanged, agrees nowhere; one that has no day in common with FRED's last month
+-- would leave a hole.
+agreeing as (
+    select
+        second_sources.source,
+        second_sources.series_id,
+        reach.last_date
+    from second_sources
+    inner join reach on second_sources.series_id = reach.series_id
+    inner join versions
+        on second_sources.series_id = versions.series_id
+        and second_sources.observation_date = versions.observation_date
+    where versions.observation_date > reach.last_date - interval 31 days
+        and versions.value is not null
+    group by all
+    having max(abs(second_sources.value - versions.value)) <= 0.051
+),
+
+stand_ins as (
+    select second_sources.*
+    from second_sources
+    inner join agreeing
+        on second_sources.source = agreeing.source
+        and second_sources.series_id = agreeing.series_id
+    inner join ref.fred_series as series on second_sources.series_id = series.series_id
+    where second_sources.observation_date > agreeing.last_date
+        and second_sources.observation_date <= coalesce(series.active_to, date '9999-12-31')
+    qualify row_number() over (
+        partition by second_sources.series_id, second_sources.observation_date
+        order by second_sources.source
+    ) = 1
 )
 
 select
     series_id,
     observation_date,
     value,
-    available_at_utc
+    available_at_utc,
+    source
 from versions
 where value is not null
+union all
+select
+    series_id,
+    observation_date,
+    value,
+    available_at_utc,
+    source
+from stand_ins

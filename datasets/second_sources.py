@@ -1,0 +1,218 @@
+"""Second, independent sources of rates that FRED serves too: compared with FRED in every run, and standing in
+for its newest days while it does not answer.
+
+In: the providers that ROTATION_CHECK_SOURCES names. Out: rows of `raw.second_source_rates` under the names of
+the FRED series. A row counts as available when FRED's release rule would make it so, never before: what a run
+knows of day t does not depend on which of the two answered. `staging.fred_observations` takes from here only
+days after FRED's last one, marked with the source, and only while the source agrees with FRED on the days
+before; with FRED back, its own rows count again. Caveat: they bridge an outage and do not make a history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import ClassVar
+
+import duckdb
+import pandas as pd
+
+from datasets.base import Dataset, Freshness, Reach
+from datasets.fred import expected_observation
+from datasets.stand_in import StandIn
+from market_calendar.release_rules import available_at_utc
+from market_calendar.sessions import cutoff_utc, fed_business_days_between
+from sources.protocol import Provider
+from warehouse.catalog import load_catalog
+from warehouse.landing import Landed
+from warehouse.raw import asked_ranges, no_longer_served
+from warehouse.reference_data import reference_frame
+from warehouse.settings import Settings
+
+# When a second source publishes a series later than FRED's release rule says: the target range comes with
+# the rate of its day, on the next business day.
+LATER_RULES = {
+    "DFEDTAR": "business_days:1@09:00",
+    "DFEDTARL": "business_days:1@09:00",
+    "DFEDTARU": "business_days:1@09:00",
+}
+# How far back the next observation is looked for.
+LOOK_BACK_DAYS = 30
+
+
+class SecondSource(Dataset):
+    """A second source of daily rates.
+
+    Attributes:
+        source: the name of its provider, as its rows carry it.
+        title: what it is called in sentences.
+        series: per input the FRED series that its answer holds, the one that names its reach first.
+    """
+
+    table = "raw.second_source_rates"
+    key = "series_id"
+    day = "observation_date"
+    batch_size = 10
+    trailing_days = 45
+    awaited = False
+    stands_in_for = "fred"
+    source: ClassVar[str]
+    title: ClassVar[str]
+    series: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def inputs(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        provider: Provider,
+        reach: Reach,
+        held: Mapping[str, date],
+    ) -> list[str]:
+        """All of them."""
+        return list(self.series)
+
+    def held_until(self, connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, date]:
+        """Per input the last day that is held of its first series."""
+        rows = connection.execute(
+            "select series_id, max(observation_date) from raw.second_source_rates"
+            " where source = ? and observation_date <= ? group by 1",
+            [self.source, session],
+        ).fetchall()
+        last = dict(rows)
+        return {name: last[series[0]] for name, series in self.series.items() if series[0] in last}
+
+    def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The release rule of the FRED series, or the source's own where that is later; also for a row that
+        is held earlier than that.
+        """
+        known = reference_frame("fred_series").set_index("series_id")
+        # A series that was taken out of fred_series.csv is nobody's counterpart any more.
+        rows = rows[rows["series_id"].isin(known.index)]
+        available = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
+        for series_id, part in rows.groupby("series_id", sort=False):
+            moments = _available(known, str(series_id), part["observation_date"])
+            available.loc[part.index] = moments.astype("datetime64[us]")
+        return rows.assign(available_at_utc=available, availability="assumed")
+
+    def gone(
+        self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
+    ) -> list[tuple[str, date, date, int]] | None:
+        """As for every kind; an input was asked for all of its series."""
+        asked = asked_ranges(
+            (series_id, item.start, item.end) for item in landed for series_id in self.series[item.input]
+        )
+        return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def stand_ins(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[StandIn]:
+        """The newest days that `staging.fred_observations` takes from this source at a session."""
+        model = load_catalog()["staging.fred_observations"].model
+        assert model is not None
+        text = model.read_text(encoding="utf-8").replace("pipeline.raw.", "raw.")
+        connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc(session)])
+        rows = connection.execute(
+            f"""
+            with observations as ({text})
+
+            select
+                series.series_id,
+                series.release_rule,
+                series.frequency,
+                max(observations.observation_date) filter (where observations.source <> $1),
+                min(observations.observation_date) filter (where observations.source = $1),
+                max(observations.observation_date) filter (where observations.source = $1),
+                count(*) filter (where observations.source = $1)
+            from observations
+            inner join ref.fred_series as series on observations.series_id = series.series_id
+            group by all
+            having count(*) filter (where observations.source = $1) > 0
+            order by 1
+            """,
+            [self.source],
+        ).fetchall()
+        found = []
+        for series_id, rule, frequency, held_until, first, last, days in rows:
+            expected = expected_observation(rule, frequency, session, last)
+            found.append(
+                StandIn(
+                    dataset=self.stands_in_for,
+                    input=series_id,
+                    owner="FRED",
+                    title=self.title,
+                    source=self.source,
+                    held_until=held_until,
+                    first=first,
+                    last=last,
+                    days=days,
+                    complete=expected is None or last >= expected,
+                )
+            )
+        return found
+
+    def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
+        """Every input that was ever served should reach what its first series promises."""
+        known = reference_frame("fred_series").set_index("series_id")
+        last = dict(
+            connection.execute(
+                """
+                select series_id, max(observation_date)
+                from pipeline.raw.second_source_rates
+                where source = ? and available_at_utc <= ?
+                group by 1
+                """,
+                [self.source, cutoff_utc(session)],
+            ).fetchall()
+        )
+        business_days = fed_business_days_between(session - timedelta(days=LOOK_BACK_DAYS), session)
+        days = pd.Series(pd.to_datetime(pd.Series(business_days, dtype=object)))
+        found = []
+        for name, series in self.series.items():
+            if series[0] not in last:
+                continue
+            promised = days[_available(known, series[0], days) <= pd.Timestamp(cutoff_utc(session))]
+            expected = promised.max().date()
+            found.append(Freshness(self.name, name, False, last[series[0]], expected, self.source))
+        return found
+
+
+class ReferenceRates(SecondSource):
+    """The New York Fed's EFFR with the target range, and SOFR."""
+
+    name = "reference_rates"
+    source = "newyorkfed"
+    title = "the New York Fed"
+    series: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "EFFR": ("EFFR", "DFF", "DFEDTAR", "DFEDTARL", "DFEDTARU"),
+        "SOFR": ("SOFR",),
+    }
+
+
+class ParYields(SecondSource):
+    """The Treasury's daily par yield curve."""
+
+    name = "par_yields"
+    source = "treasury"
+    title = "the Treasury"
+    series: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "par_yield_curve": (
+            "DGS2",
+            "DGS1MO",
+            "DGS3MO",
+            "DGS6MO",
+            "DGS1",
+            "DGS5",
+            "DGS7",
+            "DGS10",
+            "DGS20",
+            "DGS30",
+        )
+    }
+
+
+def _available(known: pd.DataFrame, series_id: str, days: pd.Series) -> pd.Series:
+    """When a series' observations count as available from a second source."""
+    frequency = str(known.at[series_id, "frequency"])
+    available = available_at_utc(str(known.at[series_id, "release_rule"]), frequency, days)
+    if series_id in LATER_RULES:
+        own = available_at_utc(LATER_RULES[series_id], frequency, days)
+        available = available.where(available >= own, own)
+    return available

@@ -1,0 +1,260 @@
+"""The New York Fed's Markets API: the effective federal funds rate with the target range, and SOFR; no key.
+
+In: `EFFR` or `SOFR` and a range of dates. Out: the JSON as served and, from it, rows in the columns of
+`raw.second_source_rates`, under the names of the FRED series that hold the same numbers. Source:
+https://markets.newyorkfed.org/static/docs/markets-api.html. Setting: `ROTATION_NEWYORKFED_URL`, another
+address than https://markets.newyorkfed.org.
+
+One answer about EFFR is that of five FRED series: EFFR and DFF (percentRate), DFEDTARL and DFEDTARU
+(targetRateFrom, targetRateTo), and until December 2008, when there was one target and no range, DFEDTAR
+(targetRateFrom alone). DFF and the targets have a value on every day of the week: on days between two that
+are served, when the Federal Reserve was closed, they keep the earlier one, as on FRED. Rates are in per
+cent, newest day first. Caveat: the days after the newest one served stay open, weekends too, because a
+change is not known before it is served.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+
+from market_calendar.sessions import fed_business_days_between
+from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
+from sources.transport import (
+    Body,
+    NotData,
+    Transport,
+    Verdict,
+    asks_to_slow_down,
+    judge_slow_down,
+    judge_status,
+    looks_like_a_page,
+    rate_limit,
+    service_url,
+)
+from warehouse.payloads import Payload, Request
+from warehouse.settings import Settings
+
+BASE_URL = "https://markets.newyorkfed.org"
+PATHS = {"EFFR": "unsecured/effr", "SOFR": "secured/sofr"}
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+NUMBERS = ("percentRate", "targetRateFrom", "targetRateTo")
+COLUMNS = ["series_id", "observation_date", "value"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer."""
+
+    status: int
+    retry_after: str | None
+    content: bytes
+
+
+class NewYorkFedRates(Provider):
+    """Serves reference rates and the target range."""
+
+    name: ClassVar[str] = "newyorkfed"
+
+    def __init__(self, url: str | None, transport: Transport[Reply]) -> None:
+        self.url = url or BASE_URL
+        self.transport = transport
+        self._session: Any = None
+
+    @classmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
+        """Read ROTATION_NEWYORKFED_URL."""
+        url = service_url("ROTATION_NEWYORKFED_URL", environ)
+        return cls(url, Transport("New York Fed", requests_per_second=rate_limit(url, environ)))
+
+    def fetch(self, request: Request) -> Payload:
+        """Fetch one rate over the range."""
+        what = f"New York Fed: {request.input}"
+        if request.input not in PATHS:
+            raise SourceError(f"{what} is not one of {', '.join(PATHS)}")
+
+        def judge(reply: Reply) -> Verdict:
+            return judge_rates(what, reply)
+
+        content = self.transport.ask(what, self._sender(request), judge).content
+        payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
+        parsed = self.parse(payload)
+        if parsed.frame.empty and not parsed.rejected:
+            raise NotServed(f"{what}: no rate between {request.start} and {request.end}")
+        return payload
+
+    def _sender(self, request: Request) -> Callable[[float, Body], Reply]:
+        def send(seconds: float, body: Body) -> Reply:
+            from curl_cffi import requests
+
+            if self._session is None:
+                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
+            answer = self._session.get(
+                f"{self.url}/api/rates/{PATHS[request.input]}/search.json",
+                params={"startDate": str(request.start), "endDate": str(request.end)},
+                headers={"Accept": "application/json"},
+                timeout=seconds,
+                content_callback=body.take,
+            )
+            return Reply(answer.status_code, answer.headers.get("Retry-After"), body.content)
+
+        return send
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Read an answer: a row per FRED series and day."""
+        return parse_rates(payload)
+
+
+def judge_rates(what: str, reply: Reply) -> Verdict:
+    """What an answer means before it is read."""
+    if asks_to_slow_down(reply.content):
+        return judge_slow_down(what, reply.retry_after)
+    shared = judge_status(what, reply.status, reply.retry_after)
+    if shared.error is not None:
+        return shared
+    if not reply.content.strip():
+        return Verdict(NotData(f"{what}: the answer is empty"), retry=True)
+    if looks_like_a_page(reply.content):
+        text = "a web page was returned instead of data; it may be a notice or a proxy's"
+        return Verdict(NotData(f"{what}: {text}"))
+    return Verdict()
+
+
+# ---- reading
+
+
+def parse_rates(payload: Payload) -> Parsed:
+    """Read the list of days.
+
+    Raises:
+        Unreadable: the list is not there, a day lacks the field of its rate or has the name of another rate.
+    """
+    item = payload.request.input
+    what = f"New York Fed: {item}"
+    rows: dict[date, dict[str, Any]] = {}
+    rejected: list[tuple[str, dict[str, Any]]] = []
+    for row in _rows(what, item, payload.content):
+        day = _day(row["effectiveDate"])
+        rule = "observation_date_is_a_date" if day is None else _broken_number(row)
+        if rule is None and day in rows and not _same(row, rows[day]):
+            rule = "day_is_served_once"
+        if rule is not None or day is None:
+            rejected.append((str(rule), row))
+            continue
+        rows[day] = row
+    found = sorted(rows.items())
+    entries = [entry for series, fields in SERIES[item].items() for entry in _series(series, fields, found)]
+    frame = pd.DataFrame(entries, columns=COLUMNS)
+    frame["observation_date"] = pd.to_datetime(frame["observation_date"]).astype("datetime64[us]")
+    frame["value"] = frame["value"].astype("float64")
+    return Parsed(frame, rejected)
+
+
+def _rows(what: str, item: str, content: bytes) -> list[dict[str, Any]]:
+    document: Any = None
+    readable = True
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        readable = False
+    if not readable:
+        raise Unreadable(f"{what}: the answer is not JSON; it may be cut short")
+    rows = document.get("refRates") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Unreadable(f"{what}: field refRates is not a list of days")
+    for row in rows:
+        if row.get("type") != item:
+            raise Unreadable(f"{what}: field type reads {str(row.get('type'))[:40]!r}, expected {item!r}")
+        if "effectiveDate" not in row:
+            raise Unreadable(f"{what}: field effectiveDate is missing; there are {', '.join(row)[:150]}")
+    # A single day without a rate is a day without one; a field that no day has was renamed.
+    for name in FIELDS[item]:
+        if rows and not any(name in row for row in rows):
+            raise Unreadable(f"{what}: field {name} is missing; there are {', '.join(rows[0])[:150]}")
+    return rows
+
+
+def _day(text: object) -> date | None:
+    if not isinstance(text, str) or not DAY.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _broken_number(row: dict[str, Any]) -> str | None:
+    """The rule that a rate or target breaks; absent, null and empty mean that there is none."""
+    for name in NUMBERS:
+        if row.get(name) not in (None, "") and _number(row[name]) is None:
+            return f"{name}_is_a_finite_number"
+    return None
+
+
+def _number(cell: object) -> float | None:
+    if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not math.isfinite(cell):
+        return None
+    return float(cell)
+
+
+def _same(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(row.get(name) == other.get(name) for name in NUMBERS)
+
+
+def _rate(row: dict[str, Any]) -> float | None:
+    return _number(row.get("percentRate"))
+
+
+def _single_target(row: dict[str, Any]) -> float | None:
+    return _number(row.get("targetRateFrom")) if _upper(row) is None else None
+
+
+def _lower(row: dict[str, Any]) -> float | None:
+    return _number(row.get("targetRateFrom")) if _upper(row) is not None else None
+
+
+def _upper(row: dict[str, Any]) -> float | None:
+    return _number(row.get("targetRateTo"))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How a FRED series is read from a day; `daily`: it has a value on every day of the week."""
+
+    read: Callable[[dict[str, Any]], float | None]
+    daily: bool = False
+
+
+SERIES: Mapping[str, Mapping[str, _Rule]] = {
+    "EFFR": {
+        "EFFR": _Rule(_rate),
+        "DFF": _Rule(_rate, daily=True),
+        "DFEDTAR": _Rule(_single_target, daily=True),
+        "DFEDTARL": _Rule(_lower, daily=True),
+        "DFEDTARU": _Rule(_upper, daily=True),
+    },
+    "SOFR": {"SOFR": _Rule(_rate)},
+}
+FIELDS = {"EFFR": ("percentRate", "targetRateFrom"), "SOFR": ("percentRate",)}
+
+
+def _series(
+    series_id: str, rule: _Rule, rows: list[tuple[date, dict[str, Any]]]
+) -> Iterator[tuple[str, date, float]]:
+    """The days of one series; missing is not a row."""
+    values = [(day, value) for day, row in rows if (value := rule.read(row)) is not None]
+    for position, (day, value) in enumerate(values):
+        yield series_id, day, value
+        after = values[position + 1][0] if position + 1 < len(values) else day
+        between = [day + timedelta(days=step) for step in range(1, (after - day).days)]
+        # A business day that is missing is a hole, and what follows it is not known.
+        if rule.daily and between and not fed_business_days_between(between[0], between[-1]):
+            yield from ((series_id, closed, value) for closed in between)
