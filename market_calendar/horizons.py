@@ -132,8 +132,8 @@ def _events(folder: Path) -> Iterator[Horizon]:
 
 
 def _settlement_exceptions(folder: Path) -> Iterator[Horizon]:
-    """Fed funds futures settle on a Good Friday when the jobs report comes out on it, and that is known as far
-    as the report's dates are.
+    """Fed funds futures settle on a Good Friday when the jobs report comes out on it; that is known as far as
+    the report's dates are.
     """
     jobs = max(
         (

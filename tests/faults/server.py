@@ -87,6 +87,7 @@ class Server:
         self.requests: list[tuple[float, str]] = []
         self.units: dict[str, str] = {}
         self.max_rows = 100_000
+        self.releases: dict[int, list[str]] = {}
         self.closing = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
@@ -262,6 +263,8 @@ def fred_api(owner: Server, path: str, query: dict[str, str]) -> tuple[int, str,
         return _error(
             400, f"Bad Request.  The value for variable api_key is not registered: {query.get('api_key')}"
         )
+    if path == "/fred/release/dates":
+        return release_dates(owner.releases, query)
     frame = feed.frame("fred", series_id)
     if frame is None:
         return _error(400, "Bad Request.  The series does not exist.")
@@ -290,6 +293,34 @@ def fred_api(owner: Server, path: str, query: dict[str, str]) -> tuple[int, str,
             [("vintage_date", {}, day) for day in dates],
         )
     return _observations(owner, series_id, query, frame)
+
+
+def release_dates(releases: dict[int, list[str]], query: dict[str, str]) -> tuple[int, str, bytes]:
+    """FRED's dates of one release; those to come are there when asked for."""
+    number = query.get("release_id", "")
+    if not number.isdigit() or int(number) not in releases:
+        return _error(400, "Bad Request.  The release does not exist.")
+    first, last = query.get("realtime_start", "1776-07-04"), query.get("realtime_end", "9999-12-31")
+    if query.get("include_release_dates_with_no_data") != "true":
+        last = min(last, f"{pd.Timestamp.now():%Y-%m-%d}")
+    dates = sorted(
+        (day for day in releases[int(number)] if first <= day <= last),
+        reverse=query.get("sort_order", "asc") == "desc",
+    )
+    limit = int(query.get("limit", "10000"))
+    return _xml(
+        "release_dates",
+        {
+            "realtime_start": first,
+            "realtime_end": last,
+            "order_by": "release_date",
+            "sort_order": query.get("sort_order", "asc"),
+            "count": str(len(dates)),
+            "offset": "0",
+            "limit": str(limit),
+        },
+        [("release_date", {"release_id": number}, day) for day in dates[:limit]],
+    )
 
 
 def _observations(
