@@ -17,10 +17,10 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run model test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run model refresh-calendars test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
 
 run: $(VENV)/.installed ## Run the daily DAG for one session (ROTATION_SESSION) and print a summary
 	@$(RUN) -m cli.run
@@ -33,6 +33,9 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 
 model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on the home's data and show it
 	@$(RUN) -m cli.model "$(M)"
+
+refresh-calendars: $(VENV)/.installed ## Reference data from its sources: release dates, outcomes, sessions (needs FRED_API_KEY)
+	@$(RUN) -m cli.refresh_calendars
 
 # COVERAGE=1 measures line coverage as well and fails below the floor in pyproject.toml; CI does.
 COVER := $(if $(COVERAGE),--cov --cov-report=term)

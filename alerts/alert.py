@@ -18,6 +18,7 @@ RUNBOOK_PAGES = {
     "failed": "failed.md",
     "stale": "stale-publication.md",
     "stale_inputs": "stale-inputs.md",
+    "horizon": "horizon.md",
     "deadline": "deadline.md",
     "housekeeping": "housekeeping.md",
     "watch": "watch.md",

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
@@ -52,9 +53,12 @@ class StaleInput:
 
 @dataclass
 class PublicationState:
-    """What a person reads, what is wrong (empty when fresh and sound), and what is stale."""
+    """What a person reads, what will be wrong soon, what is wrong (empty when fresh and sound), and what is
+    stale.
+    """
 
     lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     stale: list[StaleInput] = field(default_factory=list)
 
@@ -181,6 +185,7 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
     except NotASession as error:
         state.problems.append(str(error))
         expected = session
+    check_horizons(state, expected)
     if session < expected:
         state.problems.append(
             f"Latest published session is {session}; {expected} is due."
@@ -189,6 +194,12 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
     if critical:
         state.problems.append(f"{critical} critical rules failed")
     state.problems += [f"required input {entry}" for entry in state.stale if entry.required]
+
+
+def check_horizons(state: PublicationState, due: date) -> None:
+    """Reference data that ends soon is a warning; a list that ended before the due session is a problem."""
+    state.warnings += horizon_warnings(due)
+    state.problems += horizon_failures(due)
 
 
 def _asked_session(status: dict[str, Any], published: date) -> date:

@@ -31,14 +31,18 @@ def morning_check(settings: Settings, now: datetime, run_id: str | None) -> list
     state = check_publication(settings, now)
     for line in state.lines:
         LOG.info(line)
-    for problem in state.problems:
-        LOG.warning(problem)
+    for sentence in (*state.problems, *state.warnings):
+        LOG.warning(sentence)
     late = overdue_optional_inputs(state.stale)
     for entry in late:
         LOG.warning("optional input behind: %s", entry)
     # A broken publication has its own alert, which names its inputs; the digest waits a week.
-    if late and not state.problems and now.astimezone(NEW_YORK).weekday() == DIGEST_WEEKDAY:
-        send(digest(late, run_id, publication_in_place(settings)))
+    if not state.problems and now.astimezone(NEW_YORK).weekday() == DIGEST_WEEKDAY:
+        in_place = publication_in_place(settings)
+        if late:
+            send(digest(late, run_id, in_place))
+        if state.warnings:
+            send(horizon_alert(state.warnings, run_id, in_place))
     return state.problems
 
 
@@ -60,6 +64,20 @@ def digest(late: list[StaleInput], run_id: str | None, in_place: str) -> Alert:
         "stale_inputs",
         f"Rotation: {len(late)} optional {noun} stale",
         f"{shown}{more}.",
+        "rotation_watch",
+        run_id,
+        in_place=in_place,
+        severity="warning",
+    )
+
+
+def horizon_alert(warnings: list[str], run_id: str | None, in_place: str) -> Alert:
+    """One alert for the lists of the reference data that end soon."""
+    noun = "list ends" if len(warnings) == 1 else "lists end"
+    return Alert(
+        "horizon",
+        f"Rotation: {len(warnings)} {noun} soon",
+        " ".join(warnings),
         "rotation_watch",
         run_id,
         in_place=in_place,

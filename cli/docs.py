@@ -26,7 +26,13 @@ SITE = REPOSITORY / "build" / "docs"
 CONFIGURATION = REPOSITORY / "docs" / "site"
 # The menu. A page of docs/ that is named nowhere comes under "More".
 MENU = {
-    "Use": ["docs/connect", "docs/queries/index", "docs/data-sources", "docs/live-sources", "docs/cross-checks"],
+    "Use": [
+        "docs/connect",
+        "docs/queries/index",
+        "docs/data-sources",
+        "docs/live-sources",
+        "docs/cross-checks",
+    ],
     "Data": ["docs/data-dictionary", "lineage"],
     "Methods": ["docs/metrics-rotation", "docs/metrics-fed", "docs/metrics-banks"],
     "Operate": ["docs/operations", "docs/deploy-existing-airflow", "docs/runbook/README"],

@@ -22,6 +22,8 @@ def main() -> int:
     state = check_publication(settings, datetime.now(UTC))
     for line in state.lines:
         print(line)
+    for warning in state.warnings:
+        print(f"WARNING: {warning}")
     for problem in state.problems:
         print(f"NOT SOUND: {problem}")
     return 1 if state.problems else 0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from datasets.base import Dataset, Described, Freshness, Reach
 from datasets.fred_units import Meaning, changed_meaning, single_errors
-from market_calendar.release_rules import available_at_utc
+from market_calendar.release_rules import available_at_utc, is_beyond_calendar
 from market_calendar.sessions import cutoff_utc, fed_business_days_between
 from sources.protocol import Provider, Unreadable
 from warehouse.landing import Landed
@@ -238,5 +238,7 @@ def expected_observation(rule: str, frequency: str, session: date, last: date | 
         starts = pd.date_range(first, session, freq="MS" if frequency == "monthly" else "QS")
         candidates = [stamp.date() for stamp in starts]
     days = pd.Series(pd.to_datetime(pd.Series(candidates, dtype=object)))
+    # Behind the end of the release calendar no day is promised; `market_calendar.horizons` tells of the end.
+    days = days[~is_beyond_calendar(rule, days)]
     promised = days[available_at_utc(rule, frequency, days) <= pd.Timestamp(cutoff_utc(session))]
     return None if promised.empty else promised.max().date()

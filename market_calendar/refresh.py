@@ -1,4 +1,4 @@
-"""Regenerates `warehouse/reference/calendar.csv`: `python -m market_calendar.refresh`.
+"""Generates `warehouse/reference/calendar.csv` anew, for `make refresh-calendars`.
 
 In: exchange_calendars' XNYS (sessions and closes), `extra_settlement_days.csv` (where the futures'
 settlement days differ from the NYSE's sessions), the settlement days of `unscheduled_closures.csv` and the
@@ -9,18 +9,17 @@ Caveat: rows of `unscheduled_closures.csv` are not written into the file: they a
 read, and may stay when exchange_calendars knows them too. `session_number` counts from the first session of
 1990, so the first day may never be moved.
 
-A maintenance command: the pipeline reads the CSV and never imports exchange_calendars.
+The pipeline reads the CSV and never imports exchange_calendars.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
-import sys
+import io
 from pathlib import Path
 
 from market_calendar.calendar_file import (
-    CALENDAR_CSV,
     COLUMNS,
     FIRST_DAY,
     LAST_DAY,
@@ -106,25 +105,10 @@ def compute_calendar(first: dt.date = FIRST_DAY, last: dt.date = LAST_DAY) -> li
     return rows
 
 
-def main() -> int:
-    """Rewrite calendar.csv and print every day that changed, so that the change can be reviewed."""
-    path = CALENDAR_CSV
-    before: set[tuple[str, ...]] = set()
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as handle:
-            before = {tuple(row) for row in list(csv.reader(handle))[1:]}
-    rows = compute_calendar()
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-    changed = [row for row in rows if row not in before] if before else []
-    for row in changed[:50]:
-        print("changed: " + ",".join(row))
-    session_count = sum(row[1] == "1" for row in rows)
-    print(f"{path.name}: {len(rows)} days, {session_count} sessions, {len(changed)} rows changed")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def calendar_text() -> str:
+    """The content of calendar.csv, generated anew."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(compute_calendar())
+    return out.getvalue()

@@ -120,6 +120,21 @@ def available_at_utc(
     return out
 
 
+def is_beyond_calendar(rule: str, observation_dates: pd.Series) -> pd.Series:
+    """Where the list of releases ends before the observation's month: there is nothing but the rule's
+    assumption, and no release day is promised.
+    """
+    import pandas as pd
+
+    parsed = parse_rule(rule)
+    if parsed.kind != "calendar":
+        return pd.Series(False, index=observation_dates.index)
+    assert parsed.event_type is not None
+    last = pd.Timestamp(_event_releases(parsed.event_type).index[-1])
+    months = pd.to_datetime(observation_dates).dt.to_period("M").dt.to_timestamp()
+    return pd.Series(months > last, index=observation_dates.index)
+
+
 def _compute(
     rule: ReleaseRule, frequency: str, days: np.ndarray, releases: Mapping[str, pd.Series] | None
 ) -> pd.DatetimeIndex:

@@ -21,13 +21,11 @@ from market_calendar.calendar_file import CALENDAR_CSV, COLUMNS, NEW_YORK, Calen
 
 __all__ = [
     "CALENDAR_CSV",
-    "CALENDAR_WARNING_DAYS",
     "CUTOFF_CLOCK_TIME",
     "NEW_YORK",
     "CalendarError",
     "NotASession",
     "calendar_days",
-    "calendar_ends_soon",
     "cutoff_utc",
     "fed_business_days_between",
     "first_and_last_day",
@@ -44,7 +42,6 @@ __all__ = [
 ]
 
 CUTOFF_CLOCK_TIME = dt.time(23, 59)
-CALENDAR_WARNING_DAYS = 120
 
 # Not from strftime, which follows the language of the machine.
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -225,22 +222,6 @@ def first_and_last_day() -> tuple[dt.date, dt.date]:
     """The range of calendar days that the file covers."""
     calendar = _calendar()
     return calendar.first_day, calendar.last_day
-
-
-def calendar_ends_soon(day: dt.date) -> str | None:
-    """A sentence when fewer than CALENDAR_WARNING_DAYS of the calendar are left: nothing is scheduled after
-    its last session.
-    """
-    last = _calendar().last_day
-    left = (last - day).days
-    if left >= CALENDAR_WARNING_DAYS:
-        return None
-    return (
-        f"The market calendar ends on {last}, {left} days after {day}, and nothing is scheduled after that:"
-        " raise LAST_DAY in market_calendar/calendar_file.py, run `python -m market_calendar.refresh` and"
-        " deploy"
-        " the new calendar.csv."
-    )
 
 
 def session_closes_utc() -> Mapping[dt.date, dt.datetime]:

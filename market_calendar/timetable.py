@@ -4,7 +4,7 @@ In: the calendar of `market_calendar.sessions`. Out: an Airflow timetable whose 
 their partition key (`2024-07-16`): holidays have no run, half days have one. The class lives here and is only
 registered in `plugins/`, because a timetable that is defined under `plugins/` is imported under two names
 and then "not registered". Caveat: the calendar ends on LAST_DAY; after its last session the timetable
-schedules nothing (`sessions.calendar_ends_soon`).
+schedules nothing (`horizons`).
 """
 
 from __future__ import annotations

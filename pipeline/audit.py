@@ -13,7 +13,8 @@ import duckdb
 from datasets.registry import DATASETS
 from expectations.cross_checks import compare, record_cross_checks
 from expectations.gate import check_table
-from market_calendar.sessions import calendar_ends_soon, cutoff_utc
+from market_calendar.horizons import horizon_failures, horizon_warnings
+from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence
@@ -55,8 +56,8 @@ def audit(run: RunContext) -> AuditSummary:
         for found in failed:
             if found.severity == "warning":
                 log.warn(found.sentence)
-        if ends := calendar_ends_soon(plan.target):
-            log.warn(ends)
+        for sentence in (*horizon_failures(plan.target), *horizon_warnings(plan.target)):
+            log.warn(sentence)
         LOG.info("audit: %s rules, %s failed, %s inputs stale", len(results), len(failed), len(summary.stale))
         critical = [found for found in failed if found.severity == "critical"]
         if critical:

@@ -58,8 +58,8 @@ class Parsed:
     broke.
 
     `metadata` is what the source states about the input (title, units, frequency); empty if nothing. `doubts`
-    are sentences on what the payload leaves open; they become warnings. `noted` are sentences on single rows, each with the row that it is about (`KRE 2024-07-16`): provisional, not
-    loaded yet.
+    are sentences on what the payload leaves open; they become warnings. `noted` are sentences on
+    single rows, each with the row that it is about (`KRE 2024-07-16`): provisional, not loaded yet.
     """
 
     frame: pd.DataFrame

@@ -22,7 +22,12 @@ from tests.recorded_data import RECORDED
 
 MONTH_CODES = "FGHJKMNQUVXZ"
 SERIES = ("DFF", "DFEDTARL", "DFEDTARU")
-STAGING = ("staging.fed_funds_futures", "staging.fred_observations", "staging.fomc_moves")
+STAGING = (
+    "staging.fed_funds_futures",
+    "staging.fred_observations",
+    "staging.fomc_decisions",
+    "staging.fomc_moves",
+)
 MARTS = (
     "marts.fomc_probabilities",
     "marts.fomc_meetings_daily",

@@ -25,12 +25,13 @@ from cryptography.fernet import Fernet
 
 from alerts.alert import LONGEST_MESSAGE, LONGEST_SUBJECT, RUNBOOK_PAGES, Alert
 from alerts.channels import send
-from alerts.checks import MISSING_FROM, StaleInput, check_publication, last_due_session
+from alerts.checks import MISSING_FROM, StaleInput, check_horizons, check_publication, last_due_session
 from alerts.deadline import DEADLINE_MINUTES, daily_deadline
 from alerts.notifiers import DeadlineMissed, PublicationStale, RunFailed
-from alerts.watch import digest, morning_check, overdue_optional_inputs, send_test_alert
+from alerts.watch import digest, horizon_alert, morning_check, overdue_optional_inputs, send_test_alert
 from cli import status
 from market_calendar.deadline import QueuedAtUnlessBackfill
+from market_calendar.horizons import horizons
 from market_calendar.sessions import NEW_YORK
 from market_calendar.timetable import RUN_AT
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
@@ -529,6 +530,24 @@ def test_a_live_publication_must_hold_the_session_that_is_due(home: Settings) ->
     ]
     [problem] = check_publication(home, datetime(2029, 3, 1, tzinfo=UTC)).problems
     assert "outside the market calendar" in problem
+
+
+def test_reference_data_that_ends_is_told_first_and_fails_then(
+    channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings
+) -> None:
+    [jobs] = [entry for entry in horizons() if entry.name.startswith("Release dates of jobs")]
+    as_live(home)
+    later = datetime.combine(jobs.end + timedelta(days=40), time(7, 0), tzinfo=NEW_YORK).astimezone(UTC)
+    state = check_publication(home, later)
+    assert [text for text in state.problems if text.startswith(f"{jobs.name}: the list ended on {jobs.end}")]
+    state.problems.clear()
+    check_horizons(state, jobs.end)
+    send(horizon_alert(state.warnings, "scheduled__6", "generation 1"))
+    body = hook.bodies.get_nowait()
+    assert (body["alert"], body["severity"]) == ("horizon", "warning")
+    assert f"{jobs.name}: the list ends on {jobs.end}, the same day." in body["message"]
+    assert body["runbook"] == "docs/runbook/horizon.md"
+    assert mail.messages.get_nowait()["Subject"] == body["subject"]
 
 
 def test_what_make_status_says_is_what_the_watch_says(

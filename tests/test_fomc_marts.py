@@ -44,7 +44,10 @@ def test_second_build_is_the_same_to_the_bit_and_takes_seconds() -> None:
 
 def test_no_settlements_make_empty_tables() -> None:
     con = build_policy(policy_warehouse())
+    # The decisions themselves are there whatever the market says.
     for model in (*STAGING, *MARTS):
+        if model == "staging.fomc_decisions":
+            continue
         assert con.execute(f"select count(*) from {model}").fetchall() == [(0,)]
 
 

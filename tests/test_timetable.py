@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from market_calendar import timetable
 from market_calendar.sessions import (
     NEW_YORK,
-    calendar_ends_soon,
     is_session,
     session_close_utc,
     sessions_between,
@@ -234,14 +233,6 @@ def test_run_ids_are_unique_for_every_kind_of_run() -> None:
         DagRunType.from_run_id(run_id(kind)) == kind
         for kind in DagRunType
         if kind.value != "operator_triggered"
-    )
-
-
-def test_the_end_of_the_calendar_is_told_months_before() -> None:
-    assert calendar_ends_soon(dt.date(2028, 9, 2)) is None
-    sentence = calendar_ends_soon(dt.date(2028, 9, 3))
-    assert sentence is not None and sentence.startswith(
-        "The market calendar ends on 2028-12-31, 119 days after"
     )
 
 

@@ -46,18 +46,26 @@ def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
     expected = [column for column in table.column_names if column not in defaults]
     if list(text.columns) != expected:
         raise ReferenceDataError(f"reference/{path.name}: the header must read {','.join(expected)}")
-    text = text.assign(**defaults)
+    return typed_reference(table, path.name, text.assign(**defaults))
+
+
+def typed_reference(table: Table, file: str, text: pd.DataFrame) -> pd.DataFrame:
+    """The texts of a table of `ref` in its types.
+
+    Raises:
+        ReferenceDataError: a cell is of another type, empty where it must not be, or a key is there twice.
+    """
     frame = pd.DataFrame(
-        {column.name: _typed(path.name, text[column.name], column.type) for column in table.columns}
+        {column.name: _typed(file, text[column.name], column.type) for column in table.columns}
     )
     for required in table.required_columns:
         empty = frame.index[frame[required].isna()]
         if len(empty):
-            raise ReferenceDataError(f"reference/{path.name} line {empty[0] + 2}: {required} is empty")
+            raise ReferenceDataError(f"reference/{file} line {empty[0] + 2}: {required} is empty")
     duplicates = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
     if len(duplicates):
         raise ReferenceDataError(
-            f"reference/{path.name} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
+            f"reference/{file} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
         )
     return frame
 

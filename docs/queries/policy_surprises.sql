@@ -1,5 +1,5 @@
 -- The last decisions and their surprise
-select meeting_date, decided_change_bp, surprise_bp, contract, reason
+select meeting_date, decided_change_bp, decided_change_reason, surprise_bp, contract, reason
 from marts.policy_surprises
 order by meeting_date desc
 limit 8;

@@ -22,13 +22,14 @@ Answer = tuple[int, str, bytes]
 
 @dataclass
 class FredStyle:
-    """What a test changes: the key that is accepted (None: any), rows sent at once, units by series, and
-    whether the error on a key repeats it (mostly FRED does not).
+    """What a test changes: the key that is accepted (None: any), rows sent at once, units by series, dates by
+    release, and whether the error on a key repeats it (mostly FRED does not).
     """
 
     key: str | None = None
     max_rows: int = 100_000
     units: dict[str, str] = field(default_factory=dict)
+    releases: dict[int, list[str]] = field(default_factory=dict)
     repeats_the_key: bool = False
 
 
@@ -52,6 +53,8 @@ def fred_api(feed: Feed, style: FredStyle, path: str, query: dict[str, str]) -> 
     if style.key is not None and key != style.key:
         repeated = f": {key}" if style.repeats_the_key else ""
         return _error(400, f"Bad Request.  The value for variable api_key is not registered{repeated}.")
+    if path == "/fred/release/dates":
+        return release_dates(style.releases, query)
     frame = feed.frame("fred", series_id)
     if frame is None:
         return _error(400, "Bad Request.  The series does not exist.")
@@ -88,6 +91,34 @@ def _series(
         "notes": 'Notes on the series, with "quotes" & more.\r\n\r\nA second paragraph:\r\n\thttps://example.org',
     }
     return _xml("seriess", period, [("series", attributes, "")])
+
+
+def release_dates(releases: dict[int, list[str]], query: dict[str, str]) -> Answer:
+    """FRED's dates of one release; those to come are there when asked for."""
+    number = query.get("release_id", "")
+    if not number.isdigit() or int(number) not in releases:
+        return _error(400, "Bad Request.  The release does not exist.")
+    first, last = query.get("realtime_start", "1776-07-04"), query.get("realtime_end", "9999-12-31")
+    if query.get("include_release_dates_with_no_data") != "true":
+        last = min(last, f"{pd.Timestamp.now():%Y-%m-%d}")
+    dates = sorted(
+        (day for day in releases[int(number)] if first <= day <= last),
+        reverse=query.get("sort_order", "asc") == "desc",
+    )
+    limit = int(query.get("limit", "10000"))
+    return _xml(
+        "release_dates",
+        {
+            "realtime_start": first,
+            "realtime_end": last,
+            "order_by": "release_date",
+            "sort_order": query.get("sort_order", "asc"),
+            "count": str(len(dates)),
+            "offset": "0",
+            "limit": str(limit),
+        },
+        [("release_date", {"release_id": number}, day) for day in dates[:limit]],
+    )
 
 
 def _observations(

@@ -1,9 +1,9 @@
 """What every policy mart reads, as arrays: settlements, final averages, decisions.
 
-In: staging.fed_funds_futures, staging.fred_observations, ref.fomc_meetings, ref.calendar;
-transforms/staging/fomc_moves.py reads through here too, so that all see the same prices. Out: matrices over
-(settlement days, delivery months); in `Market`, refused prices are NaN already. Caveat: a settlement day
-without any captured contract is missing; callers handle the gaps.
+In: staging.fed_funds_futures, staging.fred_observations, staging.fomc_decisions, ref.fomc_meetings,
+ref.calendar; transforms/staging/fomc_moves.py reads through here too, so that all see the same prices. Out:
+matrices over (settlement days, delivery months); in `Market`, refused prices are NaN already. Caveat: a
+settlement day without any captured contract is missing; callers handle the gaps.
 """
 
 from __future__ import annotations
@@ -54,18 +54,8 @@ where futures.settle between 0 and 110
 order by futures.delivery_month
 """
 
-# Where the range after a decision is not on record yet, FRED's range of the effective day is used instead.
+# The range that a decision put into force comes from one model, which also fills what is not listed yet.
 MEETINGS = """
-with target_ranges as (
-    select
-        observation_date,
-        max(case when series_id = 'DFEDTARL' then value end) as lower_pct,
-        max(case when series_id = 'DFEDTARU' then value end) as upper_pct
-    from staging.fred_observations
-    where series_id in ('DFEDTARL', 'DFEDTARU')
-    group by observation_date
-)
-
 select
     meetings.decision_date,
     meetings.effective_date,
@@ -74,11 +64,11 @@ select
     coalesce(meetings.cancelled, false) as cancelled,
     meetings.lower_before,
     meetings.upper_before,
-    coalesce(meetings.lower_after, target_ranges.lower_pct) as lower_after,
-    coalesce(meetings.upper_after, target_ranges.upper_pct) as upper_after
+    decisions.lower_in_force as lower_after,
+    decisions.upper_in_force as upper_after
 from ref.fomc_meetings as meetings
-left join target_ranges
-    on meetings.effective_date = target_ranges.observation_date
+inner join staging.fomc_decisions as decisions
+    on meetings.decision_date = decisions.decision_date
 order by meetings.decision_date
 """
 

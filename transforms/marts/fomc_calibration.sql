@@ -4,12 +4,13 @@
 with meetings as (
     select
         decision_date,
-        upper_after
-    from ref.fomc_meetings
+        upper_after,
+        outcome_reason
+    from staging.fomc_decisions
     where
         scheduled
-        and not coalesce(cancelled, false)
-        and upper_after is not null
+        and not cancelled
+        and coalesce(outcome_reason, '') != 'not_announced_yet'
 ),
 
 horizons as (
@@ -35,6 +36,7 @@ forecasts as (
         horizons.horizon_days,
         meetings.decision_date as meeting_date,
         meetings.upper_after,
+        meetings.outcome_reason,
         max(settlement_days.as_of_date) as as_of_date
     from meetings
     cross join horizons
@@ -42,7 +44,7 @@ forecasts as (
         on
             meetings.decision_date - horizons.horizon_days >= settlement_days.as_of_date
             and meetings.decision_date - horizons.horizon_days - 10 < settlement_days.as_of_date
-    group by horizons.horizon_days, meetings.decision_date, meetings.upper_after
+    group by horizons.horizon_days, meetings.decision_date, meetings.upper_after, meetings.outcome_reason
 ),
 
 -- the last day of the data bounds the rows, so that a meeting is scored once it has been held
@@ -75,13 +77,14 @@ scored as (
         held.horizon_days,
         held.meeting_date,
         held.as_of_date,
-        case when scores.outcomes > 0 then coalesce(scores.listed_prob, 0.0) end as decided_prob,
+        case when scores.outcomes > 0 and held.upper_after is not null then coalesce(scores.listed_prob, 0.0) end as decided_prob,
         -- sum over outcomes of (p - happened)^2 = sum p^2 - 2 p(decided) + 1; greatest() would turn a NULL into 0
         case
-            when scores.outcomes > 0
+            when scores.outcomes > 0 and held.upper_after is not null
                 then greatest(0.0, scores.sum_of_squares - 2.0 * coalesce(scores.listed_prob, 0.0) + 1.0)
         end as brier_score,
         cast(case when abs(path.target_upper_pct - held.upper_after) < 0.01 then 0 else 2 end as double) as naive_score,
+        case when held.upper_after is null then held.outcome_reason end as outcome_why,
         coalesce(meetings_daily.reason, path.reason, 'price_missing') as why
     from held
     left join scores
@@ -106,7 +109,7 @@ select
     cast(count(brier_score) over so_far as integer) as scored_meetings,
     avg(brier_score) over so_far as mean_brier_score,
     avg(case when brier_score is not null then naive_score end) over so_far as mean_brier_score_no_change,
-    case when brier_score is null then why end as reason
+    case when brier_score is null then coalesce(outcome_why, why) end as reason
 from scored
 window so_far as (
     partition by horizon_days

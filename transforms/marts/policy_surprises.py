@@ -1,12 +1,12 @@
 """What of each FOMC decision fed funds futures had not expected.
 
-In: settlements and decisions (transforms/lib/policy_inputs.py). Out: one row per decision since the
-settlements begin, held and cancelled ones apart: `D/(D - d) * (f_t - f_(t-1))`, f the rate implied by the
-contract of the decision's month, over the two consecutive settlement days around the announcement; with
-seven days or fewer left in the month the change of next month's contract, unscaled. Source: Kuttner 2001,
-Journal of Monetary Economics 47, 523-544. Caveat: daily settlements, so that other news of the day is in it
-(a jobs report came out on the morning of several moves before 1995; the papers with intraday windows differ
-there).
+In: settlements and decisions (transforms/lib/policy_inputs.py, staging.fomc_decisions). Out: one row per
+decision since the settlements begin, held and cancelled ones apart: `D/(D - d) * (f_t - f_(t-1))`, f the
+rate implied by the contract of the decision's month, over the two consecutive settlement days around the
+announcement; with seven days or fewer left in the month the change of next month's contract, unscaled.
+Source: Kuttner 2001, Journal of Monetary Economics 47, 523-544. Caveat: daily settlements, so that other news
+of the day is in it (a jobs report came out on the morning of several moves before 1995; the papers with
+intraday windows differ there).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ COLUMNS = [
     "scaled",
     "scale_factor",
     "decided_change_bp",
+    "decided_change_reason",
     "as_of_date",
     "previous_as_of_date",
     "reason",
@@ -34,11 +35,11 @@ select
     decision_date,
     announced_at_utc,
     effective_date,
-    lower_before,
     upper_before,
-    upper_after
-from ref.fomc_meetings
-where not coalesce(cancelled, false)
+    upper_after,
+    outcome_reason
+from staging.fomc_decisions
+where not cancelled
 order by decision_date
 """
 
@@ -89,6 +90,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
                     - policy_inputs.to_floats(decisions["upper_before"])
                 )
             ),
+            "decided_change_reason": decisions["outcome_reason"].to_numpy(dtype=object, na_value=None),
             "as_of_date": on,
             "previous_as_of_date": before,
             "reason": np.where(np.isfinite(surprise), policy_inputs.NO_TEXT, reason),
