@@ -1,4 +1,4 @@
-"""How old an answer may be: the one list of allowed ages, for the brief, the status, the alerts and the rules.
+"""How old an answer may be: the one list of allowed ages for the brief, the status, alerts and rules.
 
 In: a publication and its session. Out: per family of answers its newest day, its age at the session and
 whether it may still speak of the session. An answer that is older than allowed is history: it is labelled
@@ -61,13 +61,29 @@ CALENDAR_DAYS = Unit("day")
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where the newest day of a family is: in a column of a table, among the rows that count."""
+
+    table: str
+    day: str
+    counts: str = "true"
+
+    def newest_sql(self, session: date) -> str:
+        """SQL for the newest day up to the session."""
+        return (
+            f"select max({self.day}) as newest_day from {self.table}"
+            f" where {self.day} <= date '{session}' and {self.counts}"
+        )
+
+
+@dataclass(frozen=True)
 class Family:
     """Answers that grow old together.
 
     Attributes:
         name: for the name of its rule, `newest_<name>_is_not_too_old`.
         title: what ends, at the start of a sentence.
-        found_in: tables and the expressions that give the newest day in each of them.
+        found_in: where its newest day is: tables with the column of the day and what counts.
         allowed: how many units older than the session the newest day may be.
         unit: what the age is counted in.
         remedy: what to do when it is older.
@@ -75,7 +91,7 @@ class Family:
 
     name: str
     title: str
-    found_in: tuple[tuple[str, str], ...]
+    found_in: tuple[Place, ...]
     allowed: int
     unit: Unit
     remedy: str
@@ -106,20 +122,20 @@ class Age:
     @property
     def sentence(self) -> str:
         """What ended, when, and how old it may be."""
-        unit = self.family.unit.name
+        unit = self.family.unit.name + "s" * (self.behind != 1)
+        allowed = f"{self.family.allowed or 'none'} {'is' if self.family.allowed < 2 else 'are'} allowed"
         return (
-            f"{self.family.title} end on {self.last}, {self.behind:,} {unit}{'s' * (self.behind != 1)} before"
-            f" the session {self.session}; {self.family.allowed} {'is' if self.family.allowed == 1 else 'are'}"
-            " allowed."
+            f"{self.family.title} end on {self.last}, {self.behind:,} {unit} before the session"
+            f" {self.session}; {allowed}."
         )
 
 
 def _series(series: str, title: str, allowed: int = 4, unit: Unit = BUSINESS_DAYS) -> Family:
-    newest = f"max(observation_date) filter (series_id = '{series}' and value is not null)"
+    counts = f"series_id = '{series}' and value is not null"
     return Family(
         f"observation_of_{series.lower()}",
         title,
-        (("marts.macro_daily", newest),),
+        (Place("marts.macro_daily", "observation_date", counts),),
         allowed,
         unit,
         f"Serve {series} again, or give it an active_to in warehouse/reference/fred_series.csv if it ended.",
@@ -129,7 +145,7 @@ def _series(series: str, title: str, allowed: int = 4, unit: Unit = BUSINESS_DAY
 FED_FUTURES = Family(
     "settlement",
     "Fed funds futures",
-    (("marts.policy_path_daily", "max(as_of_date)"), ("marts.fomc_meetings_daily", "max(as_of_date)")),
+    (Place("marts.policy_path_daily", "as_of_date"), Place("marts.fomc_meetings_daily", "as_of_date")),
     3,
     SETTLEMENT_DAYS,
     "Serve newer settlements (docs/runbook/stale-inputs.md).",
@@ -138,7 +154,7 @@ FED_FUTURES = Family(
 YIELDS = Family(
     "yield_curve",
     "Treasury yields",
-    (("marts.yield_curve_daily", "max(session_date) filter (y2_pct is not null and y10_pct is not null)"),),
+    (Place("marts.yield_curve_daily", "session_date", "y2_pct is not null and y10_pct is not null"),),
     4,
     BUSINESS_DAYS,
     "Serve newer observations of DGS2 and DGS10.",
@@ -146,12 +162,7 @@ YIELDS = Family(
 PRICES = Family(
     "price",
     "Prices of small against large caps (IWM, SPY)",
-    (
-        (
-            "marts.rotation_pair_daily",
-            "max(session_date) filter (pair_id = 'IWM/SPY' and spread_pp is not null)",
-        ),
-    ),
+    (Place("marts.rotation_pair_daily", "session_date", "pair_id = 'IWM/SPY' and spread_pp is not null"),),
     0,
     SESSIONS,
     "Serve newer closes of IWM and SPY.",
@@ -159,7 +170,7 @@ PRICES = Family(
 BANK_ESTIMATES = Family(
     "bank_estimate",
     "Estimates of the banks' sensitivity to yields",
-    (("marts.bank_sensitivity_daily", "max(session_date) filter (beta_y2 is not null)"),),
+    (Place("marts.bank_sensitivity_daily", "session_date", "beta_y2 is not null"),),
     4,
     SESSIONS,
     "Serve newer yields and newer prices of the banks.",
@@ -168,7 +179,7 @@ BANK_ESTIMATES = Family(
 BANK_QUARTERS = Family(
     "bank_quarter",
     "Banks' reported quarters",
-    (("marts.bank_reported_losses", "max(quarter_end)"),),
+    (Place("marts.bank_reported_losses", "quarter_end"),),
     260,
     CALENDAR_DAYS,
     "Add the newest quarter to warehouse/reference/bank_reported_losses.csv, or fetch it from the FDIC.",
@@ -209,9 +220,9 @@ def age_of(
     held = _held(connection) if tables is None else tables
     newest = [
         row[0]
-        for table, expression in family.found_in
-        if table in held
-        and (row := connection.execute(f"select {expression} from {table}").fetchone())
+        for place in family.found_in
+        if place.table in held
+        and (row := connection.execute(place.newest_sql(session)).fetchone())
         and row[0] is not None
     ]
     return Age(family, max(newest), session) if newest else None
@@ -228,11 +239,11 @@ def rules_of(table: str, session: date) -> list[Query]:
     """The rules on the ages of the families whose newest day is in the table."""
     rules = []
     for family in FAMILIES:
-        holder, newest = family.found_in[0]
-        if table == holder:
+        place = family.found_in[0]
+        if table == place.table:
             offenders = (
-                f"select {newest} as newest_day, date '{session}' as session_date from {table}"
-                f" having newest_day < date '{family.oldest_day(session)}'"
+                f"select newest_day, date '{session}' as session_date from ({place.newest_sql(session)})"
+                f" where newest_day < date '{family.oldest_day(session)}'"
             )
             rules.append(
                 Query(
