@@ -138,11 +138,14 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
     drawing = page.draw(figures.probability_stack(points), "stack")
     statement = page.reader.statement("fed/stack", as_of=as_of)
     first = solved[0]["meeting_date"].value
-    in_question = [
-        row
-        for row in outcomes
-        if row["meeting_date"].value == first and row["share"].value >= 100 * IN_QUESTION_PROB
-    ]
+    in_question = sorted(
+        (
+            row
+            for row in outcomes
+            if row["meeting_date"].value == first and row["share"].value >= 100 * IN_QUESTION_PROB
+        ),
+        key=lambda row: -row["share"].value,
+    )
     section.block("stack", Stack(as_of, solved, outcomes, in_question, [drawing], statement))
 
 

@@ -87,6 +87,7 @@ class Family:
         allowed: how many units older than the session the newest day may be.
         unit: what the age is counted in.
         remedy: what to do when it is older.
+        series: the series behind it, which may be given up by an `active_to`; then there is no answer.
     """
 
     name: str
@@ -95,6 +96,14 @@ class Family:
     allowed: int
     unit: Unit
     remedy: str
+    series: str | None = None
+
+    def given_up_sql(self, session: date) -> str:
+        """SQL for a row where the series was given up before the session."""
+        return (
+            f"select 1 from ref.fred_series where series_id = '{self.series}'"
+            f" and active_to < date '{session}'"
+        )
 
     def oldest_day(self, session: date) -> date:
         """The oldest day that may still speak of the session."""
@@ -139,6 +148,7 @@ def _series(series: str, title: str, allowed: int = 4, unit: Unit = BUSINESS_DAY
         allowed,
         unit,
         f"Serve {series} again, or give it an active_to in warehouse/reference/fred_series.csv if it ended.",
+        series,
     )
 
 
@@ -218,6 +228,12 @@ def age_of(
         tables: those that the publication has, where the caller knows.
     """
     held = _held(connection) if tables is None else tables
+    if (
+        family.series
+        and "ref.fred_series" in held
+        and connection.execute(family.given_up_sql(session)).fetchone()
+    ):
+        return None
     newest = [
         row[0]
         for place in family.found_in
@@ -245,6 +261,8 @@ def rules_of(table: str, session: date) -> list[Query]:
                 f"select newest_day, date '{session}' as session_date from ({place.newest_sql(session)})"
                 f" where newest_day < date '{family.oldest_day(session)}'"
             )
+            if family.series:
+                offenders += f" and not exists ({family.given_up_sql(session)})"
             rules.append(
                 Query(
                     name=f"newest_{family.name}_is_not_too_old",
