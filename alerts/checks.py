@@ -3,12 +3,14 @@
 In: the home's `published/` folder, nothing else, so it works with Airflow stopped. Out: lines to print,
 problems in whole sentences, and the stale inputs. Sound: the last run succeeded, the link leads to a file
 that opens, and no critical check failed. Fresh: a live warehouse holds the last session whose evening run
-is due; one fed from files or the simulation holds the session that was last asked for.
+is due; one fed from files or the simulation holds the session that was last asked for; and no answer of it
+is older than `expectations.ages` allows. One more check of a publication is a function in `CHECKS`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from expectations.ages import old_answers
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
 from warehouse.publication import current_generation
@@ -26,6 +29,8 @@ LONGEST_RUN = timedelta(hours=6)
 # The run of a session starts at 18:30 New York and has two hours until its deadline; only then is the
 # session missing.
 MISSING_FROM = time(20, 30)
+# The futures of all months together are one core input: the Fed marts have no other.
+STRIP = "futures/strip"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class StaleInput:
     last_date: date | None
     expected_date: date | None
     required: bool
+
+    @property
+    def core(self) -> bool:
+        """Whether a family of marts depends on it: a required symbol or series, or the futures."""
+        return self.required or self.name == STRIP
 
     def days_late(self) -> int | None:
         """Calendar days between the expected and the last date; None when nothing was ever served."""
@@ -61,6 +71,19 @@ class PublicationState:
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     stale: list[StaleInput] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the checks look at: an open publication and what it says of itself."""
+
+    connection: duckdb.DuckDBPyConnection
+    session: date
+    source: str
+    critical: int
+    stale: list[StaleInput]
+    status: dict[str, Any]
+    now: datetime
 
 
 def check_publication(settings: Settings, now: datetime) -> PublicationState:
@@ -161,39 +184,98 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
             " 'critical') from ops.validation_results where run_id = ?",
             [run_id],
         ).fetchone()
-        state.stale = [
-            StaleInput(*entry)
-            for entry in connection.execute(
-                "select dataset || '/' || input, last_date, expected_date, required from ops.freshness where"
-                " stale order by required desc, 1"
-            ).fetchall()
+        checked, failed, critical = counts if counts else (0, 0, 0)
+        inputs = connection.execute(
+            "select dataset || '/' || input, last_date, expected_date, required, stale from ops.freshness"
+            " order by required desc, 1"
+        ).fetchall()
+        state.stale = [StaleInput(*entry[:4]) for entry in inputs if entry[4]]
+        state.lines += [
+            (
+                f"generation {generation}, session {session}, data source {source}, published"
+                f" {published:%Y-%m-%d %H:%M} UTC"
+            ),
+            f"{checked} rules checked, {failed} failed, {critical} of them critical",
+            *_lines_on_inputs([StaleInput(*entry[:4]) for entry in inputs], state.stale),
         ]
-    checked, failed, critical = counts if counts else (0, 0, 0)
-    state.lines += [
-        (
-            f"generation {generation}, session {session}, data source {source}, published"
-            f" {published:%Y-%m-%d %H:%M} UTC"
-        ),
-        (
-            f"{checked} rules checked, {failed} failed, {critical} of them critical; {len(state.stale)}"
-            " inputs stale"
-        ),
+        seen = Publication(connection, session, source, critical, state.stale, status, now)
+        for check in CHECKS:
+            state.problems += check(seen)
+        try:
+            due = _due_session(seen)
+        except NotASession:  # beyond the calendar, which is a problem of its own
+            due = session
+        check_horizons(state, due)
+
+
+def _lines_on_inputs(inputs: list[StaleInput], stale: list[StaleInput]) -> list[str]:
+    """The core inputs first, each that is behind with its dates; of the others how many."""
+    core = [entry for entry in inputs if entry.core]
+    late = [entry for entry in stale if entry.core]
+    others, others_late = len(inputs) - len(core), len(stale) - len(late)
+    return [
+        f"core inputs: {len(core) - len(late)} of {len(core)} are up to date (required symbols and series,"
+        " fed funds futures)",
+        *(f"  behind: {entry}{' (required)' if entry.required else ''}" for entry in late),
+        f"other inputs: {others - others_late} of {others} are up to date"
+        + ("; ops.freshness lists the others" if others_late else ""),
     ]
-    state.lines += [f"  stale: {entry}{' (required)' if entry.required else ''}" for entry in state.stale[:5]]
+
+
+def _due_session(seen: Publication) -> date:
+    """The session that should be published by now."""
+    if seen.source == "live":
+        return last_due_session(seen.now)
+    return _asked_session(seen.status, seen.session)
+
+
+def _missing_session(seen: Publication) -> Iterable[str]:
+    """The session that must be there by now."""
     try:
-        expected = last_due_session(now) if source == "live" else _asked_session(status, session)
+        expected = _due_session(seen)
     except NotASession as error:
-        state.problems.append(str(error))
-        expected = session
-    check_horizons(state, expected)
-    if session < expected:
-        state.problems.append(
-            f"Latest published session is {session}; {expected} is due."
+        yield str(error)
+        return
+    if seen.session < expected:
+        yield (
+            f"Latest published session is {seen.session}; {expected} is due."
             f" Run `ROTATION_SESSION={expected} make run`."
         )
-    if critical:
-        state.problems.append(f"{critical} critical rules failed")
-    state.problems += [f"required input {entry}" for entry in state.stale if entry.required]
+
+
+def _critical_rules(seen: Publication) -> Iterable[str]:
+    if seen.critical:
+        yield f"{seen.critical} critical rules failed"
+
+
+def _required_inputs(seen: Publication) -> Iterable[str]:
+    return (f"required input {entry}" for entry in seen.stale if entry.required)
+
+
+def _no_futures(seen: Publication) -> Iterable[str]:
+    """A source that has a strip must have served it; a folder of files may do without the Fed marts."""
+    never = any(entry.name == STRIP and entry.last_date is None for entry in seen.stale)
+    if never and seen.source != "files":
+        yield (
+            "No fed funds futures have ever been served, so the Fed marts are empty. The log of the task"
+            " `fetch` says why; see docs/runbook/stale-inputs.md."
+        )
+
+
+def _old_answers(seen: Publication) -> Iterable[str]:
+    """Answers that are older than allowed at the session, so that the brief calls them history."""
+    for age in old_answers(seen.connection, seen.session):
+        yield f"{age.sentence} {age.family.remedy}"
+
+
+# Each takes the publication and gives problems in whole sentences.
+CHECKS: tuple[Callable[[Publication], Iterable[str]], ...] = (
+    _missing_session,
+    _critical_rules,
+    _required_inputs,
+    _no_futures,
+    _old_answers,
+)
 
 
 def check_horizons(state: PublicationState, due: date) -> None:

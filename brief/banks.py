@@ -15,6 +15,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.blocks import Page, Section, attempt, group_names
 from brief.cells import Absent, Row, plain_number
+from expectations.ages import BANK_ESTIMATES, BANK_QUARTERS
 
 REGIMES = {
     "gains_when_rates_fall": "var(--c1)",
@@ -84,6 +85,9 @@ class Moves:
 
 def banks(page: Page, section: Section) -> None:
     """Beta to the 2-year yield over time, regime, moves for yields 25 bp lower, securities."""
+    age = page.age(BANK_ESTIMATES)
+    if age is not None and age.too_old:
+        section.history(age)
     for part in (_beta, _moves, _estimators, _securities, _reported):
         attempt(section, part, page)
 
@@ -91,8 +95,15 @@ def banks(page: Page, section: Section) -> None:
 def _beta(page: Page, section: Section) -> None:
     reader = page.reader
     reader.require("marts.bank_sensitivity_daily")
-    estimated = {row["entity_id"] for row in reader.points("banks/estimated", session=page.session)}
-    entity = next((name for name in DRAWN if name in estimated), None)
+    estimated = {
+        row["entity_id"]: row["last_date"] for row in reader.points("banks/estimated", session=page.session)
+    }
+    oldest = BANK_ESTIMATES.oldest_day(page.session)
+    # One with a present estimate, before one whose prices have ended.
+    entity = next(
+        (name for name in DRAWN if name in estimated and estimated[name] >= oldest),
+        next((name for name in DRAWN if name in estimated), None),
+    )
     if entity is None:
         raise Absent(f"marts.bank_sensitivity_daily has no estimate up to {page.session}.")
     asked = {"entity": entity, "session": page.session}
@@ -206,6 +217,9 @@ def _in_order(rows: list[Row], column: str, names: Mapping[str, str]) -> list[tu
 
 
 def _reported(page: Page, section: Section) -> None:
+    age = page.age(BANK_QUARTERS)
+    if age is not None and age.too_old:
+        section.note("old_quarters", age)
     rows = page.reader.query("banks/reported_losses", session=page.session)
     if rows:
         section.block("reported_losses", rows)

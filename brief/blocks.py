@@ -15,9 +15,11 @@ from functools import cached_property
 from markupsafe import Markup
 
 from brief import figures
-from brief.cells import Absent
+from brief.cells import Absent, plain_day
 from brief.reader import Reader
 from brief.rendering import one_line, render
+from expectations.ages import Age, Family
+from market_calendar.sessions import first_and_last_day, sessions_between
 
 MAIN_PAIRS = (
     "IWM/SPY",
@@ -32,6 +34,8 @@ MAIN_PAIRS = (
     "KRE/KBWB",
     "HYG/IEF",
 )
+# What was as extreme within a quarter is no news: "the widest since" looks further back.
+SINCE_SESSIONS = 63
 EVENTS = {"cpi": "CPI", "jobs": "jobs", "fomc": "FOMC", "jackson_hole": "Jackson Hole"}
 
 
@@ -64,6 +68,15 @@ class Section:
     def note(self, macro: str, *view: object) -> None:
         """A sentence in small print at the end of the section."""
         self.notes.append(Markup(one_line(self._render(macro, view))))
+
+    def history(self, age: Age, sentence: str | None = None) -> None:
+        """Head the section by the day of its answers, which are too old for the session, and say why."""
+        self.title = f"{self.title}: history, {plain_day(age.last)}"
+        self.leads.append(
+            Markup("<strong>{} Nothing below describes {}.</strong>").format(
+                sentence or age.sentence, plain_day(age.session)
+            )
+        )
 
     def markup(self) -> str:
         """All that the section shows, as one text."""
@@ -111,9 +124,24 @@ class Page:
         """The last publication that the database records."""
         return self.reader.records(Publication, "page/publication")[0]
 
+    def age(self, family: Family) -> Age | None:
+        """The age of a family of answers at the session; None where there is no answer."""
+        return self.reader.age(family, self.session)
+
+    def short_day(self, day: dt.date) -> str:
+        """A day of a label: with its year where that is not the session's."""
+        return plain_day(day, year=day.year != self.session.year)
+
     def draw(self, spec: figures.Spec, name: str) -> Markup:
         """One specification as SVG."""
         return figures.draw(spec, name, simulated=self.simulated)
+
+
+def since_floor(session: dt.date) -> dt.date:
+    """The last day that "since" may name: a quarter before the session."""
+    first, _ = first_and_last_day()
+    held = sessions_between(max(first, session - dt.timedelta(days=2 * SINCE_SESSIONS)), session)
+    return held[max(0, len(held) - SINCE_SESSIONS - 1)]
 
 
 def attempt(section: Section, part: Callable[[Page, Section], None], page: Page) -> None:

@@ -18,16 +18,20 @@ from brief import figures
 from brief.blocks import EVENTS, Page, Section, attempt
 from brief.cells import Absent, Row, plain_day
 from brief.policy_path import path
+from expectations.ages import FED_FUTURES, Age
 
 # Meetings that fit into the drawing, and the smallest share that is drawn.
 DRAWN_MEETINGS = 9
 DRAWN_PROB = 0.0005
+# An outcome that is less likely is not in question.
+IN_QUESTION_PROB = 0.005
 REASONS = {
     "price_missing": "no settlement for a contract that is needed",
     "forward_amplification_above_4": (
         "the error of the price would be more than four times as large in the result"
     ),
 }
+NO_MEETING = "The list of FOMC meetings has none after {day}, so the next meeting is not known."
 HORIZONS = {"year_end": "the year’s end", "12m": "twelve months ahead"}
 
 
@@ -67,6 +71,7 @@ class Stack:
     as_of: dt.date
     solved: list[Row]
     outcomes: list[Row]
+    in_question: list[Row]
     drawings: list[Markup]
     statement: str
 
@@ -102,7 +107,12 @@ def fed(page: Page, section: Section) -> None:
     if not latest.known:
         raise Absent(f"marts.fomc_meetings_daily has no settlement day up to {page.session}.")
     as_of: dt.date = latest.value
-    if as_of < page.session:
+    age, shown = page.age(FED_FUTURES), Age(FED_FUTURES, as_of, page.session)
+    if age is not None and as_of < age.last:
+        section.history(shown, NO_MEETING.format(day=plain_day(as_of)))
+    elif shown.too_old:
+        section.history(shown)
+    elif shown.behind:
         section.note("late", page.session, latest)
     settled = Settlement(as_of, page.reader.query("fed/meetings", as_of=as_of))
     attempt(section, partial(_stack, settled=settled), page)
@@ -127,7 +137,16 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
     )
     drawing = page.draw(figures.probability_stack(points), "stack")
     statement = page.reader.statement("fed/stack", as_of=as_of)
-    section.block("stack", Stack(as_of, solved, outcomes, [drawing], statement))
+    first = solved[0]["meeting_date"].value
+    in_question = sorted(
+        (
+            row
+            for row in outcomes
+            if row["meeting_date"].value == first and row["share"].value >= 100 * IN_QUESTION_PROB
+        ),
+        key=lambda row: -row["share"].value,
+    )
+    section.block("stack", Stack(as_of, solved, outcomes, in_question, [drawing], statement))
 
 
 def _stacked(outcomes: list[Outcome], year: int) -> figures.Points:

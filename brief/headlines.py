@@ -2,10 +2,11 @@
 
 In: a publication and its session. Out: the headline, which is the most unusual of a few facts of the day,
 and plain sentences on rotation, prices, the Fed, the curve and the banks, which `make run` prints as well.
-Unusual is the share of the earlier days that were at least as extreme. The texts are macros of
-`templates/headlines.html`; a sentence whose numbers are missing says so or is left out. Caveat: facts of
-different kinds are compared by that share alone, which says nothing of their importance; rank and "since"
-refer to the history that the warehouse holds, which each sentence names.
+An answer that is older than `expectations.ages` allows has no sentence. Unusual is the share of the earlier
+days that were at least as extreme. The texts are macros of `templates/headlines.html`; a sentence whose
+numbers are missing says so or is left out. Caveat: facts of different kinds are compared by that share
+alone, which says nothing of their importance; rank and "since" refer to the history that the warehouse
+holds, which each sentence names.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import duckdb
 from markupsafe import Markup
 
-from brief.blocks import Page
-from brief.cells import Absent, Cell, Row
+from brief.blocks import Page, since_floor
+from brief.cells import Absent, Cell, Row, plain_day
+from brief.fed import IN_QUESTION_PROB, NO_MEETING
 from brief.reader import Reader
 from brief.rendering import one_line, plain_text, render
+from expectations.ages import BANK_ESTIMATES, FED_FUTURES, VIX, YIELDS
 
 TEMPLATE = "headlines.html"
 # A fact that more than this share of the days before could match is none for a headline.
 ORDINARY = 0.02
+# When not even this share could match any of them, nothing moved.
+QUIET = 0.25
 # Fewer earlier changes of the expected rate than this make no history.
 YEAR_OF_DAYS = 252
 EXTREME_PERCENTILE = 99
@@ -38,6 +44,7 @@ TABLES_OF_SENTENCES = (
     "rotation_pair_daily",
     "instrument_daily",
     "fomc_meetings_daily",
+    "fomc_probabilities",
     "yield_curve_daily",
     "bank_sensitivity_daily",
     "bank_rate_betas",
@@ -46,10 +53,13 @@ TABLES_OF_SENTENCES = (
 
 @dataclass(frozen=True)
 class Fact:
-    """A sentence with the share of the earlier days that were at least as extreme."""
+    """A sentence with the share of the earlier days that were at least as extreme; `short`: the same without
+    the history, inside a sentence.
+    """
 
     share: float
     sentence: Markup
+    short: Markup
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Spread:
     """One pair's spread of the day."""
 
     row: Row
+    floor: date
 
     @property
     def base(self) -> str:
@@ -83,6 +94,11 @@ class Spread:
         """The last day that was as extreme on this side."""
         return self.row["last_exceeded_date" if self.ahead else "last_undercut_date"]
 
+    @property
+    def recent(self) -> bool:
+        """Whether that day lies within a quarter, so that it is no news."""
+        return bool(self.since.known and self.since.value > self.floor)
+
 
 @dataclass(frozen=True)
 class RateChange:
@@ -102,7 +118,7 @@ def headline(page: Page) -> Markup:
     first = min(facts, key=lambda fact: fact.share)
     if first.share <= ORDINARY:
         return first.sentence
-    return _say("ordinary", _small_against_large(page) or first.sentence)
+    return _say("nothing_moved") if first.share > QUIET else _say("ordinary", first.short)
 
 
 def headlines(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
@@ -132,10 +148,17 @@ def _held(maker: Callable[[Page], list[Fact]], page: Page) -> list[Fact]:
 
 def _spread_facts(page: Page) -> list[Fact]:
     page.reader.require("marts.rotation_pair_daily")
-    rows = page.reader.query("headlines/spreads", session=page.session)
+    spreads = [
+        Spread(row, since_floor(page.session))
+        for row in page.reader.query("headlines/spreads", session=page.session)
+    ]
     return [
-        Fact(row["place"].value / row["history_sessions"].value, _say("spread", Spread(row), NAMES))
-        for row in rows
+        Fact(
+            spread.row["place"].value / spread.row["history_sessions"].value,
+            _say("spread", spread, NAMES),
+            _say("spread_alone", spread, NAMES),
+        )
+        for spread in spreads
     ]
 
 
@@ -150,23 +173,18 @@ def _fed_facts(page: Page) -> list[Fact]:
     days = reader.scalar("headlines/repricing_days", session=session)
     if days.value < YEAR_OF_DAYS:
         return []
-    sentence = _say("rate_change", RateChange(rows[0], days, larger))
-    return [Fact((larger.value + 1) / (days.value + 1), sentence)]
+    change = RateChange(rows[0], days, larger)
+    share = (larger.value + 1) / (days.value + 1)
+    return [Fact(share, _say("rate_change", change), _say("rate_change_alone", change))]
 
 
 def _vix_facts(page: Page) -> list[Fact]:
     page.reader.require("marts.macro_daily")
-    rows = page.reader.query("headlines/vix", session=page.session)
+    rows = page.reader.query("headlines/vix", session=page.session, oldest=VIX.oldest_day(page.session))
     if not rows or rows[0]["percentile"].value < EXTREME_PERCENTILE:
         return []
-    return [Fact((100 - rows[0]["percentile"].value) / 100 + VIX_BEHIND, _say("vix", rows[0]))]
-
-
-def _small_against_large(page: Page) -> Markup | None:
-    if "marts.rotation_pair_daily" not in page.reader.tables:
-        return None
-    rows = page.reader.query("headlines/small_against_large", session=page.session)
-    return _say("small_against_large", Spread(rows[0])) if rows else None
+    sentence = _say("vix", rows[0])
+    return [Fact((100 - rows[0]["percentile"].value) / 100 + VIX_BEHIND, sentence, sentence)]
 
 
 def _rotation(reader: Reader, session: date) -> list[Markup]:
@@ -175,7 +193,7 @@ def _rotation(reader: Reader, session: date) -> list[Markup]:
         return [_say("no_rotation", session)]
     rank, count = rows[0]["spread_rank"], rows[0]["history_sessions"]
     notable = rank is not None and not NOTABLE_SHARE < rank / count < 1 - NOTABLE_SHARE
-    return [_say("rotation", session, rows[0], notable)]
+    return [_say("rotation", session, rows[0], notable, since_floor(session))]
 
 
 def _prices(reader: Reader, session: date) -> list[Markup]:
@@ -184,15 +202,38 @@ def _prices(reader: Reader, session: date) -> list[Markup]:
 
 
 def _fed(reader: Reader, session: date) -> list[Markup]:
-    rows = reader.points("headlines/meetings", session=session)
-    if not rows:
+    """The next two meetings by the newest settlement; none where that is too old to speak of the session."""
+    age = reader.age(FED_FUTURES, session)
+    if age is None:
         return [_say("no_futures")]
-    return [_say("unpriced" if row["cut_prob"] is None else "meeting", session, row) for row in rows]
+    if age.too_old:
+        return []
+    rows = reader.points("headlines/meetings", session=session)
+    if not rows or rows[0]["as_of_date"] < age.last:
+        last = rows[0]["as_of_date"] if rows else None
+        return [_say("no_meeting", NO_MEETING.format(day=plain_day(last)))] if last else [_say("no_futures")]
+    return [_meeting(reader, session, row) for row in rows]
+
+
+def _meeting(reader: Reader, session: date, row: dict[str, Any]) -> Markup:
+    if row["cut_prob"] is None:
+        return _say("unpriced", session, row)
+    outcomes = reader.points(
+        "headlines/outcomes",
+        as_of=row["as_of_date"],
+        meeting=row["meeting_date"],
+        in_question=IN_QUESTION_PROB,
+    )
+    return _say("meeting", session, row, outcomes)
 
 
 def _curve(reader: Reader, session: date) -> list[Markup]:
-    return [_say("curve", row) for row in reader.points("headlines/curve", session=session)]
+    rows = reader.points("headlines/curve", session=session)
+    oldest = YIELDS.oldest_day(session)
+    return [_say("curve", row) for row in rows if row["session_date"] >= oldest]
 
 
 def _banks(reader: Reader, session: date) -> list[Markup]:
-    return [_say("banks", row) for row in reader.points("headlines/banks", session=session)]
+    rows = reader.points("headlines/banks", session=session)
+    oldest = BANK_ESTIMATES.oldest_day(session)
+    return [_say("banks", row) for row in rows if row["session_date"] >= oldest]

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.blocks import Page, Section
 from brief.cells import Absent, Cell, Row, plain_day, plain_number
+from expectations.ages import LATE_DAYS, YIELDS
 
 # Levels that grow with the economy: their percentile says nothing, their change over a year does.
 GROWING = (
@@ -39,8 +40,8 @@ MATURITIES = (
     ("10 yr", "y10_pct"),
     ("30 yr", "y30_pct"),
 )
-# Name of a curve, days before the last one, colour.
-CURVES = (("now", 0, figures.BLUE), ("a month ago", 30, figures.ORANGE), ("a year ago", 365, figures.GREY))
+# How long before the last curve in words and in days, colour.
+CURVES = (("", 0, figures.BLUE), ("a month before", 30, figures.ORANGE), ("a year before", 365, figures.GREY))
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,21 @@ LOGARITHMIC_TICKS = [100.0, 200, 500, 1000, 2000, 5000, 10000]
 
 @dataclass(frozen=True)
 class Curve:
-    """The yields of one day."""
+    """The yields of one day; `before`: how long before the last one."""
 
-    name: str
+    before: str
     colour: str
     row: Row
 
     @property
+    def name(self) -> str:
+        """The day."""
+        return plain_day(self.row["session_date"].value)
+
+    @property
     def title(self) -> str:
-        """The name with its day."""
-        return f"{self.name} ({plain_day(self.row['session_date'].value)})"
+        """`21 Jun 2024, a month before`."""
+        return ", ".join(filter(None, (self.name, self.before)))
 
     @property
     def yields(self) -> list[figures.Yield]:
@@ -106,6 +112,7 @@ class Yields:
     session: dt.date
     curves: list[Curve]
     drawing: Markup
+    too_old: bool
 
     @property
     def now(self) -> Row:
@@ -114,8 +121,8 @@ class Yields:
 
     @property
     def late(self) -> bool:
-        """Whether the yields of the session are still missing."""
-        return bool(self.now["session_date"].value != self.session)
+        """Whether the yields of the session are still to come."""
+        return bool(self.now["session_date"].value != self.session) and not self.too_old
 
     @property
     def lines(self) -> list[tuple[str, list[Cell]]]:
@@ -148,8 +155,8 @@ def curve(page: Page, section: Section) -> None:
     """Yields now against a month and a year ago, the slope and its inversion."""
     page.reader.require("marts.yield_curve_daily")
     curves = [
-        Curve(name, colour, row)
-        for name, days_back, colour in CURVES
+        Curve(before, colour, row)
+        for before, days_back, colour in CURVES
         for row in page.reader.query("markets/yields", session=page.session, days_back=days_back)
     ]
     if not curves:
@@ -160,7 +167,11 @@ def curve(page: Page, section: Section) -> None:
         [(one.name, one.colour) for one in curves],
         unit="%",
     )
-    view = Yields(page.session, curves, page.draw(drawing, "maturities"))
+    age = page.age(YIELDS)
+    too_old = age is not None and age.too_old
+    if age is not None and too_old:
+        section.history(age)
+    view = Yields(page.session, curves, page.draw(drawing, "maturities"), too_old)
     section.lead("lead", view)
     section.block("yields", view)
     _slope(page, section, view.now)
@@ -195,9 +206,12 @@ def _slope(page: Page, section: Section, now: Row) -> None:
 
 @dataclass(frozen=True)
 class Series:
-    """A series over time; `weeks` are what is drawn, `years` begins with the last observation."""
+    """A series over time; `weeks` are what is drawn, `years` begins with the last observation; `ended`:
+    whether it is later than its release schedule allows.
+    """
 
     chart: Chart
+    ended: bool
     last: Row
     weeks: figures.Points
     years: list[Row]
@@ -207,11 +221,12 @@ class Series:
 
 @dataclass(frozen=True)
 class LastValue:
-    """The last observation of a series, for the table of all series."""
+    """The last observation of a series, for the table of all series; `ended` as for a drawn one."""
 
     title: str
     unit: str
     row: Row
+    ended: bool
 
     @property
     def growing(self) -> bool:
@@ -240,20 +255,34 @@ def macro(page: Page, section: Section) -> None:
     if not rows:
         raise Absent(f"marts.macro_daily has no observation up to {page.session}.")
     by_series = {row["series_id"].value: row for row in rows}
+    ended = _ended(page)
     for chart in CHARTS:
         if chart.series in by_series:
-            _chart(page, section, chart, by_series[chart.series])
+            _chart(page, section, chart, by_series[chart.series], ended=chart.series in ended)
         else:
             section.note("no_series", chart)
     names = {one.series_id: one for one in page.reader.records(SeriesName, "markets/series_names")}
     values = []
     for series, row in by_series.items():
         name = names.get(series, SeriesName(series, series, ""))
-        values.append(LastValue(name.title, name.unit, row))
+        values.append(LastValue(name.title, name.unit, row, series in ended))
     section.block("all_series", page.session, values, wide=True)
 
 
-def _chart(page: Page, section: Section, chart: Chart, last: Row) -> None:
+def _ended(page: Page) -> set[str]:
+    """Series whose last observation is too old for the session: later than their own schedule allows, or
+    given up.
+    """
+    if "ops.freshness" not in page.reader.tables:
+        return set()
+    return {
+        row["input"]
+        for row in page.reader.points("markets/late_series", session=page.session)
+        if row["days_late"] > LATE_DAYS[row["frequency"]]
+    }
+
+
+def _chart(page: Page, section: Section, chart: Chart, last: Row, *, ended: bool) -> None:
     drawn = {"series": chart.series, "session": page.session, "scale": chart.scale}
     weeks = [
         {"d": str(week["observation_date"]), "v": round(week["value"], 4)}
@@ -265,6 +294,7 @@ def _chart(page: Page, section: Section, chart: Chart, last: Row) -> None:
         "series",
         Series(
             chart,
+            ended,
             last,
             weeks,
             page.reader.query("markets/series_by_year", **drawn),

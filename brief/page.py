@@ -22,6 +22,7 @@ from brief.headlines import headline, short
 from brief.reader import Reader
 from brief.rendering import environment, plain_text
 from brief.sections import all_sections
+from expectations.ages import old_answers
 
 TABLE_NAME = re.compile(r"\b(?:marts|ops)\.[a-z0-9_]+")
 
@@ -128,6 +129,7 @@ def build_brief(page: Page) -> tuple[str, str]:
             sections=sections,
             rules=_rules(page),
             inputs=_inputs(page),
+            old=old_answers(page.reader.connection, page.session),
             sources=_sources(page, sections),
         )
     )

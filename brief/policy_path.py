@@ -1,4 +1,4 @@
-"""The path of the policy rate: what the futures price now, a week ago and a month ago.
+"""The path of the policy rate: what the futures price on a settlement day, a week and a month before.
 
 In: the page and a settlement day. Out: a figure of the rate expected after each meeting and a table of what
 is priced. Caveat: each line ends at its last solved meeting, so that lines may differ in length.
@@ -21,7 +21,7 @@ LEVEL_DRAWN_DAYS = 30
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the figure: how it is called, how many days back it looks, its field and colour."""
+    """One line of the figure: its distance in words, how many days back it looks, its field and colour."""
 
     name: str
     back_days: int
@@ -30,9 +30,9 @@ class Line:
 
 
 LINES = (
-    Line("now", 0, "rate_now", "var(--c1)"),
-    Line("a week ago", 7, "rate_week", "var(--c2)"),
-    Line("a month ago", 30, "rate_month", "var(--c3)"),
+    Line("", 0, "rate_now", "var(--c1)"),
+    Line("a week before", 7, "rate_week", "var(--c2)"),
+    Line("a month before", 30, "rate_month", "var(--c3)"),
 )
 
 
@@ -42,21 +42,12 @@ class Dated:
 
     line: Line
     day: dt.date
-
-    @property
-    def name(self) -> str:
-        """How the line is called."""
-        return self.line.name
+    name: str
 
     @property
     def name_and_day(self) -> str:
-        """`now (24 Jul 2024)`."""
-        return f"{self.name} ({plain_day(self.day)})"
-
-    @property
-    def name_and_short_day(self) -> str:
-        """`now, 24 Jul`."""
-        return f"{self.name}, {plain_day(self.day, year=False)}"
+        """`17 Jul 2024, a week before`."""
+        return ", ".join(filter(None, (plain_day(self.day), self.line.name)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,7 @@ def path(page: Page, section: Section, as_of: dt.date) -> None:
     for line in LINES:
         found = page.reader.scalar("fed/path_day", as_of=as_of, back=line.back_days)
         if found.known:
-            lines.append(Dated(line, found.value))
+            lines.append(Dated(line, found.value, page.short_day(found.value)))
     if not lines or lines[0].line.back_days:
         raise Absent(f"marts.fomc_meetings_daily: no path could be solved near {as_of}.")
     attempt(section, partial(_figure, lines=lines), page)

@@ -15,6 +15,7 @@ import duckdb
 
 from brief.cells import Absent, Cell, Row
 from brief.statements import Statement, StatementError, fill, statement
+from expectations.ages import Age, Family, age_of
 from warehouse.catalog import Catalog, Table, load_catalog, quoted
 
 Record = TypeVar("Record")
@@ -98,6 +99,10 @@ class Reader:
         found = self.connection.execute(f"select max({quoted(column)}) from {_identifier(table)}").fetchone()
         last: dt.date | None = found[0] if found else None
         return last
+
+    def age(self, family: Family, session: dt.date) -> Age | None:
+        """The age of a family of answers at a session; None where there is no answer."""
+        return age_of(self.connection, family, session, self.tables)
 
     def _held(self, table: str) -> None:
         if table not in self.tables:

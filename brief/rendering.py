@@ -39,6 +39,8 @@ def environment() -> Environment:
         "plain_day": plain_day,
         "plain_number": plain_number,
         "long_day": long_day,
+        "label_day": label_day,
+        "capitalized": capitalized,
         "one_line": one_line,
         "count": lambda value: plain_number(value, 0),
         "words": lambda value: str(value).replace("_", " "),
@@ -61,6 +63,16 @@ def one_line(words: Markup | str) -> Markup | str:
 def long_day(value: dt.date) -> str:
     """Tuesday, 16 July 2024."""
     return f"{value:%A}, {value.day} {value:%B} {value.year}"
+
+
+def label_day(value: dt.date, session: dt.date) -> str:
+    """16 Jul, with the year where that is not the session's."""
+    return plain_day(value, year=value.year != session.year)
+
+
+def capitalized(words: Markup) -> Markup:
+    """Markup that starts with a letter, as the start of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def plain_text(markup: Markup) -> str:

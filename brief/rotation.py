@@ -14,9 +14,10 @@ from itertools import groupby
 from markupsafe import Markup
 
 from brief import figures
-from brief.blocks import EVENTS, MAIN_PAIRS, Page, Section, attempt, group_names
+from brief.blocks import EVENTS, MAIN_PAIRS, Page, Section, attempt, group_names, since_floor
 from brief.cells import Absent, Cell, Row, plain_number
 from brief.reader import Reader
+from expectations.ages import EVENT_DAYS
 
 # What fits into one drawing with its labels.
 DRAWN_PAIRS = ["IWM/SPY", "IWM/QQQ", "IWN/IWO", "RSP/SPY", "QQQ/SPY", "XLI/XLU", "KRE/SPY", "HYG/IEF"]
@@ -53,9 +54,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Spreads:
-    """The spreads of the main pairs by window, and of all pairs over the window that is ranked."""
+    """The spreads of the main pairs by window, and of all pairs over the window that is ranked; what was as
+    extreme after `floor` is no news.
+    """
 
     session: dt.date
+    floor: dt.date
     windows: list[str]
     lines: list[tuple[str, list[Spread]]]
     ranked: list[Row]
@@ -77,6 +81,7 @@ def _spreads(page: Page, section: Section) -> None:
     }
     view = Spreads(
         page.session,
+        since_floor(page.session),
         list(WINDOW_NAMES.values()),
         [(pair, [Spread(rows.get((pair, window))) for window in WINDOW_NAMES]) for pair in pairs],
         [ranked[pair] for pair in pairs if pair in ranked],
@@ -95,6 +100,7 @@ class Ratio:
     below_peak: Cell
     peak: Cell
     now: Cell
+    last_day: Cell
     years: list[Row]
     drawings: list[Markup]
     statement: str
@@ -133,6 +139,7 @@ def _ratio(page: Page, section: Section) -> None:
             reader.scalar("rotation/ratio_below_peak", **history),
             reader.scalar("rotation/ratio_peak", **history),
             reader.scalar("rotation/ratio_now", **history),
+            reader.scalar("rotation/ratio_last_day", **history),
             reader.query("rotation/ratio_by_year", **history),
             _ratio_drawings(page, pair, weeks),
             reader.statement("rotation/ratio_by_week", **history),
@@ -287,9 +294,18 @@ def _events(page: Page, section: Section) -> None:
     rows = page.reader.query("rotation/last_events", pair=ROTATION_PAIR, session=page.session)
     if not rows:
         raise Absent(f"marts.event_responses: no event with a response of {ROTATION_PAIR} so far.")
-    section.block(
-        "events", [(EVENTS.get(row["event_type"].value, row["event_type"].value), row) for row in rows]
-    )
+    named = [(EVENTS.get(row["event_type"].value, row["event_type"].value), row) for row in rows]
+    ended = [one for one in named if _list_ended(one[1], page.session)]
+    if len(ended) < len(named):
+        section.block("events", [one for one in named if one not in ended])
+    for name, row in ended:
+        section.note("no_event", name, row, page.session)
+
+
+def _list_ended(row: Row, session: dt.date) -> bool:
+    """Whether more has passed since the last listed event of a kind than ever lies between two of them."""
+    longest = EVENT_DAYS.get(row["event_type"].value)
+    return longest is not None and (session - row["event_date"].value).days > longest
 
 
 def _regimes(page: Page, section: Section) -> None:

@@ -41,7 +41,7 @@ def print_summary(
     generation = settings.published / "current"
     print(
         f"\nPublished: generation {status['generation']} for {status['session_date']},"
-        f" {audited.rules} rules checked"
+        f" {audited.rules} rules checked, {len(audited.failed)} failed"
     )
     print(f"  warehouse  {generation / 'warehouse.duckdb'}")
     print(f"  parquet    {generation / 'parquet'}")
@@ -103,6 +103,7 @@ def _print_audited(audited: AuditSummary) -> None:
             for found in audited.failed
         ],
     )
+    _print_list("Too old for this session, so history in the brief", audited.old)
     _print_list("Stale inputs", audited.stale)
 
 

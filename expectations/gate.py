@@ -4,7 +4,8 @@ In: a table of the catalog and its rows as a frame, or a connection to the built
 result per rule in the shape of `ops.validation_results`. Rules come from three places: the catalog (types,
 keys, nulls, ranges, permitted texts, row counts), `expectations/<schema>/<table>.yml` under `expectations:`
 (native Great Expectations items with a severity and a why), and the same file's `queries:` (SQL that
-returns the offending rows). A rule that raises counts as failed. A row rule of severity `warning`
+returns the offending rows). A table with a family of answers in it has a rule on their age, too
+(`expectations.ages`). A rule that raises counts as failed. A row rule of severity `warning`
 quarantines its rows before load; `critical` stops.
 
 The rules are in `rules`; what runs them is in `suites` (Great Expectations) and `sql_rules`.
@@ -19,8 +20,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from expectations import ages
 from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
-from expectations.rules import Item, columns_of, derived_items, handwritten, rule_name
+from expectations.rules import Item, Query, columns_of, derived_items, handwritten, rule_name
 from expectations.sql_rules import SqlChecks, suspects_and_newest
 from expectations.suites import Outcome, run_items
 from warehouse.catalog import Table, quoted
@@ -71,6 +73,7 @@ def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResu
     count = checks.row_count()
     gate.results += checks.check_shape(count)
     rules = handwritten(table)
+    on_age = _rules_on_age(connection, table)
     derived = derived_items(table, table.column_names, sql_checks_done=True)
     if derived:
         # Millions of rows of which hardly one breaks a range: SQL picks the rows that could, and
@@ -82,9 +85,21 @@ def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResu
         columns = sorted({name for item in rules["expectations"] for name in columns_of(item)})
         frame = connection.execute(f"select {', '.join(map(quoted, columns))} from {table.full_name}").df()
         _run_expectations(table, frame, rules["expectations"], gate, mark=False)
-    for query in rules["queries"]:
+    for query in (*rules["queries"], *on_age):
         gate.results.append(checks.check_query(query))
     return gate
+
+
+def _rules_on_age(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Query]:
+    """The rules on the ages of a table's answers at the session that is checked; the handwritten rules find
+    the oldest days that are allowed in variables.
+    """
+    row = connection.execute("select getvariable('session_date')").fetchone()
+    session = row[0] if row else None
+    if session is None:
+        return []
+    ages.set_oldest_days(connection, session)
+    return ages.rules_of(table.full_name, session)
 
 
 def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> None:

@@ -12,6 +12,7 @@ import duckdb
 
 from datasets.registry import DATASETS
 from expectations.cross_checks import compare, record_cross_checks
+from expectations.ages import Age, old_answers
 from expectations.gate import check_table
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import cutoff_utc
@@ -39,35 +40,42 @@ def audit(run: RunContext) -> AuditSummary:
     plan = run.plan
     with step(run, "audit", plan.session) as log:
         require_own_build(run)
-        results, fresh, compared = _check(run)
+        results, fresh, compared, old = _check(run)
         _record(run, results, fresh, compared)
         failed = [FailedRule.model_validate(result) for result in results if not result["passed"]]
+        checked, failed_at_load = _results_of_load(run)
         summary = AuditSummary(
-            rules=len(results),
-            failed=tuple(failed),
+            rules=len(results) + checked,
+            failed=(*failed_at_load, *failed),
             stale=tuple(
                 f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected {row['expected_date']}"
                 for row in fresh
                 if row["stale"]
             ),
+            old=tuple(age.sentence for age in old),
         )
         run.state.write("audited", summary)
         log.rows = len(results)
         for found in failed:
             if found.severity == "warning":
                 log.warn(found.sentence)
-        for sentence in (*horizon_failures(plan.target), *horizon_warnings(plan.target)):
+        for sentence in (*summary.old, *horizon_failures(plan.target), *horizon_warnings(plan.target)):
             log.warn(sentence)
-        LOG.info("audit: %s rules, %s failed, %s inputs stale", len(results), len(failed), len(summary.stale))
+        LOG.info(
+            "audit: %s rules checked, those of the load included, %s failed, %s inputs stale",
+            summary.rules,
+            len(summary.failed),
+            len(summary.stale),
+        )
         critical = [found for found in failed if found.severity == "critical"]
         if critical:
             raise StepFailed(critical_sentence(critical))
     return summary
 
 
-def _check(run: RunContext) -> tuple[Rows, Rows, Rows]:
-    """The results of every model's rules and of the cross checks, how far the inputs reach, and what was
-    compared.
+def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
+    """The results of every model's rules and of the cross checks, how far the inputs reach, what was compared,
+    and the answers that are too old.
     """
     catalog = load_catalog()
     results: Rows = []
@@ -85,7 +93,22 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows]:
             results += [{"run_id": run.run_id, **result} for result in gate.results]
         checks = compare(connection, _required_inputs(run, connection))
         results += [{"run_id": run.run_id, **result} for result in checks.results]
-    return results, fresh, [{"run_id": run.run_id, **row} for row in checks.rows]
+        old = old_answers(connection, run.target)
+    return results, fresh, [{"run_id": run.run_id, **row} for row in checks.rows], old
+
+
+def _results_of_load(run: RunContext) -> tuple[int, list[FailedRule]]:
+    """How many rules the load of this run checked, and those that failed: one count for the whole run."""
+    with pipeline_database(run.settings, read_only=True) as connection:
+        rows = connection.execute(
+            "select table_name, rule, severity, failed_rows, sample, passed from ops.validation_results"
+            " where run_id = ? and table_name like 'raw.%' order by table_name, rule",
+            [run.run_id],
+        ).fetchall()
+    names = tuple(FailedRule.model_fields)
+    return len(rows), [
+        FailedRule.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows if not row[-1]
+    ]
 
 
 def _required_inputs(run: RunContext, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

@@ -121,11 +121,14 @@ class FailedRule(HandOver):
 
 
 class AuditSummary(HandOver):
-    """What `audit` found."""
+    """What `audit` found: `rules` and `failed` count those of the load of this run as well; `old` says which
+    answers are too old to speak of the session.
+    """
 
     rules: int = 0
     failed: tuple[FailedRule, ...] = ()
     stale: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
 
 
 class Published(HandOver):

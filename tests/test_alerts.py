@@ -550,6 +550,67 @@ def test_reference_data_that_ends_is_told_first_and_fails_then(
     assert mail.messages.get_nowait()["Subject"] == body["subject"]
 
 
+def changed(home: Settings, *statements: str) -> None:
+    """Change the publication."""
+    current = current_generation(home)
+    assert current is not None
+    path = current / "warehouse.duckdb"
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    path.chmod(0o444)
+
+
+MORNING = datetime(2024, 7, 17, 11, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("table", "day", "said"),
+    [
+        ("policy_path_daily", "as_of_date", "Fed funds futures end on 2024-07-08, 6 settlement days before"),
+        ("yield_curve_daily", "session_date", "Treasury yields end on 2024-07-08, 6 business days before"),
+        ("bank_sensitivity_daily", "session_date", "Estimates of the banks' sensitivity to yields end on"),
+    ],
+)
+def test_an_answer_that_is_too_old_is_a_problem(home: Settings, table: str, day: str, said: str) -> None:
+    assert check_publication(home, MORNING).problems == []
+    cut = [f"delete from marts.{table} where {day} > '2024-07-08'"]
+    if table == "policy_path_daily":
+        cut.append("delete from marts.fomc_meetings_daily where as_of_date > '2024-07-08'")
+    changed(home, *cut)
+    [problem] = check_publication(home, MORNING).problems
+    assert problem.startswith(said)
+    assert status.main() == 1
+
+
+@pytest.mark.parametrize(("source", "problems"), [("files", 0), ("live", 1), ("simulated", 1)])
+def test_a_strip_that_was_never_served_is_a_problem_where_the_source_has_one(
+    home: Settings, source: str, problems: int
+) -> None:
+    changed(
+        home,
+        f"update ops.publication set data_source = '{source}'",
+        "update ops.freshness set stale = false",
+        "update ops.freshness set last_date = null, stale = true where input = 'strip'",
+        "delete from marts.policy_path_daily",
+        "delete from marts.fomc_meetings_daily",
+    )
+    state = check_publication(home, MORNING)
+    assert len(state.problems) == problems
+    assert "  behind: futures/strip was never served" in state.lines
+    assert all(said.startswith("No fed funds futures have ever been served") for said in state.problems)
+
+
+def test_status_lists_the_core_inputs_and_counts_the_others(home: Settings) -> None:
+    changed(home, "update ops.freshness set stale = true where input in ('KRE', 'VIXCLS')")
+    lines = check_publication(home, MORNING).lines
+    assert re.fullmatch(r"core inputs: \d+ of \d+ are up to date .*", lines[2])
+    assert re.fullmatch(r"  behind: prices/KRE ends \S+, expected \S+ \(required\)", lines[3])
+    assert re.fullmatch(r"other inputs: \d+ of \d+ are up to date; ops\.freshness lists the others", lines[4])
+    assert len(lines) == 5
+
+
 def test_what_make_status_says_is_what_the_watch_says(
     home: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ import pytest
 from brief import figures
 from brief.blocks import Page
 from brief.cells import Cell, ordinal, plain_number
-from brief.headlines import headline
+from brief.headlines import headline, headlines
 from brief.page import build_brief, build_validation, write_pages
 from brief.reader import Reader
 from brief.rendering import plain_text
@@ -182,11 +182,12 @@ def test_numbers_against_statements_of_our_own(page_text: str, warehouse: Any) -
     ).fetchone()
     shown = f"{abs(spread):.2f}"
     assert f"IWM/QQQ {'+' if spread > 0 else '−'}{shown} {rank} of {count}" in text
-    cut = warehouse.execute(
-        "select 100 * cut_prob from marts.fomc_meetings_daily where as_of_date = '2024-08-29' order by"
-        " meeting_date limit 1"
-    ).fetchone()[0]
-    assert re.search(rf"{cut:.0f} % for a lower rate than today", text)
+    moves, share = warehouse.execute(
+        "select moves, 100 * prob from marts.fomc_probabilities where as_of_date = '2024-08-29' order by"
+        " meeting_date, prob desc limit 1"
+    ).fetchone()
+    outcome = f"{25 * abs(moves)} bp {'lower' if moves < 0 else 'higher'}" if moves else "unchanged"
+    assert re.search(rf"by the futures of 29 Aug 2024 : {outcome} {share:.0f} %", text)
     beta, error, when = warehouse.execute(
         "select beta_y2, std_error_y2, session_date from marts.bank_sensitivity_daily where entity_id = 'KRE'"
         " and beta_y2 is not null order by session_date desc limit 1"
@@ -345,7 +346,64 @@ def test_headline_is_the_most_unusual_fact_and_leads_the_run(settings: Settings,
             count(*) filter (size >= (select size from changes where as_of_date = '2024-08-29')) / count(*)
         from changes where as_of_date <= '2024-08-29'
         """).fetchone()[0]
-    assert sentence.startswith("Nothing out of the ordinary: small caps (IWM)") == (min(share, rate) > 0.02)
+    most = min(share, rate)
+    assert sentence.startswith("Nothing out of the ordinary; what moved most: ") == (0.02 < most <= 0.25)
+    assert sentence.startswith("Nothing moved: ") == (most > 0.25)
+
+
+def test_a_quiet_day_says_what_moved_most_or_that_nothing_did(copy: Any) -> None:
+    middle = "update marts.rotation_pair_daily set spread_rank = history_sessions // 2"
+    copy.execute(f"{middle} where session_date = '2024-08-29'")
+    copy.execute("delete from marts.policy_repricing where as_of_date = '2024-08-29'")
+    sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
+    assert sentence == "Nothing moved: no spread and no expected rate left the middle half of its history"
+    copy.execute(
+        "update marts.rotation_pair_daily set spread_rank = history_sessions // 10, spread_pp = 1.25 where"
+        " pair_id = 'KRE/SPY' and window_sessions = 5 and session_date = '2024-08-29'"
+    )
+    sentence = plain_text(headline(Page(Reader(copy), SESSION, False)))
+    assert sentence == (
+        "Nothing out of the ordinary; what moved most: regional banks (KRE) beat large caps (SPY) by 1.25"
+        " points in five sessions"
+    )
+
+
+def test_since_yesterday_is_no_news(copy: Any) -> None:
+    copy.execute(
+        "update marts.rotation_pair_daily set spread_pp = -9.5, spread_rank = history_sessions - 1,"
+        " is_record_low = false, last_undercut_date = '2024-08-28' where pair_id = 'KRE/SPY' and"
+        " window_sessions = 5 and session_date = '2024-08-29'"
+    )
+    text, sentence = build_brief(Page(Reader(copy), SESSION, False))
+    assert re.match(
+        r"Regional banks \(KRE\) trailed large caps \(SPY\) by 9\.50 points in five sessions: only 1 of \d+"
+        r" sessions since \d+ \w+ 2022 had a wider gap$",
+        sentence,
+    )
+    assert ">within a quarter<" in text
+
+
+def test_an_old_strip_is_history_and_leaves_the_headlines(copy: Any) -> None:
+    for table in ("fomc_meetings_daily", "fomc_probabilities", "policy_path_daily", "policy_repricing"):
+        copy.execute(f"delete from marts.{table} where as_of_date > '2024-08-22'")
+    page = Page(Reader(copy), SESSION, False)
+    text = build_brief(page)[0]
+    assert '<h2 id="fed">The Fed: history, 22 Aug 2024</h2>' in text
+    assert "Fed funds futures end on 2024-08-22, 5 settlement days before the session 2024-08-29" in text
+    assert not any(sentence.startswith("Fed") for sentence in headlines(copy, SESSION))
+    fed = text[text.index('id="fed"') : text.index('id="banks"')]
+    assert not re.search(r"\b(today|now|next)\b", re.sub(r"<[^>]*>", " ", fed))
+
+
+def test_a_series_that_ended_is_history(page_text: str) -> None:
+    assert re.search(r"History: VIX: .*? on <time[^>]*>2 Aug 2024</time>", page_text)
+    assert "Closes of the VIX end on 2024-08-02, 19 sessions before the session 2024-08-29" in page_text
+
+
+def test_a_list_of_events_that_is_over_leaves_no_last_event(copy: Any) -> None:
+    copy.execute("delete from marts.event_responses where event_type = 'cpi' and event_date > '2024-05-31'")
+    text = re.sub(r"<[^>]+>", "", build_brief(Page(Reader(copy), SESSION, False))[0])
+    assert re.search(r"CPI: the list of events has none between 15 May 2024 and 29 Aug 2024", text)
 
 
 def test_a_record_makes_the_headline(copy: Any) -> None:

@@ -60,6 +60,9 @@ def spread(
             ),
         ),
         (13.5, 1, None, "2024-07-15", "the widest on record"),
+        (11.0, 2, "2024-07-15", "2024-07-12", "among the widest tenth (rank 2 of 1,000"),
+        (-9.0, 998, "2024-07-12", "2024-04-16", "among the weakest tenth (rank 998 of 1,000"),
+        (-9.0, 998, "2024-07-12", "2024-04-15", "the weakest since 2024-04-15"),
         (
             -9.0,
             998,
@@ -92,19 +95,104 @@ def test_an_unpriced_meeting_says_why(marts: duckdb.DuckDBPyConnection) -> None:
         "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason) values ('2024-07-16',"
         " '2024-07-31', 'price_missing')"
     )
-    assert "Fed: the meeting of 2024-07-31 could not be priced on 2024-07-16: price_missing." in headlines(
+    assert "Fed funds futures (16 Jul): the 31 Jul meeting could not be priced: price missing." in headlines(
         marts, DAY
     )
 
 
-def test_old_settlements_are_not_passed_off_as_today_s(marts: duckdb.DuckDBPyConnection) -> None:
-    marts.execute(
-        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, cut_prob, hold_prob, hike_prob)"
-        " values ('2024-07-12', '2024-07-31', 0.08, 0.92, 0)"
+def price(connection: duckdb.DuckDBPyConnection, as_of: str, meeting: str, **moves: float) -> None:
+    """A meeting as a day's futures price it: `cut1=0.9, cut2=0.1, hold=…, hike1=…`."""
+    connection.execute(
+        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, cut_prob, hold_prob, hike_prob,"
+        " solved) values (?, ?, ?, ?, 0, 'anchor')",
+        [as_of, meeting, 1 - moves.get("hold", 0), moves.get("hold", 0)],
     )
-    [fed] = [sentence for sentence in headlines(marts, DAY) if sentence.startswith("Fed")]
-    assert "futures of 2024-07-12" in fed
-    assert "the latest settlement; 2024-07-16 is missing" in fed
+    signs = {"cut": -1, "hold": 0, "hike": 1}
+    for name, prob in moves.items():
+        count = signs[name.rstrip("12")] * int(name[-1] if name[-1].isdigit() else 0)
+        connection.execute(
+            "insert into marts.fomc_probabilities (as_of_date, meeting_date, target_lower_pct,"
+            " target_upper_pct, moves, prob) values (?, ?, ?, ?, ?, ?)",
+            [as_of, meeting, 5.25 + count / 4, 5.5 + count / 4, count, prob],
+        )
+
+
+def fed_sentences(connection: duckdb.DuckDBPyConnection, day: date = DAY) -> list[str]:
+    return [sentence for sentence in headlines(connection, day) if sentence.startswith("Fed")]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "meeting", "moves", "said"),
+    [
+        (
+            "2024-07-16",
+            "2024-09-18",
+            {"cut1": 0.92, "cut2": 0.08},
+            "Fed funds futures (16 Jul): after the 18 Sep meeting 25 bp lower 92 %, 50 bp lower 8 %.",
+        ),
+        (
+            "2024-07-16",
+            "2024-07-31",
+            {"hold": 0.996, "cut1": 0.004},
+            "Fed funds futures (16 Jul): after the 31 Jul meeting unchanged 100 %.",
+        ),
+        (
+            "2024-07-12",
+            "2025-01-29",
+            {"hold": 0.25, "hike1": 0.75},
+            "Fed funds futures (12 Jul): after the 29 Jan 2025 meeting 25 bp higher 75 %, unchanged 25 %;"
+            " 16 Jul is not settled yet.",
+        ),
+    ],
+)
+def test_the_outcomes_in_question_are_named(
+    marts: duckdb.DuckDBPyConnection, as_of: str, meeting: str, moves: dict[str, float], said: str
+) -> None:
+    price(marts, as_of, meeting, **moves)
+    assert fed_sentences(marts) == [said]
+
+
+@pytest.mark.parametrize(
+    ("session", "speaks"), [("2024-07-12", True), ("2024-07-17", True), ("2024-07-18", False)]
+)
+def test_settlements_older_than_three_days_leave_the_headlines(
+    marts: duckdb.DuckDBPyConnection, session: str, speaks: bool
+) -> None:
+    price(marts, "2024-07-12", "2024-07-31", hold=0.92, cut1=0.08)
+    assert bool(fed_sentences(marts, date.fromisoformat(session))) == speaks
+
+
+def test_a_list_of_meetings_that_is_over_leaves_no_next_meeting(marts: duckdb.DuckDBPyConnection) -> None:
+    price(marts, "2024-07-12", "2024-07-12", hold=1.0)
+    marts.execute("insert into marts.policy_path_daily (as_of_date) values ('2024-07-12'), ('2024-07-15')")
+    assert fed_sentences(marts) == [
+        "Fed: The list of FOMC meetings has none after 12 Jul 2024, so the next meeting is not known."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "speaks"), [("2024-07-15", True), ("2024-07-10", True), ("2024-06-14", False)]
+)
+def test_old_yields_and_old_estimates_leave_the_headlines(
+    marts: duckdb.DuckDBPyConnection, last: str, speaks: bool
+) -> None:
+    marts.execute(
+        "insert into marts.yield_curve_daily (session_date, y2_pct, y10_pct, slope_2s10s_bp, inverted)"
+        " values (?, 4.5, 4.2, -30, false)",
+        [last],
+    )
+    marts.execute(
+        "insert into marts.bank_sensitivity_daily (entity_id, session_date, beta_y2, t_y2, regime)"
+        " values ('KRE', ?, -0.5, -2, 'unclear')",
+        [last],
+    )
+    marts.execute(
+        "insert into marts.bank_rate_betas (symbol, session_date, model, estimator, factor, std_error)"
+        " values ('KRE', ?, 'market_2y_slope', 'w252', 'y2', 0.2)",
+        [last],
+    )
+    said = [sentence.partition(":")[0] for sentence in headlines(marts, DAY)]
+    assert ("Curve" in said, "Banks" in said) == (speaks, speaks)
 
 
 def test_without_anything_nothing_is_made_up(marts: duckdb.DuckDBPyConnection) -> None:

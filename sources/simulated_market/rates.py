@@ -127,16 +127,23 @@ class Rates:
         what was done.
 
         An unscheduled decision counts from its own day; before, part of it is expected of the next
-        scheduled meeting.
+        scheduled meeting, even if that one is cancelled later.
+        """
+        return self._steps(of_cancelled=True)
+
+    def _steps(self, *, of_cancelled: bool) -> Floats:
+        """The expected changes; `of_cancelled`: whether a meeting that is cancelled later has a share of what
+        is feared before an unscheduled decision.
         """
         meetings = self.meetings
         today = self.grid.weekdays.astype(np.int64)[:, None]
         decided = meetings.decision.astype(np.int64)[None, :]
         ahead = decided - today
         expected = self._expected_of_scheduled(ahead)
-        held = meetings.scheduled & np.isnat(meetings.cancelled_on_or_nat)
         for sudden in np.flatnonzero(~meetings.scheduled):
-            later = np.flatnonzero(held & (meetings.decision > meetings.decision[sudden]))
+            day = meetings.decision[sudden]
+            held = meetings.cancelled_on >= day if of_cancelled else np.isnat(meetings.cancelled_on_or_nat)
+            later = np.flatnonzero(meetings.scheduled & held & (meetings.decision > day))
             if later.size:
                 wait = ahead[:, sudden].astype(np.float64)
                 feared = 0.5 * meetings.change[sudden] * np.exp(-np.maximum(wait, 0.0) / 15.0)
@@ -182,12 +189,15 @@ class Rates:
         """Expected calendar-day average of EFFR, weekdays x months, realised days of the current month
         included.
         """
+        return self._month_average(self.expected_steps)
+
+    def _month_average(self, steps: Floats) -> Floats:
         months = np.arange(MONTH_COUNT) + FIRST_MONTH
         begin = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
         finish = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
         effective = self.meetings.effective.astype(np.int64)
         share = np.clip(finish[None, :] - effective[:, None], 0, (finish - begin)[None, :]) / (finish - begin)
-        average: Floats = self.meetings.rate_at_start + self.expected_steps @ share
+        average: Floats = self.meetings.rate_at_start + steps @ share
         excess = np.concatenate([[0.0], np.cumsum(self.dff - self.policy_rate)])
         today = self.grid.weekdays.astype(np.int64) - int(HORIZON_START.astype(np.int64))
         current = month_numbers(self.grid.weekdays) - FIRST_MONTH
@@ -240,8 +250,11 @@ class Rates:
         return {tenor: np.maximum(values, 0.01) for tenor, values in yields.items()}
 
     def _front_yields(self, curvature: Floats) -> dict[int, Floats]:
-        """Yields up to two years: averages of the expected path plus a term premium."""
-        weekdays, average = self.grid.weekdays, self.expected_month_average
+        """Yields up to two years: averages of the expected path plus a term premium.
+
+        They leave out a meeting that is cancelled later: every price since then depends on them.
+        """
+        weekdays, average = self.grid.weekdays, self._month_average(self._steps(of_cancelled=False))
         rows = np.arange(len(weekdays))
         current = month_numbers(weekdays) - FIRST_MONTH
         month_begin = weekdays.astype("datetime64[M]").astype("datetime64[D]")

@@ -4,6 +4,8 @@ select
     meeting_date,
     target_lower_pct,
     target_upper_pct,
+    moves,
+    25 * abs(moves) as distance_bp,
     100 * prob as share
 from marts.fomc_probabilities
 where as_of_date = $as_of and prob >= 0.0005

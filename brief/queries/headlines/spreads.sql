@@ -8,6 +8,7 @@ select
     history_sessions,
     history_start_date,
     least(spread_rank, history_sessions - spread_rank + 1) as place,
+    least(spread_rank, history_sessions - spread_rank + 1) - 1 as wider,
     last_exceeded_date,
     last_undercut_date,
     is_record_high,
