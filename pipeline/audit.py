@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets.registry import DATASETS
 from expectations.gate import check_table
+from expectations.suites import Record
 from market_calendar.sessions import calendar_ends_soon
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
@@ -74,7 +75,7 @@ def _check(run: RunContext) -> tuple[Rows, Rows]:
         connection.execute("delete from ops.freshness")
         append(connection, "ops.freshness", fresh)
         for table in catalog.models():
-            gate = check_table(connection, table)
+            gate = check_table(connection, table, Record.of_run(run.settings.home, run.run_id))
             results += [{"run_id": run.run_id, **result} for result in gate.results]
     return results, fresh
 
