@@ -57,7 +57,7 @@ MUTATIONS = [
         update(
             "staging.fed_funds_futures",
             "settle = settle - 5",
-            "delivery_month = date_trunc('month', settlement_date) + interval 3 month",
+            "delivery_month = '2022-10-01' and settlement_date = '2022-07-15'",
         ),
     ),
     Mutation(
@@ -66,7 +66,7 @@ MUTATIONS = [
         update(
             "staging.fed_funds_futures",
             "settle = settle - 0.5",
-            "delivery_month = '2024-05-01'",
+            "delivery_month = '2022-05-01'",
             "settlement_date desc",
         ),
     ),
