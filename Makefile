@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run model refresh-calendars test test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run model refresh-calendars test test-mutations test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -37,13 +37,16 @@ model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on t
 refresh-calendars: $(VENV)/.installed ## Reference data from its sources: release dates, outcomes, sessions (needs FRED_API_KEY)
 	@$(RUN) -m cli.refresh_calendars
 
+test-mutations: $(VENV)/.installed-dev ## Break every rule in turn and see it fire; prints what catches which corruption
+	@$(RUN) -m pytest -m mutation tests/mutations
+
 # COVERAGE=1 measures line coverage as well and fails below the floor in pyproject.toml; CI does.
 COVER := $(if $(COVERAGE),--cov --cov-report=term)
 test: $(VENV)/.installed-dev ## Run the tests: Python only, offline; COVERAGE=1 holds the floor of coverage
-	@$(RUN) -m pytest -m "not full" -n 2 --dist loadfile $(COVER)
+	@$(RUN) -m pytest -m "not full and not mutation" -n 2 --dist loadfile $(COVER)
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
-	@$(RUN) -m pytest -rs -n 2 --dist loadfile
+	@$(RUN) -m pytest -rs -m "not mutation" -n 2 --dist loadfile
 
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full -n 2 --dist loadfile

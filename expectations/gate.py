@@ -8,7 +8,8 @@ returns the offending rows). A table with a family of answers in it has a rule o
 (`expectations.ages`). A rule that raises counts as failed. A row rule of severity `warning`
 quarantines its rows before load; `critical` stops.
 
-The rules are in `rules`; what runs them is in `suites` (Great Expectations) and `sql_rules`.
+The rules are in `rules`; what runs them is in `suites` (Great Expectations) and `sql_rules`; `suspects` picks
+the rows that Great Expectations needs to see.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import pandas as pd
 
 from expectations import ages
 from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
-from expectations.rules import Item, Query, columns_of, derived_items, handwritten, rule_name
-from expectations.sql_rules import SqlChecks, suspects_and_newest
-from expectations.suites import Outcome, run_items
-from warehouse.catalog import Table, quoted
+from expectations.rules import Item, Query, derived_items, handwritten, rule_name
+from expectations.sql_rules import SqlChecks
+from expectations.suites import Outcome, Record, run_items
+from expectations.suspects import frame_to_judge, table_to_judge
+from warehouse.catalog import Table
 
 
 @dataclass
@@ -52,8 +54,21 @@ class GateResult:
         ]
 
 
-def check_rows(table: Table, rows: pd.DataFrame) -> GateResult:
-    """Check rows before they are loaded; row rules mark rows as broken, the rest is reported."""
+def check_rows(
+    table: Table,
+    rows: pd.DataFrame,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    record: Record | None = None,
+) -> GateResult:
+    """Check rows before they are loaded; row rules mark rows as broken, the rest is reported.
+
+    Args:
+        table: the table that the rows belong to.
+        rows: the rows, with what the rules compare with in columns that start with an underscore.
+        connection: picks the rows that could break a rule; without one, Great Expectations judges every row,
+            with the same result.
+        record: where Great Expectations keeps its results.
+    """
     present = [name for name in rows.columns if not name.startswith("_")]
     items = [
         item for item in derived_items(table, present) if item["kwargs"].get("column") != "run_id"
@@ -62,30 +77,32 @@ def check_rows(table: Table, rows: pd.DataFrame) -> GateResult:
         broken=pd.Series(False, index=rows.index), first_rule=pd.Series("", index=rows.index, dtype=object)
     )
     _mark_repeated_rows(table, rows, gate)
-    _run_expectations(table, rows, items, gate, mark=True)
+    checked = rows[~gate.broken]
+    frame = checked if connection is None else frame_to_judge(connection, table, checked, items)
+    _judge(table, frame, items, gate, record or Record(), checked_rows=len(checked), mark=True)
     return gate
 
 
-def check_table(connection: duckdb.DuckDBPyConnection, table: Table) -> GateResult:
-    """Check one built table: whole-table rules in SQL, the rest by Great Expectations on its frame."""
+def check_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, record: Record | None = None
+) -> GateResult:
+    """Check one built table: whole-table rules in SQL, the rest by Great Expectations on its frame.
+
+    Args:
+        connection: the built publication.
+        table: the table.
+        record: where Great Expectations keeps its results.
+    """
     gate = GateResult()
     checks = SqlChecks(connection, table)
     count = checks.row_count()
     gate.results += checks.check_shape(count)
     rules = handwritten(table)
-    on_age = _rules_on_age(connection, table)
-    derived = derived_items(table, table.column_names, sql_checks_done=True)
-    if derived:
-        # Millions of rows of which hardly one breaks a range: SQL picks the rows that could, and
-        # Great Expectations judges those beside the newest ones. A row that is left out breaks no
-        # derived rule, so the verdict covers the whole table.
-        frame = connection.execute(suspects_and_newest(table, derived)).df()
-        _run_expectations(table, frame, derived, gate, mark=False, checked_rows=count)
-    if rules["expectations"]:
-        columns = sorted({name for item in rules["expectations"] for name in columns_of(item)})
-        frame = connection.execute(f"select {', '.join(map(quoted, columns))} from {table.full_name}").df()
-        _run_expectations(table, frame, rules["expectations"], gate, mark=False)
-    for query in (*rules["queries"], *on_age):
+    items = derived_items(table, table.column_names, sql_checks_done=True) + rules["expectations"]
+    if items:
+        frame = table_to_judge(connection, table, items)
+        _judge(table, frame, items, gate, record or Record(), checked_rows=count)
+    for query in (*rules["queries"], *_rules_on_age(connection, table)):
         gate.results.append(checks.check_query(query))
     return gate
 
@@ -122,37 +139,39 @@ def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> N
         )
 
 
-def _run_expectations(
+def _judge(
     table: Table,
     frame: pd.DataFrame,
     items: Sequence[Item],
     gate: GateResult,
+    record: Record,
     *,
-    mark: bool,
-    checked_rows: int | None = None,
+    checked_rows: int,
+    mark: bool = False,
 ) -> None:
-    """Run native items on the rows that no earlier rule broke.
+    """Run native items on the rows that could break one and add the results, which cover every row.
 
     Args:
         table: the table that the rows belong to.
-        frame: the rows.
+        frame: the rows that could break an item, and the newest.
         items: the items.
         gate: takes the results.
+        record: where Great Expectations keeps its results.
+        checked_rows: rows that the results cover.
         mark: whether a row that breaks an item becomes a broken row.
-        checked_rows: rows that the items cover, if that is more than the frame holds.
     """
-    checked = frame[~gate.broken] if mark else frame
-    total = len(checked) if checked_rows is None else checked_rows
-    for item, outcome in zip(items, run_items(checked, items), strict=True):
+    for item, outcome in zip(items, run_items(table.full_name, frame, items, record), strict=True):
         rule, column = rule_name(item), item["kwargs"].get("column")
         if outcome.exception:
             raised = f"the rule raised: {outcome.exception}"
-            gate.results.append(rule_result(table, rule, column, "critical", total, total, raised))
+            gate.results.append(
+                rule_result(table, rule, column, "critical", checked_rows, checked_rows, raised)
+            )
             continue
-        bad = checked.index[outcome.rows] if outcome.rows is not None else checked.index[:0]
+        bad = frame.index[outcome.rows] if outcome.rows is not None else frame.index[:0]
         failed = len(bad) if outcome.rows is not None else int(not outcome.success)
-        sample = checked.loc[bad[:SAMPLE_ROWS]] if len(bad) else _observed(outcome)
-        gate.results.append(rule_result(table, rule, column, item["severity"], total, failed, sample))
+        sample = frame.loc[bad[:SAMPLE_ROWS]] if len(bad) else _observed(outcome)
+        gate.results.append(rule_result(table, rule, column, item["severity"], checked_rows, failed, sample))
         if mark and len(bad):
             gate.broken[bad] = True
             gate.first_rule[bad] = gate.first_rule[bad].where(gate.first_rule[bad] != "", rule)

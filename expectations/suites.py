@@ -1,7 +1,7 @@
 """Native items run by Great Expectations on a frame.
 
-In: a frame and items. Out: one `Outcome` per item, in their order. A rule that raises has the exception in
-its outcome; it never raises here.
+In: a table, a frame and items, and where the results are kept. Out: one `Outcome` per item, in their order.
+A rule that raises has the exception in its outcome; it never raises here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,29 @@ import numpy.typing as npt
 import pandas as pd
 
 from expectations.rules import Item
+
+# Great Expectations names each function that it does not document, hundreds of them, while it is imported.
+TALKATIVE = (
+    "great_expectations",
+    "great_expectations._docs_decorators",
+    "great_expectations.data_context.types.base",
+)
+
+
+PROJECT_FOLDER = "great_expectations"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where Great Expectations keeps its project and its results: a folder of the home, and the run."""
+
+    folder: Path | None = None
+    run_id: str = "no run"
+
+    @classmethod
+    def of_run(cls, home: Path, run_id: str) -> Record:
+        """The project of a home, with the results of one run."""
+        return cls(home / PROJECT_FOLDER, run_id)
 
 
 @dataclass(frozen=True)
@@ -30,45 +55,27 @@ class Outcome:
     exception: str | None = None
 
 
-def run_items(frame: pd.DataFrame, items: Sequence[Item]) -> list[Outcome]:
-    """Run native items on all rows of a frame."""
+def run_items(table_name: str, frame: pd.DataFrame, items: Sequence[Item], record: Record) -> list[Outcome]:
+    """Run a table's items on all rows of a frame, as the checkpoint of that table."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from great_expectations.core.expectation_suite import ExpectationSuite
-
         # Great Expectations 1.24 does not know the text type of pandas 3 by any name; as objects
         # the values themselves are checked.
         plain = frame.reset_index(drop=True).astype(dict.fromkeys(frame.select_dtypes("str").columns, object))
-        batch = _batch_definition().get_batch({"dataframe": plain})
-        numbered = [
-            {"type": item["type"], "kwargs": item["kwargs"], "meta": {"position": position}}
-            for position, item in enumerate(items)
-        ]
-        suite = ExpectationSuite("rules", expectations=numbered)
-        suite_result = batch.validate(
-            suite, result_format={"result_format": "COMPLETE", "include_unexpected_rows": False}
-        )
-    by_position = {result.expectation_config.meta["position"]: result for result in suite_result.results}
+        project = _great_expectations().project(record.folder)
+        results = project.validate(table_name, items, plain, record.run_id)
+    by_position = {result.expectation_config.meta["position"]: result for result in results}
     return [_outcome(by_position.get(position)) for position in range(len(items))]
 
 
 @cache
-def _batch_definition() -> Any:
-    """One in-memory Great Expectations context per process; the import alone takes seconds, so it waits
-    until here.
-    """
-    import great_expectations as gx
+def _great_expectations() -> ModuleType:
+    """The part that imports Great Expectations: that alone takes seconds, so it waits until here."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from expectations import gx_project
 
-    for logger in (
-        "great_expectations",
-        "great_expectations._docs_decorators",
-        "great_expectations.data_context.types.base",
-    ):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
-    return asset.add_batch_definition_whole_dataframe("whole")
+    return gx_project
 
 
 def _outcome(result: Any) -> Outcome:

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from expectations.suites import PROJECT_FOLDER
 from warehouse.publication import building_folder, kept_generations, old_generations, space_needed_bytes
 from warehouse.settings import Settings, SettingsError, environment
 
@@ -106,6 +107,7 @@ def clean_home(settings: Settings) -> Report:
         "warehouse": settings.warehouse,
         "published": settings.published,
         "runs": settings.home / "runs",
+        "great_expectations": settings.home / PROJECT_FOLDER,
         "logs": settings.home / "logs",
         "tmp": settings.home / "tmp",
     }
@@ -134,6 +136,9 @@ def _clean(settings: Settings, keep: int, run_days: int, report: Report) -> None
     )
     report.removed["abandoned publications"] = _discard(generations, _orphaned_building(settings))
     report.removed["folders of old runs"] = _discard(runs, _old_folders(settings, runs, run_days))
+    report.removed["old results of validations"] = remove_old_files(
+        settings.home / PROJECT_FOLDER / "validations", "*.json", run_days
+    )
     report.removed["old logs of make run"] = remove_old_files(settings.home / "logs", "*.log", run_days)
     leftovers = [
         remove_old_files(settings.home / "tmp", "*", ORPHAN_DAYS),

@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 
 from datasets.registry import DATASETS
-from expectations.cross_checks import compare, record_cross_checks
 from expectations.ages import Age, old_answers
+from expectations.cross_checks import compare, record_cross_checks
 from expectations.gate import check_table
+from expectations.suites import Record
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
@@ -74,8 +75,8 @@ def audit(run: RunContext) -> AuditSummary:
 
 
 def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
-    """The results of every model's rules and of the cross checks, how far the inputs reach, what was compared,
-    and the answers that are too old.
+    """The results of every model's rules and of the cross checks, how far the inputs reach, what was
+    compared, and the answers that are too old.
     """
     catalog = load_catalog()
     results: Rows = []
@@ -89,7 +90,7 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
         connection.execute("delete from ops.freshness")
         append(connection, "ops.freshness", fresh)
         for table in catalog.models():
-            gate = check_table(connection, table)
+            gate = check_table(connection, table, Record.of_run(run.settings.home, run.run_id))
             results += [{"run_id": run.run_id, **result} for result in gate.results]
         checks = compare(connection, _required_inputs(run, connection))
         results += [{"run_id": run.run_id, **result} for result in checks.results]

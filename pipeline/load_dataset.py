@@ -19,6 +19,7 @@ import pandas as pd
 
 from datasets.base import Dataset, Described
 from expectations.gate import GateResult, check_rows
+from expectations.suites import Record
 from pipeline.holes import unserved_days
 from sources.protocol import Parsed, SourceError
 from sources.registry import parse_payload
@@ -121,7 +122,7 @@ def load_dataset(
         return report
     rows = _since(dataset, read.frames, settings.history_start)
     rows = dataset.with_context(connection, dataset.with_availability(rows))
-    gate: GateResult = check_rows(table, rows)
+    gate: GateResult = check_rows(table, rows, connection, Record.of_run(settings.home, run_id))
     items = [item for item, _ in read.items]
     report.read = {item.input for item in items}
     report.noted = read.noted

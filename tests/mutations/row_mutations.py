@@ -1,0 +1,72 @@
+"""For every rule of `expectations/raw/*.yml`, the datum that breaks it in served rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+Change = Callable[[pd.DataFrame, int], object]
+DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class RowMutation:
+    """What breaks one rule: values of one row, given all rows and its position.
+
+    `held` says that another provider served the row before, with a different value. `also`: rules that
+    rightly fail with it.
+    """
+
+    dataset: str
+    rule: str
+    values: dict[str, Change]
+    held: bool = False
+    also: tuple[str, ...] = ()
+
+
+def saturday_before(column: str) -> Change:
+    """The Saturday before the row's day."""
+    return lambda rows, row: rows[column].iloc[row] - DAY * ((rows[column].iloc[row].dayofweek + 2) % 7 or 7)
+
+
+def minus(column: str, points: float) -> Change:
+    """A lower value than in another column."""
+    return lambda rows, row: rows[column].iloc[row] - points
+
+
+ROW_MUTATIONS = [
+    RowMutation(
+        "prices", "session_date_is_an_nyse_session", {"session_date": saturday_before("session_date")}
+    ),
+    RowMutation(
+        "prices",
+        "session_had_closed_when_served",
+        {"known_at_utc": lambda rows, row: rows["session_date"].iloc[row] + DAY / 2},
+    ),
+    RowMutation("prices", "high_is_not_below_low", {"high": minus("low", 0.5)}),
+    RowMutation(
+        "futures",
+        "settlement_date_is_a_settlement_day",
+        {"settlement_date": saturday_before("settlement_date")},
+    ),
+    RowMutation(
+        "futures",
+        "contract_had_not_expired",
+        {"delivery_month": lambda rows, row: rows["settlement_date"].iloc[row].replace(day=1) - DAY * 92},
+        also=("settlement_is_near_its_neighbours",),
+    ),
+    RowMutation(
+        "futures",
+        "day_had_settled_when_served",
+        {"known_at_utc": lambda rows, row: rows["settlement_date"].iloc[row] + DAY / 2},
+    ),
+    RowMutation("futures", "settlement_is_near_its_neighbours", {"settle": minus("settle", 5.0)}),
+    RowMutation("futures", "settlement_agrees_with_the_other_source", {}, held=True),
+    RowMutation(
+        "fred",
+        "observation_is_not_in_the_future",
+        {"known_at_utc": lambda rows, row: rows["observation_date"].iloc[row] - DAY},
+    ),
+]

@@ -1,0 +1,366 @@
+"""For every rule of `expectations/**.yml` on a built table, the SQL that breaks it.
+
+One entry per rule: the table that the rule belongs to, its name, and statements that change a copy of a
+built publication. `also`: rules of other columns or tables that rightly fail with it, because they compare
+the same numbers. `before`: statements that make the ground on which the rule can be seen to fire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What breaks one rule."""
+
+    table: str
+    rule: str
+    sql: str
+    also: tuple[str, ...] = ()
+    before: str = ""
+
+
+def one_row(table: str, where: str, order: str) -> str:
+    """A condition that holds for one row."""
+    return f"rowid = (select rowid from {table} where {where} order by {order} limit 1)"
+
+
+def update(table: str, change: str, where: str = "true", order: str = "rowid desc") -> str:
+    """Change one row, by default the last one that meets the condition."""
+    return f"update {table} set {change} where {one_row(table, where, order)}"
+
+
+def delete(table: str, where: str, order: str = "rowid desc") -> str:
+    """Delete one row."""
+    return f"delete from {table} where {one_row(table, where, order)}"
+
+
+BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
+CURRENT_COUNT = "method_version = 'cme_2023plus' and prob > 0.1"
+PROBABILITIES, BY_METHOD = "marts.fomc_probabilities", "marts.fomc_probabilities_by_method"
+
+MUTATIONS = [
+    Mutation(
+        "staging.equity_prices",
+        "required_symbols_have_a_close_for_the_session",
+        delete("staging.equity_prices", "symbol = 'SPY'", "session_date desc"),
+    ),
+    Mutation(
+        "staging.equity_prices",
+        "close_does_not_jump_without_a_split",
+        update("staging.equity_prices", "total_return_pct = 130", "symbol = 'KRE'"),
+    ),
+    Mutation(
+        "staging.fed_funds_futures",
+        "settlement_is_near_its_neighbours",
+        update(
+            "staging.fed_funds_futures",
+            "settle = settle - 5",
+            "delivery_month = '2022-10-01' and settlement_date = '2022-07-15'",
+        ),
+    ),
+    Mutation(
+        "staging.fed_funds_futures",
+        "final_settlement_is_the_month_average",
+        update(
+            "staging.fed_funds_futures",
+            "settle = settle - 0.5",
+            "delivery_month = '2022-05-01'",
+            "settlement_date desc",
+        ),
+    ),
+    Mutation(
+        "staging.fred_observations",
+        "required_series_are_not_a_month_behind",
+        "delete from staging.fred_observations where series_id = 'DGS2'"
+        " and observation_date > getvariable('session_date') - interval 40 days",
+    ),
+    Mutation(BETAS, "a_fit_has_all_its_factors", delete(BETAS, "model = 'market_2y_slope'")),
+    Mutation(
+        BETAS,
+        "a_window_holds_what_its_name_says",
+        update(BETAS, "observations = 100", "estimator = 'w60'"),
+    ),
+    Mutation(
+        BETAS,
+        "t_is_beta_over_its_standard_error",
+        update(BETAS, "t_stat = t_stat + 1", "beta is not null"),
+    ),
+    Mutation(
+        BETAS,
+        "fomc_days_are_days_of_decisions",
+        f"update {BETAS} set session_date = session_date + 14 where estimator = 'fomc_days'"
+        f" and session_date = (select max(session_date) from {BETAS} where estimator = 'fomc_days')",
+    ),
+    Mutation(
+        BETAS,
+        "bank_funds_move_with_the_market",
+        update(
+            BETAS,
+            "beta = 5, t_stat = 5 / std_error",
+            "symbol = 'KRE' and model = 'market_2y_slope' and estimator = 'w252' and factor = 'market'",
+        ),
+    ),
+    Mutation(
+        "marts.bank_reported_losses",
+        "a_quarter_ends_a_quarter",
+        update("marts.bank_reported_losses", "quarter_end = quarter_end - 1"),
+    ),
+    Mutation(
+        "marts.bank_reported_losses",
+        "published_between_40_and_100_days_later",
+        update("marts.bank_reported_losses", "published_on = quarter_end + 20"),
+    ),
+    Mutation(
+        "marts.bank_reported_losses",
+        "parts_sum_to_the_total",
+        update("marts.bank_reported_losses", "total_usd_bn = total_usd_bn - 10", "total_usd_bn < 0"),
+    ),
+    Mutation(
+        "marts.bank_reported_losses",
+        "losses_are_negative",
+        update(
+            "marts.bank_reported_losses",
+            "total_usd_bn = -total_usd_bn, afs_usd_bn = -afs_usd_bn, htm_usd_bn = -htm_usd_bn",
+            "total_usd_bn < 0 and quarter_end >= '2022-03-31'",
+        ),
+    ),
+    Mutation(
+        MARK,
+        "the_quarter_ended_before_the_session",
+        update(MARK, "since_date = session_date"),
+        also=("the_quarter_had_been_published",),
+    ),
+    Mutation(MARK, "the_quarter_had_been_published", update(MARK, "since_date = session_date - 10")),
+    Mutation(
+        MARK,
+        "weights_are_the_whole_portfolio",
+        update(MARK, "weight_pct = weight_pct - 5", "bucket <> 'covered' and weight_pct > 5"),
+        also=("covered_is_the_sum_of_what_is_marked",),
+    ),
+    Mutation(
+        MARK,
+        "covered_is_the_sum_of_what_is_marked",
+        update(MARK, "weight_pct = weight_pct - 1", "bucket = 'covered' and weight_pct > 1"),
+    ),
+    Mutation(
+        MARK,
+        "most_of_the_portfolio_is_covered",
+        update(MARK, "weight_pct = 40", "bucket = 'covered'"),
+        before=f"update {MARK} set weight_pct = 60 where bucket = 'covered'",
+    ),
+    Mutation(
+        "marts.bank_sensitivity_daily",
+        "the_move_lies_in_its_interval",
+        update(
+            "marts.bank_sensitivity_daily",
+            "move_high_pct = move_if_yields_down_25bp_pct - 1",
+            "move_if_yields_down_25bp_pct is not null",
+        ),
+    ),
+    Mutation(
+        "marts.bank_sensitivity_daily",
+        "a_regime_lasts",
+        update(
+            "marts.bank_sensitivity_daily",
+            "regime = case regime when 'unclear' then 'gains_when_rates_fall' else 'unclear' end",
+            "regime is not null and regime_start_date < session_date",
+        ),
+    ),
+    Mutation(
+        "marts.bank_sensitivity_daily",
+        "the_listed_banks_are_there",
+        "delete from marts.bank_sensitivity_daily where entity_id = 'KRE'",
+    ),
+    Mutation(
+        "marts.claim_checks", "verdict_has_what_it_needs", update("marts.claim_checks", "why = 'so it is'")
+    ),
+    Mutation(
+        "marts.claim_checks",
+        "every_claim_is_judged_within_two_weeks",
+        "delete from marts.claim_checks where claim_id = (select min(claim_id) from ref.claims"
+        " where as_of_date <= getvariable('session_date') - interval 14 days)",
+    ),
+    Mutation(
+        "marts.daily_summary",
+        "summary_reaches_the_session",
+        delete("marts.daily_summary", "true", "session_date desc"),
+    ),
+    Mutation(
+        "marts.daily_summary",
+        "index_and_fund_tell_the_same_day",
+        update("marts.daily_summary", "rut_return_1d_pct = iwm_return_1d_pct + 5"),
+    ),
+    Mutation(
+        "marts.event_responses",
+        "window_of_one_is_the_pairs_daily_spread",
+        update("marts.event_responses", "spread_pp = spread_pp + 1", "window_sessions = 1"),
+    ),
+    Mutation(
+        "marts.event_responses",
+        "session_is_the_first_at_or_after_the_event",
+        update("marts.event_responses", "session_date = event_date - 1", "window_sessions > 1"),
+    ),
+    Mutation(
+        "marts.fomc_calibration",
+        "the_market_beats_no_change_the_day_before",
+        update(
+            "marts.fomc_calibration",
+            "mean_brier_score = 0.6, mean_brier_score_no_change = 0.6, scored_meetings = 25",
+            "horizon_days = 1",
+        ),
+    ),
+    Mutation(
+        "marts.fomc_calibration",
+        "a_forecast_is_older_than_its_meeting",
+        update("marts.fomc_calibration", "as_of_date = meeting_date", "horizon_days = 1"),
+    ),
+    Mutation(
+        "marts.fomc_meetings_daily",
+        "the_next_meeting_is_solved_on_the_newest_day",
+        update("marts.fomc_meetings_daily", "solved = null", order="as_of_date desc, meeting_date"),
+    ),
+    Mutation(
+        "marts.fomc_meetings_daily",
+        "cut_hold_and_hike_sum_to_one",
+        update("marts.fomc_meetings_daily", "cut_prob = cut_prob + 0.2", "cut_prob < 0.5"),
+    ),
+    Mutation(
+        PROBABILITIES,
+        "probabilities_sum_to_one",
+        update(PROBABILITIES, "prob = prob / 2", "prob > 0.1"),
+        also=("the_current_count_is_the_main_table",),
+    ),
+    Mutation(
+        BY_METHOD,
+        "the_current_count_is_the_main_table",
+        f"update {BY_METHOD} set prob = prob / 2 where {one_row(BY_METHOD, CURRENT_COUNT, 'rowid')}",
+        also=("probabilities_sum_to_one",),
+    ),
+    Mutation(
+        BY_METHOD,
+        "probabilities_sum_to_one",
+        update(BY_METHOD, "prob = prob / 2", "method_version <> 'cme_2023plus' and prob > 0.1"),
+    ),
+    Mutation(
+        "marts.group_score_daily",
+        "a_score_cannot_be_below_the_peer_share",
+        update("marts.group_score_daily", "score = 0"),
+    ),
+    Mutation(
+        "marts.group_score_daily",
+        "first_place_is_the_largest_change",
+        "update marts.group_score_daily set improvement_rank = 1 where rowid = (select rowid from ("
+        "select rowid, score_change_30_days,"
+        " max(score_change_30_days) over (partition by session_date) as top"
+        " from marts.group_score_daily) where score_change_30_days < top order by rowid desc limit 1)",
+    ),
+    Mutation(
+        "marts.macro_daily",
+        "nothing_from_after_the_cutoff",
+        update("marts.macro_daily", "available_at_utc = getvariable('session_date') + interval 5 days"),
+    ),
+    Mutation(
+        "marts.macro_daily",
+        "unemployment_rate_moves_slowly",
+        update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
+    ),
+    Mutation(
+        "marts.policy_path_daily",
+        "one_path_fits_the_settlements_of_the_day",
+        update("marts.policy_path_daily", "curve_residual_bp = 5", order="as_of_date desc"),
+    ),
+    Mutation(
+        "marts.policy_path_daily",
+        "year_end_rate_is_that_of_the_years_last_meeting",
+        update(
+            "marts.policy_path_daily",
+            "year_end_rate_pct = year_end_rate_pct + 0.1",
+            "year_end_rate_pct is not null and exists (select 1 from marts.fomc_meetings_daily as meetings"
+            " where meetings.as_of_date = policy_path_daily.as_of_date and meetings.solved is not null"
+            " and year(meetings.meeting_date) = year(policy_path_daily.as_of_date))",
+        ),
+    ),
+    Mutation(
+        "marts.policy_path_daily",
+        "what_is_missing_says_why",
+        update("marts.policy_path_daily", "bp_priced_12m = null, rate_12m_reason = null"),
+    ),
+    Mutation(
+        "marts.policy_repricing",
+        "three_horizons_for_every_day_of_the_path",
+        delete("marts.policy_repricing", "true"),
+    ),
+    Mutation(
+        "marts.policy_repricing",
+        "a_change_is_missing_or_has_no_reason",
+        update("marts.policy_repricing", "change_bp = null, reason = null"),
+    ),
+    Mutation(
+        "marts.policy_repricing",
+        "a_day_moves_the_year_end_rate_by_less_than_a_point",
+        update("marts.policy_repricing", "change_bp = 150, reason = null", order="as_of_date desc"),
+    ),
+    Mutation(
+        "marts.policy_surprises",
+        "every_decision_between_two_settlements_has_a_row",
+        delete(
+            "marts.policy_surprises",
+            "meeting_date < (select max(as_of_date) from marts.policy_path_daily)"
+            " and meeting_date > (select min(as_of_date) from marts.policy_path_daily)",
+        ),
+    ),
+    Mutation(
+        "marts.policy_surprises",
+        "a_surprise_is_smaller_than_the_largest_on_record",
+        update("marts.policy_surprises", "surprise_bp = -90"),
+    ),
+    Mutation(
+        "marts.regimes_daily",
+        "hit_rate_belongs_to_enough_windows",
+        update("marts.regimes_daily", "observations = 10", "mean_forward_spread_pp is not null"),
+    ),
+    Mutation(
+        "marts.regimes_daily",
+        "regime_is_growth_and_policy",
+        "update marts.regimes_daily set regime = (select max(regime) from marts.regimes_daily) where "
+        + one_row(
+            "marts.regimes_daily", "regime < (select max(regime) from marts.regimes_daily)", "rowid desc"
+        ),
+    ),
+    Mutation(
+        "marts.rotation_pair_daily",
+        "a_record_has_no_earlier_equal",
+        update("marts.rotation_pair_daily", "is_record_high = not is_record_high", "spread_rank is not null"),
+    ),
+    Mutation(
+        "marts.rotation_state_daily",
+        "quadrant_agrees_with_trend_and_momentum",
+        update(
+            "marts.rotation_state_daily",
+            "quadrant = case quadrant when 'leading' then 'lagging' else 'leading' end",
+            "quadrant is not null",
+        ),
+    ),
+    Mutation(
+        "marts.rotation_state_daily",
+        "weekly_bar_is_complete",
+        update("marts.rotation_state_daily", "weekly_bar_date = session_date + 1"),
+    ),
+    Mutation(
+        "marts.rotation_state_daily",
+        "one_step_of_the_ratio_is_no_cliff",
+        update("marts.rotation_state_daily", "ratio = ratio * 2", order="session_date desc"),
+    ),
+    Mutation(
+        "marts.size_style_rank_daily",
+        "ranks_of_a_session_are_one_to_n",
+        update("marts.size_style_rank_daily", "rank = rank + 1", "rank is not null"),
+    ),
+    Mutation(
+        "marts.size_style_rank_daily",
+        "wins_are_fewer_than_opponents",
+        update("marts.size_style_rank_daily", "rs_wins = members"),
+    ),
+]

@@ -1,0 +1,294 @@
+"""Great Expectations sees the rows that SQL picks, and the result is that of all rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import great_expectations as gx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datasets.registry import DATASETS
+from expectations import suspects
+from expectations.gate import check_rows, check_table
+from expectations.suites import Record
+from expectations.suspects import conditions, frame_to_judge
+from operations.housekeeping import clean_home
+from tests.small_market import small_settings
+from warehouse.catalog import load_catalog
+
+PRICES, FUTURES = load_catalog()["raw.equity_prices"], load_catalog()["raw.fed_funds_futures"]
+KNOWN = pd.Timestamp("2024-12-02 12:00:00")
+ROWS = 40
+
+
+def price_rows() -> pd.DataFrame:
+    """Good rows of two symbols over twenty sessions."""
+    days = pd.DataFrame({"session_date": pd.bdate_range("2024-09-03", periods=20).astype("datetime64[us]")})
+    rows = days.merge(pd.DataFrame({"symbol": pd.Series(["IWM", "SPY"], dtype="str")}), how="cross")
+    close = np.linspace(100.0, 120.0, ROWS)
+    return rows[["symbol", "session_date"]].assign(
+        open=close,
+        high=close + 1,
+        low=close - 1,
+        close=close,
+        adj_close=close,
+        previous_adj_close=close,
+        volume=1000.0,
+        dividend=0.0,
+        split=np.nan,
+        source=pd.Series(["files"] * ROWS, dtype="str"),
+        known_at_utc=KNOWN,
+        payload_sha256=pd.Series(["x"] * ROWS, dtype="str"),
+    )
+
+
+def futures_rows() -> pd.DataFrame:
+    """Good rows of two contracts over twenty days."""
+    days = pd.DataFrame(
+        {"settlement_date": pd.bdate_range("2024-09-03", periods=20).astype("datetime64[us]")}
+    )
+    contracts = pd.DataFrame(
+        {
+            "contract": pd.Series(["ZQZ24", "ZQF25"], dtype="str"),
+            "delivery_month": pd.to_datetime(["2024-12-01", "2025-01-01"]),
+        }
+    )
+    return days.merge(contracts, how="cross").assign(
+        settle=np.linspace(95.0, 95.4, ROWS),
+        source=pd.Series(["files"] * ROWS, dtype="str"),
+        known_at_utc=KNOWN,
+        payload_sha256=pd.Series(["x"] * ROWS, dtype="str"),
+    )
+
+
+def in_context(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows as the load hands them to the gate."""
+    dataset = DATASETS[name]
+    with duckdb.connect() as connection:
+        connection.execute("create schema raw")
+        connection.execute(load_catalog()[dataset.table].ddl())
+        return dataset.with_context(connection, dataset.with_availability(rows))
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
+
+# Column and value: what a vendor's file may hold in one row of a good file.
+PRICE_DEFECTS: list[tuple[str, Any]] = [
+    ("close", np.nan),
+    ("close", -1.0),
+    ("close", np.inf),
+    ("high", np.nan),
+    ("low", 1e6),
+    ("volume", -5.0),
+    ("volume", np.inf),
+    ("dividend", -0.1),
+    ("split", 0.0),
+    ("session_date", pd.NaT),
+    ("session_date", pd.Timestamp("2024-09-07")),
+    ("session_date", pd.Timestamp("2024-12-24")),
+    ("session_date", pd.Timestamp("1950-01-03")),
+    ("session_date", pd.Timestamp("2024-09-05")),
+    ("symbol", None),
+    ("source", None),
+    ("availability", "rumoured"),
+    ("available_at_utc", pd.NaT),
+    ("known_at_utc", pd.NaT),
+    ("_is_nyse_session", False),
+]
+FUTURES_DEFECTS: list[tuple[str, Any]] = [
+    ("settle", np.nan),
+    ("settle", 941.0),
+    ("settlement_date", pd.Timestamp("2024-09-07")),
+    ("delivery_month", pd.NaT),
+    ("_last_settlement_date", pd.NaT),
+    ("_last_settlement_date", pd.Timestamp("2024-09-01")),
+    ("_distance_from_neighbours", np.nan),
+    ("_distance_from_neighbours", 0.7),
+    ("_disagrees_with_other_source", True),
+    ("contract", None),
+]
+
+
+def defects(kinds: list[tuple[str, Any]]) -> st.SearchStrategy[list[tuple[int, tuple[str, Any]]]]:
+    """Some defects, each in a row."""
+    return st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from(kinds)), max_size=12)
+
+
+def with_defects(rows: pd.DataFrame, chosen: list[tuple[int, tuple[str, Any]]], twice: list[int]) -> Any:
+    """The rows with the defects, and some rows a second time."""
+    broken = rows.copy()
+    for row, (column, value) in chosen:
+        broken.loc[row, column] = value
+    broken = broken.astype(rows.dtypes.to_dict())
+    return pd.concat([broken, broken.iloc[twice]], ignore_index=True)
+
+
+def same_result(connection: duckdb.DuckDBPyConnection, table: Any, rows: pd.DataFrame) -> None:
+    """Both ways give the same results, broken rows and first rules."""
+    picked, whole = check_rows(table, rows, connection), check_rows(table, rows)
+    assert picked.results == whole.results
+    assert picked.broken.equals(whole.broken)
+    assert picked.first_rule.equals(whole.first_rule)
+
+
+few = settings(max_examples=3, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def few_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of the newest rows are enough of a sample, so that most rows are left out."""
+    monkeypatch.setattr(suspects, "NEWEST_ROWS", 3)
+
+
+@pytest.mark.usefixtures("few_newest")
+@few
+@given(chosen=defects(PRICE_DEFECTS), twice=st.lists(st.integers(0, ROWS - 1), max_size=4))
+def test_prices_give_the_same_result_picked_and_whole(
+    connection: duckdb.DuckDBPyConnection, chosen: list[tuple[int, tuple[str, Any]]], twice: list[int]
+) -> None:
+    rows = with_defects(in_context("prices", price_rows()), chosen, twice)
+    same_result(connection, PRICES, rows)
+
+
+@pytest.mark.usefixtures("few_newest")
+@few
+@given(chosen=defects(FUTURES_DEFECTS), twice=st.lists(st.integers(0, ROWS - 1), max_size=4))
+def test_futures_give_the_same_result_picked_and_whole(
+    connection: duckdb.DuckDBPyConnection, chosen: list[tuple[int, tuple[str, Any]]], twice: list[int]
+) -> None:
+    same_result(connection, FUTURES, with_defects(in_context("futures", futures_rows()), chosen, twice))
+
+
+@pytest.mark.usefixtures("few_newest")
+def test_every_defect_at_once_gives_the_same_result(connection: duckdb.DuckDBPyConnection) -> None:
+    for table, name, rows, kinds in (
+        (PRICES, "prices", price_rows(), PRICE_DEFECTS),
+        (FUTURES, "futures", futures_rows(), FUTURES_DEFECTS),
+    ):
+        chosen = [(2 * place, defect) for place, defect in enumerate(kinds[: ROWS // 2])]
+        broken = with_defects(in_context(name, rows), chosen, [0, 1])
+        same_result(connection, table, broken)
+
+
+@pytest.mark.usefixtures("few_newest")
+def test_only_suspects_and_the_newest_are_judged(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = in_context("prices", price_rows())
+    rows.loc[4, "close"] = -1.0
+    items = [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "close", "min_value": 0.0},
+            "severity": "warning",
+        }
+    ]
+    judged = frame_to_judge(connection, PRICES, rows, items)  # type: ignore[arg-type]
+    assert judged.index.tolist() == [4, 36, 38, 39]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "close", "min_value": 0}},
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "close", "min_value": 0, "mostly": 0.9},
+        },
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "symbol", "min_value": 0}},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "colour"}},
+    ],
+)
+def test_an_item_that_sql_does_not_know_makes_every_row_a_suspect(item: Any) -> None:
+    kinds = {"close": "number", "symbol": "text"}
+    assert conditions([{**item, "severity": "warning"}], kinds, "rows") is None
+
+
+@pytest.mark.usefixtures("few_newest")
+def test_texts_among_the_numbers_are_judged_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = in_context("prices", price_rows())
+    rows["volume"] = ["many", *rows["volume"][1:]]
+    same_result(connection, PRICES, rows)
+
+
+def test_the_project_opens_in_great_expectations(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Someone who knows Great Expectations finds suites, checkpoints, results and Data Docs."""
+    rows = in_context("prices", price_rows())
+    rows.loc[3, "close"] = -1.0
+    record = Record.of_run(tmp_path, "manual__2024-09-30T22:30:00+00:00")
+    check_rows(PRICES, rows, connection, record)
+    built = duckdb.connect()
+    built.execute("create schema marts")
+    curve = load_catalog()["marts.yield_curve_daily"]
+    built.execute(curve.ddl())
+    check_table(built, curve, record)
+    assert record.folder is not None
+    context = gx.get_context(mode="file", context_root_dir=record.folder)
+    names = {"raw.equity_prices", "marts.yield_curve_daily"}
+    assert {suite.name for suite in context.suites.all()} == names
+    assert {definition.name for definition in context.validation_definitions.all()} == names
+    assert {checkpoint.name for checkpoint in context.checkpoints.all()} == names
+    results = [
+        context.validation_results_store.get(key) for key in context.validation_results_store.list_keys()
+    ]
+    assert sorted(result.success for result in results) == [False, True]
+    [failed] = [entry for result in results for entry in result.results if not entry.success]
+    assert failed.expectation_config.meta["rule"] == "close_values_to_be_between"
+    assert failed.expectation_config.severity == "warning"
+    assert failed.result["unexpected_list"] == [-1.0]
+    pages = context.build_data_docs()
+    assert Path(pages["local_site"].removeprefix("file://")).is_file()
+
+
+def test_a_damaged_copy_of_a_suite_is_written_anew(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    from expectations.gx_project import Project
+
+    rows, items = (
+        in_context("prices", price_rows()),
+        [
+            {
+                "type": "expect_column_values_to_not_be_null",
+                "kwargs": {"column": "close"},
+                "severity": "warning",
+            }
+        ],
+    )
+    folder = tmp_path / "great_expectations"
+    for _ in range(2):
+        Project(folder).validate("raw.equity_prices", items, rows, "run")  # type: ignore[arg-type]
+        suite = folder / "expectations" / "raw" / "equity_prices.json"
+        assert '"name": "raw.equity_prices"' in suite.read_text()
+        suite.write_text('{"name": "raw.equ')
+
+
+def test_a_wrong_file_does_not_make_a_result_as_large_as_itself(tmp_path: Path) -> None:
+    rows = pd.concat([in_context("prices", price_rows())] * 20, ignore_index=True)
+    rows["close"] = -np.arange(1.0, len(rows) + 1)
+    gate = check_rows(PRICES, rows, None, Record.of_run(tmp_path, "run"))
+    [result] = [entry for entry in gate.results if entry["rule"] == "close_values_to_be_between"]
+    assert result["failed_rows"] == len(rows)
+    [stored] = (tmp_path / "great_expectations" / "validations").rglob("*.json")
+    assert stored.stat().st_size < 200_000
+
+
+def test_housekeeping_removes_old_results(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    folder = home / "great_expectations" / "validations" / "raw" / "equity_prices" / "run"
+    folder.mkdir(parents=True)
+    old = folder / "result.json"
+    old.write_text("{}")
+    os.utime(old, (1, 1))
+    clean_home(small_settings(tmp_path, home))
+    assert not old.exists()
