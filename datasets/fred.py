@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -180,7 +181,8 @@ class FredSeries(Dataset):
 
 def _meaning(series_id: str) -> Meaning:
     """What `ref.fred_series` says of a series."""
-    row = reference_frame("fred_series").set_index("series_id").loc[series_id]
+    frame = reference_frame("fred_series")
+    row: dict[Any, Any] = frame[frame["series_id"] == series_id].iloc[0].to_dict()
     return Meaning(
         series_id=series_id,
         frequency=str(row["frequency"]),

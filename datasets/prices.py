@@ -81,9 +81,9 @@ class Prices(Dataset):
         instruments = reference_frame("instruments").set_index("symbol")
         if name not in instruments.index:
             return []
-        born, ended = instruments.loc[name, ["active_from", "active_to"]]
-        first = first if pd.isna(born) else max(first, born.date())
-        last = last if pd.isna(ended) else min(last, ended.date())
+        born, ended = (instruments[column].get(name) for column in ("active_from", "active_to"))
+        first = max(first, born.date()) if isinstance(born, pd.Timestamp) else first
+        last = min(last, ended.date()) if isinstance(ended, pd.Timestamp) else last
         return sessions_between(first, last)
 
     def needs_whole_history(self, read: Callable[[], pd.DataFrame], planned: PlannedInput) -> bool:

@@ -197,4 +197,5 @@ def _leave_out_capital_gains(frame: pd.DataFrame, chosen: pd.DataFrame) -> None:
 
 
 def _without_dollars(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.apply(lambda column: column.str.replace(r"^\$", "", regex=True))
+    plain: pd.DataFrame = frame.apply(lambda column: column.str.replace(r"^\$", "", regex=True))
+    return plain

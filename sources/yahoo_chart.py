@@ -131,7 +131,7 @@ def parse_prices_chart(payload: Payload) -> Parsed:
         frame[["symbol", "session_date", *PRICE_COLUMNS, "previous_adj_close"]],
         rejected,
         _metadata(chart.result),
-        noted,
+        noted=noted,
     )
 
 
