@@ -76,6 +76,12 @@ def copy(folder: Path, tmp_path: Path) -> Any:
         yield connection
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without drawings, which take most of the time."""
+    monkeypatch.setattr(figures, "draw", lambda spec, name, *, simulated: "")
+
+
 class Marked(HTMLParser):
     """Collects what carries a statement, and the text of headlines and cells that carries none."""
 
@@ -368,7 +374,7 @@ def test_a_quiet_day_says_what_moved_most_or_that_nothing_did(copy: Any) -> None
     )
 
 
-def test_since_yesterday_is_no_news(copy: Any) -> None:
+def test_since_yesterday_is_no_news(copy: Any, undrawn: None) -> None:
     copy.execute(
         "update marts.rotation_pair_daily set spread_pp = -9.5, spread_rank = history_sessions - 1,"
         " is_record_low = false, last_undercut_date = '2024-08-28' where pair_id = 'KRE/SPY' and"
@@ -383,7 +389,7 @@ def test_since_yesterday_is_no_news(copy: Any) -> None:
     assert ">within a quarter<" in text
 
 
-def test_an_old_strip_is_history_and_leaves_the_headlines(copy: Any) -> None:
+def test_an_old_strip_is_history_and_leaves_the_headlines(copy: Any, undrawn: None) -> None:
     for table in ("fomc_meetings_daily", "fomc_probabilities", "policy_path_daily", "policy_repricing"):
         copy.execute(f"delete from marts.{table} where as_of_date > '2024-08-22'")
     page = Page(Reader(copy), SESSION, False)
@@ -400,7 +406,7 @@ def test_a_series_that_ended_is_history(page_text: str) -> None:
     assert "Closes of the VIX end on 2024-08-02, 19 sessions before the session 2024-08-29" in page_text
 
 
-def test_a_list_of_events_that_is_over_leaves_no_last_event(copy: Any) -> None:
+def test_a_list_of_events_that_is_over_leaves_no_last_event(copy: Any, undrawn: None) -> None:
     copy.execute("delete from marts.event_responses where event_type = 'cpi' and event_date > '2024-05-31'")
     text = re.sub(r"<[^>]+>", "", build_brief(Page(Reader(copy), SESSION, False))[0])
     assert re.search(r"CPI: the list of events has none between 15 May 2024 and 29 Aug 2024", text)
