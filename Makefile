@@ -56,13 +56,13 @@ check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packag
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
-	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms
+	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms expectations/kinds
 	@$(BIN)/sqlfluff lint --disable-progress-bar -q --templater placeholder brief/queries
 
 format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms
+	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms expectations/kinds
 
 secrets: ## Make the secret files of the compose stack, once
 	@sh deploy/secrets.sh

@@ -109,7 +109,7 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
                 dataset,
                 name,
                 involved,
-                () if alone else _by_votes(connection, involved, first, last),
+                () if alone else _by_votes(connection, involved, first, last, kind),
                 alone or _by_history(connection, involved, first),
                 first,
                 last,
@@ -176,7 +176,7 @@ def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
         from check_results
         inner join check_terms on check_results.check_id = check_terms.check_id and check_terms.side = 'right'
         union all
-        select 'ref/fomc_meetings', check_id, day, passed
+        select 'ref/fomc_meetings', check_id || ' ' || input, day, passed
         from check_results
         where check_id in (select check_id from check_list where check_kind = 'decision')
     """)
@@ -187,12 +187,13 @@ def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _by_votes(
-    connection: duckdb.DuckDBPyConnection, involved: Iterable[str], first: date, last: date
+    connection: duckdb.DuckDBPyConnection, involved: tuple[str, ...], first: date, last: date, kind: str
 ) -> tuple[str, ...]:
     """The inputs of whose other checks in these days the larger share failed, then the larger number; nothing
     where none failed or all are level.
 
-    A check between the same inputs is no witness.
+    A check between the same inputs is no witness. Reference data has no other checks: where those of the
+    series beside it pass, it is the reference data.
     """
     rows = connection.execute(
         """
@@ -212,9 +213,9 @@ def _by_votes(
         [list(involved), first, last],
     ).fetchall()
     if not rows or rows[0][1] == 0:
-        return ()
+        return involved[1:] if rows and kind == "decision" else ()
     named = tuple(str(name) for name, *score in rows if score == list(rows[0][1:]))
-    return named if len(named) < len(tuple(involved)) else ()
+    return named if len(named) < len(involved) else ()
 
 
 def _by_history(

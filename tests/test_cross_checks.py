@@ -186,8 +186,11 @@ def test_decisions_take_effect_on_their_day(market: Market) -> None:
     )
     market.check("decision", "fred/DFEDTARU", "ref/fomc_meetings", 0.001)
     assert market.failed() == []
+    market.fred("DFEDTARL", np.where(hike > DAYS, 5.0, 5.25))
+    market.check("value", "fred/DFEDTARU", "fred/DFEDTARL + 0.25", 0.001)
     market.connection.execute("update ref.fomc_meetings set effective_date = effective_date + 1")
     assert market.failed() == [("check_decision", 1)]
+    assert "likely wrong: ref/fomc_meetings" in market.sentence()
     market.connection.execute("update ref.fomc_meetings set effective_date = ?", [hike.date()])
     market.connection.execute("delete from staging.fred_observations")
     market.fred("DFEDTARU", 5.25)

@@ -6,7 +6,8 @@ with ends as (
         max(check_series.value) filter (where check_terms.position = 1) as low,
         max(check_series.value) filter (where check_terms.position = 2) as high
     from check_terms
-    inner join check_series using (dataset, input)
+    inner join check_series
+        on check_terms.dataset = check_series.dataset and check_terms.input = check_series.input
     where check_terms.side = 'right'
     group by all
 )

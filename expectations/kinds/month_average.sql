@@ -12,7 +12,8 @@ with rates as (
             partition by check_terms.check_id, date_trunc('month', check_series.day) order by check_series.day
         ) as days_to_date
     from check_terms
-    inner join check_series using (dataset, input)
+    inner join check_series
+        on check_terms.dataset = check_series.dataset and check_terms.input = check_series.input
     where check_terms.side = 'right'
 ),
 

@@ -80,7 +80,7 @@ runs as (
 longest as (
     select *
     from runs
-    qualify row_number() over (partition by check_id, input order by length desc, other_input, day) = 1
+    qualify row_number() over (partition by check_id, input order by length desc, other_input asc, day asc) = 1
 ),
 
 newest as (
