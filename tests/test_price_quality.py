@@ -59,15 +59,15 @@ def feed() -> Feed:
     return Feed(connection)
 
 
-def market(symbol: str = "IWM", level: float = 200.0, payload: str = "one") -> pd.DataFrame:
-    """Eighty quiet sessions of a symbol: about 0.8 % a day, with open, high and low around the close."""
+def market(symbol: str = "IWM", level: float = 200.0, move: float = 0.008) -> pd.DataFrame:
+    """Eighty sessions of a symbol with daily moves of one size, and open, high and low around the close."""
     rng = np.random.default_rng(len(symbol))
     days = pd.to_datetime(
         sessions_between(pd.Timestamp("2024-03-01").date(), pd.Timestamp("2024-07-16").date())
     )
     days = days[-80:]
-    close = level * np.exp(np.cumsum(rng.normal(0, 0.008, 80)))
-    opened = close * np.exp(rng.normal(0, 0.004, 80))
+    close = level * np.exp(np.cumsum(rng.normal(0, move, 80)))
+    opened = close * np.exp(rng.normal(0, move / 2, 80))
     frame = pd.DataFrame(
         {
             "symbol": pd.Series([symbol] * 80, dtype="str"),
@@ -82,7 +82,7 @@ def market(symbol: str = "IWM", level: float = 200.0, payload: str = "one") -> p
             "split": np.nan,
             "source": pd.Series(["files"] * 80, dtype="str"),
             "known_at_utc": KNOWN,
-            "payload_sha256": pd.Series([payload] * 80, dtype="str"),
+            "payload_sha256": pd.Series(["one"] * 80, dtype="str"),
         }
     )
     return frame.assign(previous_adj_close=frame["adj_close"].shift(1))
@@ -158,10 +158,10 @@ def test_a_large_move_of_a_market_is_no_error(feed: Feed) -> None:
     """A bank in 2008: -59 % on one day and +14 % on the next; a bar of a VIX that doubles and comes half
     way back.
     """
-    bank = scaled(scaled(market("KRE"), slice(LAST - 1, None), 0.41), slice(LAST, None), 1.14)
+    bank = scaled(scaled(market("KRE", 50.0, 0.03), slice(LAST - 1, None), 0.41), slice(LAST, None), 1.14)
     bank.loc[[LAST - 1, LAST], ["open", "high"]] *= 1.6
     bank = bank.assign(high=bank[["open", "high", "close"]].max(axis=1))
-    vix = scaled(scaled(market("^VIX", 17.0), slice(LAST - 1, None), 2.15), slice(LAST, None), 0.8)
+    vix = scaled(scaled(market("^VIX", 17.0, 0.06), slice(LAST - 1, None), 2.15), slice(LAST, None), 0.8)
     for rows in (bank, vix):
         assert feed.refused(rows) == ""
         assert feed.load(rows) == {}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-BAR_COLUMNS = ("session_date", "open", "high", "low", "close", "split")
+BAR_COLUMNS = ("symbol", "session_date", "open", "high", "low", "close", "split")
 # The usual daily move of a symbol: the median of the last moves, and what is assumed without a history.
 USUAL_SESSIONS = 61
 LEAST_SESSIONS = 10
@@ -35,7 +35,11 @@ LARGEST_RISE, LARGEST_FALL = np.log(2.5), np.log(1 / 3)
 LONGEST_SEGMENT = 66
 # So long a bar waits for the next ones to show whether it jumps back or a split event comes.
 WAITING_SESSIONS = 5
-SPLIT_FACTORS = np.array([2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50, 1.5, 4 / 3, 1.25])
+# Without an event only large factors are told from a crash: XLE opened 20 % lower on 2020-03-09, as at a split
+# of 5 for 4.
+SPLIT_FACTORS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50])
+# An index of volatility doubles overnight without a split.
+NEVER_SPLIT = "^VIX"
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ def _islands(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) -> Bool
     below = np.minimum(low[:-2], low[2:]) - high[1:-1]
     ranged = (high > low)[1:-1]
     moves = usual[1:-1]
-    needed = np.where(ranged, np.maximum(0.05, 5 * moves), np.maximum(0.1, 20 * moves))
+    needed = np.where(ranged, np.maximum(0.05, 5 * moves), np.maximum(0.15, 20 * moves))
     up, back = returns[1:-1], returns[2:]
     returned = np.abs(up + back) < 0.35 * np.minimum(np.abs(up), np.abs(back))
     found[1:-1] = (np.maximum(above, below) > needed) & returned
@@ -210,7 +214,7 @@ def _outlying_steps(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) 
     """Rows whose step is far beyond the symbol's usual moves and was made before the session opened."""
     gaps = _gaps(bars)
     known = np.isfinite(gaps)
-    far = np.abs(returns) > np.maximum(0.08, np.where(known, 15, 20) * usual)
+    far = np.abs(returns) > np.where(known, np.maximum(0.08, 15 * usual), np.maximum(0.15, 20 * usual))
     with np.errstate(divide="ignore", invalid="ignore"):
         overnight = ~known | (gaps / returns > 0.6)
     beyond = (returns > LARGEST_RISE) | (returns < LARGEST_FALL)
@@ -225,6 +229,8 @@ def _closes(returns: FloatArray, usual: FloatArray, row: int, later: int) -> boo
 
 def _looks_like_a_split(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray, row: int) -> bool:
     """Whether a step is the factor of a usual split, made overnight, on a day that is quiet otherwise."""
+    if str(bars["symbol"].iloc[row]) == NEVER_SPLIT:
+        return False
     step = returns[row]
     factors = np.log(SPLIT_FACTORS)
     gap = _gaps(bars)[row]
