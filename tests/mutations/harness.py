@@ -50,6 +50,26 @@ class Copy:
             self.connection.execute("rollback")
 
 
+def made_up_rows(table: Table, number: int = 60) -> str:
+    """SQL that adds rows within all limits to a table that has none."""
+    values = []
+    for column in table.columns:
+        if column.type == "DATE":
+            values.append("date '2020-01-01' + i::integer")
+        elif column.type == "TIMESTAMP":
+            values.append("timestamp '2020-01-01' + i * interval 1 day")
+        elif column.type == "VARCHAR":
+            values.append(f"'{column.values[0]}'" if column.values else "'x' || i")
+        elif column.type == "BOOLEAN":
+            values.append("true")
+        else:
+            low = 0 if column.min is None else column.min
+            values.append(
+                f"{low if column.max is None else (float(low) + float(column.max)) / 2}::{column.type}"
+            )
+    return f"insert into {table.full_name} select {', '.join(values)} from range({number}) as made(i)"
+
+
 def copy_of(publication: Path, session: date | str, folder: Path) -> Copy:
     """Copy a publication's database into a folder and open it at its session."""
     target = folder / "broken.duckdb"

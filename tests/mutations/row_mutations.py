@@ -15,14 +15,15 @@ DAY = pd.Timedelta(days=1)
 class RowMutation:
     """What breaks one rule: values of one row, given all rows and its position.
 
-    `held` says that another provider served the row before, with a different value. `also`: rules that
-    rightly fail with it.
+    `last`: the newest row of its input, else one in the middle. `held` says that another provider served the
+    row before, with a different value. `also`: rules that rightly fail with it.
     """
 
     dataset: str
     rule: str
     values: dict[str, Change]
     held: bool = False
+    last: bool = False
     also: tuple[str, ...] = ()
 
 
@@ -36,7 +37,35 @@ def minus(column: str, points: float) -> Change:
     return lambda rows, row: rows[column].iloc[row] - points
 
 
+def times(column: str, factor: float) -> Change:
+    """A multiple of the value."""
+    return lambda rows, row: rows[column].iloc[row] * factor
+
+
+PRICES_OF_A_BAR = ("open", "high", "low", "close", "adj_close", "previous_adj_close")
+
 ROW_MUTATIONS = [
+    RowMutation(
+        "prices", "close_is_between_high_and_low", {"close": lambda rows, row: rows["high"].iloc[row] * 1.02}
+    ),
+    RowMutation(
+        "prices",
+        "bar_does_not_jump_and_jump_back",
+        {column: times(column, 3.0) for column in PRICES_OF_A_BAR},
+    ),
+    RowMutation(
+        "prices",
+        "last_bars_do_not_step_as_no_market_does",
+        {column: times(column, 3.0) for column in PRICES_OF_A_BAR},
+        last=True,
+    ),
+    RowMutation(
+        "fred",
+        "value_is_in_the_range_of_its_series",
+        {"value": lambda rows, row: 5e5},
+        also=("value_is_not_a_power_of_ten_off_its_neighbours",),
+    ),
+    RowMutation("fred", "value_is_not_a_power_of_ten_off_its_neighbours", {"value": times("value", 0.1)}),
     RowMutation(
         "prices", "session_date_is_an_nyse_session", {"session_date": saturday_before("session_date")}
     ),

@@ -42,6 +42,27 @@ PROBABILITIES, BY_METHOD = "marts.fomc_probabilities", "marts.fomc_probabilities
 
 MUTATIONS = [
     Mutation(
+        "staging.price_findings",
+        "served_prices_do_not_contradict_each_other",
+        "insert into staging.price_findings (symbol, session_date, finding, treatment, explanation)"
+        " values ('KRE', '2024-07-16', 'dividend_missing', 'adjusted_close', 'adj_close steps')",
+    ),
+    Mutation(
+        "staging.fomc_decisions",
+        "listed_decisions_and_the_target_range_agree",
+        update("staging.fomc_decisions", "conflict = 'a day off'", "conflict is null"),
+    ),
+    Mutation(
+        "staging.fomc_decisions",
+        "a_missing_outcome_has_a_reason",
+        update("staging.fomc_decisions", "upper_after = null", "upper_after is not null"),
+    ),
+    Mutation(
+        "marts.policy_surprises",
+        "a_change_is_known_or_has_a_reason",
+        update("marts.policy_surprises", "decided_change_bp = null", "decided_change_bp is not null"),
+    ),
+    Mutation(
         "staging.equity_prices",
         "required_symbols_have_a_close_for_the_session",
         delete("staging.equity_prices", "symbol = 'SPY'", "session_date desc"),

@@ -23,8 +23,10 @@ from warehouse.catalog import Table, load_catalog
 
 ADDED = ("available_at_utc", "availability", "run_id")
 SERVED_ROWS = 120
-# The row that is broken: in the middle of the newest rows, so that it has neighbours.
+# The row that is broken: of an input's newest rows one in the middle, so that it has neighbours.
 ROW = SERVED_ROWS // 2
+# Few inputs, so that there are many days of each; of the futures the whole strip.
+INPUTS = {"prices": ("KRE", "IWM"), "fred": ("DGS2", "DGS10")}
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,17 @@ def newest_rows(warehouse: Path) -> Served:
         for name, dataset in DATASETS.items():
             rows = connection.execute(
                 f"select * exclude (run_id) from {dataset.table}"
+                f" where {chosen(name, dataset)}"
                 f" order by {dataset.day} desc, {dataset.key} limit {SERVED_ROWS}"
             ).df()
             found[name] = rows if len(rows) else made_up(load_catalog()[dataset.table])
     return Served(found)
+
+
+def chosen(name: str, dataset: Dataset) -> str:
+    """A condition for the inputs that are played."""
+    names = ", ".join(f"'{entry}'" for entry in INPUTS.get(name, ()))
+    return f"{dataset.key} in ({names})" if names else "true"
 
 
 def made_up(table: Table) -> pd.DataFrame:
@@ -112,16 +121,16 @@ def breaks_one_rule(served: Served, entry: RowMutation) -> None:
     """The datum is caught by the entry's rule first, and that row alone is broken."""
     dataset, rows = DATASETS[entry.dataset], served.rows[entry.dataset]
     usual = served.gate(dataset, rows)
-    broken = rows.copy()
+    broken, row = rows.copy(), 0 if entry.last else ROW
     for column, value in entry.values.items():
-        broken.loc[ROW, column] = value(rows, ROW)
+        broken.loc[row, column] = value(rows, row)
     held = None
     if entry.held:
-        held = rows.iloc[[ROW]].assign(source="another", settle=rows["settle"].iloc[ROW] + 0.1, run_id="r")
+        held = rows.iloc[[row]].assign(source="another", settle=rows["settle"].iloc[row] + 0.1, run_id="r")
     gate = served.gate(dataset, broken, held)
     assert failed(gate) - failed(usual) - set(entry.also) == {entry.rule}
-    assert gate.broken[ROW]
-    assert gate.first_rule[ROW] == entry.rule or entry.also
+    assert gate.broken[row]
+    assert gate.first_rule[row] == entry.rule or entry.also
     if not entry.also:
         assert (gate.broken & ~usual.broken).sum() == 1
 

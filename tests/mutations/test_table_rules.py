@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from expectations.ages import FAMILIES, Family
 from expectations.rules import derived_items, handwritten, rule_name
-from tests.mutations.harness import Copy, built_market, built_small_market, copy_of, newly_failed, readers
+from tests.mutations.harness import (
+    Copy,
+    built_market,
+    built_small_market,
+    copy_of,
+    made_up_rows,
+    newly_failed,
+    readers,
+)
 from tests.mutations.table_mutations import MUTATIONS, Mutation
 from tests.small_market import END
 from warehouse.catalog import Column, Table, literal, load_catalog, quoted
@@ -136,9 +145,12 @@ def breaks_catalog_rules(copy: Copy, table: Table) -> None:
         "table_row_count",
         *(f"{name}_is_not_null" for name in table.required_columns),
     }
-    before = copy.failed([table])
+    [(rows,)] = copy.connection.execute(f"select count(*) from {table.full_name}").fetchall()
+    fill = "" if rows >= len(table.columns) else f"{made_up_rows(table)}; "
+    with copy.changed(fill or "select 1"):
+        before = copy.failed([table])
     for name, sql, expected in catalog_mutations(table):
-        with copy.changed(sql):
+        with copy.changed(fill + sql):
             broken = {rule for _, rule in newly_failed(before, copy.failed([table]))}
         assert expected <= broken, f"{table.full_name}: {name}: not caught by {sorted(expected - broken)}"
         # An infinite number lies beyond every limit too.
@@ -156,6 +168,26 @@ def test_the_catalogs_rules_are_broken_one_by_one_in_the_small_market(small: Cop
 @pytest.mark.parametrize("table", MODELS, ids=lambda table: table.full_name)
 def test_the_catalogs_rules_are_broken_one_by_one(market: Copy, table: Table) -> None:
     breaks_catalog_rules(market, table)
+
+
+def ages_are_seen(copy: Copy, family: Family) -> None:
+    """Without its newer days the family's answers are too old."""
+    place = family.found_in[0]
+    table = load_catalog()[place.table]
+    older = f"{place.day} > getvariable('session_date') - interval 320 days"
+    with copy.changed(f"delete from {table.full_name} where {place.counts} and {older}"):
+        assert (table.full_name, f"newest_{family.name}_is_not_too_old") in copy.failed([table])
+
+
+@pytest.mark.parametrize("family", FAMILIES[:1], ids=lambda family: family.name)
+def test_an_old_answer_breaks_its_rule_in_the_small_market(small: Copy, family: Family) -> None:
+    ages_are_seen(small, family)
+
+
+@mutation
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_an_old_answer_breaks_its_rule(market: Copy, family: Family) -> None:
+    ages_are_seen(market, family)
 
 
 def test_every_rule_of_the_catalog_has_a_mutation() -> None:
