@@ -174,8 +174,7 @@ def single_errors(meaning: Meaning, values: pd.Series) -> pd.Series:
 def _powers(values: pd.Series, others: pd.Series) -> pd.Series:
     """The ratio in powers of ten; NaN where one is missing, zero or of the other sign."""
     ratios = (values / others.where(others != 0)).where(values * others > 0)
-    powers: pd.Series = np.log10(ratios)
-    return powers
+    return pd.Series(np.log10(ratios.to_numpy()), index=ratios.index)
 
 
 def _decimals(values: pd.Series) -> int:

@@ -294,7 +294,7 @@ def _gravest(found: list[Disagreement], required: frozenset[str]) -> str | None:
 def _kept_rows(
     connection: duckdb.DuckDBPyConnection, found: list[Disagreement], required: frozenset[str]
 ) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (
+    rows: list[dict[Any, Any]] = (
         connection.execute(f"""
         select check_results.*, check_list.severity
         from check_results
@@ -317,5 +317,5 @@ def _kept_rows(
     return rows
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
