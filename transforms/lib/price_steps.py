@@ -35,8 +35,8 @@ LARGEST_RISE, LARGEST_FALL = np.log(2.5), np.log(1 / 3)
 LONGEST_SEGMENT = 66
 # So long a bar waits for the next ones to show whether it jumps back or a split event comes.
 WAITING_SESSIONS = 5
-# Without an event only large factors are told from a crash: XLE opened 20 % lower on 2020-03-09, as at a split
-# of 5 for 4.
+# Without an event only large factors are told from a crash: XLE opened 20 % lower on 2020-03-09, as at a
+# split of 5 for 4.
 SPLIT_FACTORS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50])
 # An index of volatility doubles overnight without a split.
 NEVER_SPLIT = "^VIX"
