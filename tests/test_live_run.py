@@ -106,7 +106,7 @@ def test_a_live_day_on_which_fred_is_down(tmp_path: Path, monkeypatch: pytest.Mo
     monday, tuesday = date(2024, 7, 15), date(2024, 7, 16)
     with (
         Server(small_feed(monday), key=CANARY) as server,
-        SecondSourcesServer(small_feed(monday)) as second,
+        SecondSourcesServer(Feed(monday)) as second,
     ):
         environ = environ_of(server, tmp_path / "home") | {
             "ROTATION_CHECK_SOURCES": "newyorkfed,treasury",
