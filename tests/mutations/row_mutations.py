@@ -74,7 +74,12 @@ ROW_MUTATIONS = [
         "session_had_closed_when_served",
         {"known_at_utc": lambda rows, row: rows["session_date"].iloc[row] + DAY / 2},
     ),
-    RowMutation("prices", "high_is_not_below_low", {"high": minus("low", 0.5)}),
+    RowMutation(
+        "prices",
+        "high_is_not_below_low",
+        {"high": minus("low", 0.5)},
+        also=("close_is_between_high_and_low",),
+    ),
     RowMutation(
         "futures",
         "settlement_date_is_a_settlement_day",

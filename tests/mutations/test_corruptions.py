@@ -24,6 +24,7 @@ from tests.mutations.report import ROWS
 from tests.small_market import END, START, context, fetch_all, run_day, small_settings, write_small_market
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
+from warehouse.reference_data import reference_frame
 
 FURTHER_SERIES = ("DFEDTARU", "DFEDTARL", "T10Y2Y", "UNRATE", "SP500")
 DAY_BEFORE = "2024-08-29"
@@ -109,11 +110,22 @@ def _cross_checks(connection: object) -> Iterator[Finding]:
         yield "warning", rule, " ".join(map(str, row.values()))
 
 
+def required_inputs() -> set[str]:
+    """The symbols and series without which nothing is published."""
+    symbols, series = reference_frame("instruments"), reference_frame("fred_series")
+    return {*symbols.loc[symbols["required"], "symbol"], *series.loc[series["required"], "series_id"]}
+
+
 def groups() -> list[list[Corruption]]:
-    """Corruptions that touch different inputs, together; first loads and later days apart."""
+    """Corruptions that touch different inputs, together; first loads and later days apart. One of a required
+    input may stop the run, so it is alone.
+    """
+    required = required_inputs()
     found: list[list[Corruption]] = []
     for entry in CORRUPTIONS:
         for group in found:
+            if required & {name for other in (entry, *group) for name in other.inputs}:
+                continue
             taken = {name for other in group for name in other.inputs}
             if group[0].later == entry.later and not taken & set(entry.inputs) and len(group) < 8:
                 group.append(entry)
