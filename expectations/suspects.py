@@ -75,7 +75,7 @@ def frame_to_judge(
         found = connection.execute(_picked(FRAME, POSITION, POSITION, broken, days)).fetchnumpy()
     finally:
         connection.unregister(FRAME)
-    return rows.iloc[found[POSITION]]
+    return rows.iloc[np.asarray(found[POSITION], dtype=np.int64)]
 
 
 def table_to_judge(

@@ -377,7 +377,7 @@ MUTATIONS = [
     Mutation(
         "marts.size_style_rank_daily",
         "ranks_of_a_session_are_one_to_n",
-        update("marts.size_style_rank_daily", "rank = rank + 1", "rank is not null"),
+        update("marts.size_style_rank_daily", "rank = coalesce(rank, 1) + 1"),
     ),
     Mutation(
         "marts.size_style_rank_daily",
