@@ -23,7 +23,7 @@ factors as (
     select
         versions.symbol,
         versions.session_date,
-        list_reduce(list(findings.price_factor order by findings.session_date), lambda a, b: a * b) as price_factor
+        list_product(list(findings.price_factor order by findings.session_date)) as price_factor
     from versions
     inner join findings on versions.symbol = findings.symbol and versions.session_date < findings.session_date
     where findings.price_factor is not null

@@ -24,7 +24,15 @@ meetings as (
     from ref.fomc_meetings
 ),
 
-observed as (
+fixings as (
+    select
+        observation_date,
+        value
+    from staging.fred_observations
+    where series_id = 'DFF'
+),
+
+nearest as (
     select
         meetings.decision_date,
         before.lower_pct as lower_before,
@@ -32,32 +40,43 @@ observed as (
         on_day.lower_pct as lower_on,
         on_day.upper_pct as upper_on,
         after.observation_date as after_date,
+        after.is_range,
         after.lower_pct as lower_after,
         after.upper_pct as upper_after,
         fixing.observation_date as fixing_date,
         fixing.value as fixing_pct,
-        coalesce(
-            after.is_range and (fixing.value < after.lower_pct - 0.03 or fixing.value > after.upper_pct + 0.03), false
-        ) as outside
+        before.observation_date >= meetings.decision_date - 7 as has_before,
+        after.observation_date <= meetings.effective_date + 7 as has_after,
+        fixing.observation_date <= meetings.effective_date + 7 as has_fixing
     from meetings
-    left join ranges as before
-        on before.observation_date between meetings.decision_date - 7 and meetings.decision_date - 1
+    asof left join ranges as before
+        on meetings.decision_date > before.observation_date
     left join ranges as on_day
         on meetings.effective_date = on_day.observation_date
-    left join ranges as after
-        on after.observation_date between meetings.effective_date + 1 and meetings.effective_date + 7
-    left join staging.fred_observations as fixing
-        on
-            fixing.series_id = 'DFF'
-            and fixing.observation_date between meetings.effective_date and meetings.effective_date + 7
+    asof left join ranges as after
+        on meetings.effective_date < after.observation_date
+    asof left join fixings as fixing
+        on meetings.effective_date <= fixing.observation_date
     where meetings.announced
-    qualify row_number() over (
-        partition by meetings.decision_date
-        order by
-            before.observation_date desc nulls last,
-            after.observation_date asc nulls last,
-            fixing.observation_date asc nulls last
-    ) = 1
+),
+
+observed as (
+    -- a day more than a week away belongs to another decision
+    select
+        decision_date,
+        case when has_before then lower_before end as lower_before,
+        case when has_before then upper_before end as upper_before,
+        lower_on,
+        upper_on,
+        case when has_after then after_date end as after_date,
+        case when has_after then lower_after end as lower_after,
+        case when has_after then upper_after end as upper_after,
+        case when has_fixing then fixing_date end as fixing_date,
+        case when has_fixing then fixing_pct end as fixing_pct,
+        coalesce(
+            has_after and has_fixing and is_range and (fixing_pct < lower_after - 0.03 or fixing_pct > upper_after + 0.03), false
+        ) as outside
+    from nearest
 ),
 
 day_pairs as (

@@ -43,9 +43,11 @@ agreeing as (
     from second_sources
     inner join reach on second_sources.series_id = reach.series_id
     inner join versions
-        on second_sources.series_id = versions.series_id
-        and second_sources.observation_date = versions.observation_date
-    where versions.observation_date > reach.last_date - interval 31 days
+        on
+            second_sources.series_id = versions.series_id
+            and second_sources.observation_date = versions.observation_date
+    where
+        versions.observation_date > reach.last_date - interval 31 days
         and versions.value is not null
     group by all
     having max(abs(second_sources.value - versions.value)) <= 0.051
@@ -55,10 +57,12 @@ stand_ins as (
     select second_sources.*
     from second_sources
     inner join agreeing
-        on second_sources.source = agreeing.source
-        and second_sources.series_id = agreeing.series_id
+        on
+            second_sources.source = agreeing.source
+            and second_sources.series_id = agreeing.series_id
     inner join ref.fred_series as series on second_sources.series_id = series.series_id
-    where second_sources.observation_date > agreeing.last_date
+    where
+        second_sources.observation_date > agreeing.last_date
         and second_sources.observation_date <= coalesce(series.active_to, date '9999-12-31')
     qualify row_number() over (
         partition by second_sources.series_id, second_sources.observation_date
