@@ -80,10 +80,10 @@ def row_context(rows: pd.DataFrame, held: pd.DataFrame, accepted: frozenset[str]
     for symbol, bars in _changed_bars(rows.assign(_usable=in_range & ~differently & ~again), held):
         levels = find_levels(on_one_basis(bars, price_factors(len(bars), judge_splits(bars))))
         served = bars["_row"].notna().to_numpy()
-        jumps_back[bars.loc[levels.left_out & served, "_row"].astype("int64")] = True
+        jumps_back.loc[pd.Index(bars.loc[levels.left_out & served, "_row"].astype("int64"))] = True
         if symbol not in accepted:
             waiting = levels.waiting & served & ~_is_held(bars)
-            waits[bars.loc[waiting, "_row"].astype("int64")] = True
+            waits.loc[pd.Index(bars.loc[waiting, "_row"].astype("int64"))] = True
     return rows.assign(
         _close_is_in_range=in_range,
         _served_again=again,
@@ -157,8 +157,8 @@ def _twins(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         if len(twins.drop_duplicates(TWIN_COLUMNS)) > 1:
             differently[twins.index] = True
         else:
-            kept = twins["volume"].fillna(-1).idxmax()
-            again[twins.index.drop(kept)] = True
+            largest = twins["volume"].fillna(-1).argmax()
+            again[np.delete(twins.index.to_numpy(), largest)] = True
     return again, differently
 
 

@@ -138,7 +138,7 @@ def _match_displaced(
     tolerance: FloatArray,
 ) -> None:
     """Mark the dividends that adj_close shows some rows before or after the day of the column."""
-    for row in np.flatnonzero(lacking):
+    for row in map(int, np.flatnonzero(lacking)):
         low, high = max(row - DISPLACED_ROWS, 0), min(row + DISPLACED_ROWS + 1, len(kinds))
         fitting = [
             other
