@@ -72,7 +72,11 @@ def changed_meaning(
         return None
     found = _outside(meaning, served) or _other_unit_than_funds_rate(meaning, served, funds_rate)
     if found is None and not held.empty:
-        found = _restated(meaning, served, held, whole=whole) or _stepped(meaning, served, held)
+        found = (
+            _restated(meaning, served, held, whole=whole)
+            or _rescaled(meaning, served, held)
+            or _stepped(meaning, served, held)
+        )
     return f"fred/{meaning.series_id}: {found}" if found else None
 
 
@@ -128,6 +132,23 @@ def _restated(meaning: Meaning, served: pd.Series, held: pd.Series, *, whole: bo
             " series, or all of it was revised."
         )
     return None
+
+
+def _rescaled(meaning: Meaning, served: pd.Series, held: pd.Series) -> str | None:
+    """Some days that are held come back multiplied by a power of ten; a single one inside is a slip of its
+    row.
+    """
+    common = pd.concat([served, held], axis=1, join="inner", keys=["served", "held"])
+    far = (common["served"] - common["held"]).abs() > LEAST_STEP
+    off = meaning.is_near_power(_powers(common["served"], common["held"])) & far
+    if common.empty or not (off.sum() > 1 or off.iloc[-1]):
+        return None
+    day, values = common[off].index[-1], common[off].iloc[-1]
+    return (
+        f"{int(off.sum())} of {len(common)} days that are held come back as a power of ten of the held value"
+        f" ({day.date()}: {values['served']:g} against {values['held']:g}), a step by a power of ten: the"
+        " values are in another unit."
+    )
 
 
 def _stepped(meaning: Meaning, served: pd.Series, held: pd.Series) -> str | None:

@@ -136,15 +136,20 @@ PRICE_EXPORTS = (
 _AS_SETTLEMENT = "its closing prices are taken as settlements"
 
 
-def convert(dataset: str, item: str, table: TextTable) -> Converted | None:
-    """The table in the common layout, if it is a vendor's export of prices or futures; else None.
+def convert(item: str, table: TextTable, *, as_settlements: bool = False) -> Converted | None:
+    """The table in the common layout, if it is a vendor's export of daily prices; else None.
+
+    Args:
+        item: the input, which an export may name.
+        table: the table as text.
+        as_settlements: whether the closes are taken as settlements of a contract.
 
     Raises:
         OtherInput: it says that it is about another input.
         NotDaily: its closes are of another period or on a basis that cannot be used.
     """
     names = [re.sub(r"[*\s]+$", "", name.lower()) for name in table.frame.columns]
-    if dataset not in ("prices", "futures") or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         return None
     frame = table.frame.set_axis(names, axis="columns")
     _refuse_adjusted(set(names))
@@ -158,7 +163,7 @@ def convert(dataset: str, item: str, table: TextTable) -> Converted | None:
     mapping = {theirs: ours for theirs, ours in (export.columns | export.optional).items() if ours}
     mapping = {theirs: ours for theirs, ours in mapping.items() if theirs in names}
     chosen = frame[list(mapping)].rename(columns=mapping)
-    if dataset == "futures":
+    if as_settlements:
         chosen = chosen[["date", "close"]].rename(columns={"close": "settle"})
         return Converted(_without_dollars(chosen), export, f"exported by {export.vendor}: {_AS_SETTLEMENT}")
     for name in (*PRICES, "adj_close", "volume", "dividend", "split"):

@@ -51,7 +51,7 @@ LONGEST_LIFE = pd.DateOffset(months=61)
 @dataclass(frozen=True)
 class Layout:
     """The columns of one kind of file: its dates, its numbers by the name that they get, and the columns of
-    keys. `date_aliases` are further names of the dates.
+    keys. `date_aliases` are further names of the dates; `exported` says that a vendor's export is read, too.
     """
 
     date_column: str
@@ -59,12 +59,17 @@ class Layout:
     numbers: dict[str, str]
     keys: dict[str, Any]
     date_aliases: tuple[str, ...] = ()
+    exported: bool = False
 
 
 def parse_prices(payload: Payload) -> Parsed:
     """Read the prices of one symbol; a row without any price is left out."""
     layout = Layout(
-        "date", "session_date", {name: name for name in PRICE_COLUMNS}, {"symbol": payload.request.input}
+        "date",
+        "session_date",
+        {name: name for name in PRICE_COLUMNS},
+        {"symbol": payload.request.input},
+        exported=True,
     )
     parsed = _parse(payload, layout)
     # An index row without any price (a holiday that a vendor fills in) carries no information.
@@ -99,7 +104,7 @@ def parse_settlements(payload: Payload) -> Parsed:
 
 def read_settlements(payload: Payload, keys: dict[str, Any]) -> Parsed:
     """Read a file of settlements whose contract is not known yet, or is given by `keys`."""
-    return _parse(payload, Layout("date", "settlement_date", {"settle": "settle"}, keys))
+    return _parse(payload, Layout("date", "settlement_date", {"settle": "settle"}, keys, exported=True))
 
 
 def in_life(month: pd.Timestamp, days: pd.Series) -> pd.Series:
@@ -169,9 +174,9 @@ def _columns(payload: Payload, table: TextTable, layout: Layout) -> tuple[pd.Dat
     missing = [name for name in names if _key(name) not in header]
     duplicates = [name for name in names if header.count(_key(name)) > 1]
     export = None
-    if missing and not duplicates:
+    if missing and not duplicates and layout.exported:
         try:
-            export = convert(payload.request.dataset, payload.request.input, table)
+            export = convert(payload.request.input, table, as_settlements="settle" in layout.numbers)
         except (OtherInput, NotDaily) as error:
             raise Unreadable(f"{name_of(payload)}: {error}") from None
     if export is not None:

@@ -77,6 +77,7 @@ def held(settings: Settings, series: str) -> tuple[float, float]:
     [
         ("DGS2", 0.01, "2024-07-16", "a step by a power of ten"),
         ("DGS10", 10.0, "2024-07-16", "a step by a power of ten"),
+        ("DGS10", 0.1, "2024-07-18", "a step by a power of ten"),
         ("DFF", 0.01, "2024-03-01", "0.01 times the held ones"),
         ("DGS2", 100.0, "2024-03-01", "lie outside 0.07 to 20"),
         ("ICSA", 0.001, "2024-03-01", "lie outside 100000"),
@@ -86,7 +87,7 @@ def test_on_a_later_day(settings: Settings, series: str, factor: float, since: s
     before = held(settings, series)
     scale(settings, series, factor, since)
     sentence = said(settings, "2024-07-18")
-    assert f"fred/{series}" in sentence and text in sentence
+    assert f"fred/{series}: " in sentence and text in sentence
     assert f"ROTATION_ACCEPT_UNITS={series}" in sentence
     assert held(settings, series) == before
 
@@ -94,7 +95,7 @@ def test_on_a_later_day(settings: Settings, series: str, factor: float, since: s
 def test_what_a_person_accepts_is_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     scale(settings, "DFF", 0.01, "2024-07-16")
     monkeypatch.setenv("ROTATION_ACCEPT_UNITS", "DFF")
-    assert "fred/DFF" not in said(settings, "2024-07-18")
+    assert "fred/DFF: " not in said(settings, "2024-07-18")
     assert held(settings, "DFF")[0] < 0.1
 
 
@@ -116,7 +117,7 @@ def test_one_row_is_quarantined_and_the_others_are_loaded(settings: Settings) ->
     day, value = lines[at].split(",")
     lines[at] = f"{day},{float(value) * 10:g}"
     path.write_text("\n".join(lines) + "\n")
-    assert "fred/DGS2" not in said(settings, "2024-07-16")
+    assert "fred/DGS2: " not in said(settings, "2024-07-16")
     with pipeline_database(settings, read_only=True) as connection:
         quarantined = connection.execute(
             "select row from ops.quarantine where table_name = 'raw.fred_observations' and row like '%DGS2%'"
