@@ -22,7 +22,7 @@ from sources.protocol import Provider
 from warehouse.landing import Landed
 from warehouse.payloads import Request
 from warehouse.raw import asked_ranges, no_longer_served
-from warehouse.settings import Settings
+from warehouse.settings import Settings, environment
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,10 @@ class Dataset(ABC):
         return []
 
     # ---- what came
+
+    def accepted(self) -> frozenset[str]:
+        """Inputs whose change of meaning a person has accepted for this run."""
+        return frozenset(environment().get(self.accept_setting, "").split(","))
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Add `available_at_utc` and `availability`: when a row could first be had, and how we know."""

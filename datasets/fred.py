@@ -113,7 +113,9 @@ class FredSeries(Dataset):
         """Whether a value lies outside the range of its series, or is a power of ten off its neighbours."""
         outside = pd.Series(False, index=rows.index)
         off = pd.Series(False, index=rows.index)
-        for series_id, part in rows[rows["value"].notna()].groupby("series_id", sort=False):
+        # What a person has accepted is in another unit on purpose.
+        judged = rows[rows["value"].notna() & ~rows["series_id"].isin(self.accepted())]
+        for series_id, part in judged.groupby("series_id", sort=False):
             meaning = _meaning(str(series_id))
             beyond = (part["value"] < meaning.plausible_min) | (part["value"] > meaning.plausible_max)
             outside.loc[part.index] = beyond

@@ -87,7 +87,8 @@ def _outside(meaning: Meaning, served: pd.Series) -> str | None:
     return (
         f"{len(wrong):,} of {len(served):,} served values lie outside {meaning.plausible_min:g} to"
         f" {meaning.plausible_max:g} (the newest {_shown(wrong)}), the range of the series in"
-        " fred_series.csv: they are in another unit, or of another series."
+        " fred_series.csv: they are in another unit, or of another series; a range that is wrong is changed"
+        " there."
     )
 
 

@@ -15,7 +15,7 @@ from market_calendar.release_rules import EQUITY_RULE
 from market_calendar.sessions import sessions_between
 from sources.protocol import Provider
 from warehouse.reference_data import reference_frame
-from warehouse.settings import Settings, environment
+from warehouse.settings import Settings
 
 # So many of the last closes held are compared with what is served.
 COMPARED_SESSIONS = 8
@@ -106,7 +106,7 @@ class Prices(Dataset):
         An open, high or low of 0 becomes NULL: it means not known.
         """
         rows = without_unknown_prices(_on_sessions(rows))
-        return row_context(rows, held_bars(connection, rows), self._accepted())
+        return row_context(rows, held_bars(connection, rows), self.accepted())
 
     def kept(self, rows: pd.DataFrame, broken: pd.Series) -> pd.DataFrame:
         """The good rows; a total return never starts from the adjusted close of a broken one."""
@@ -124,9 +124,6 @@ class Prices(Dataset):
             for symbol, reason in contradictions(served, held_bars(connection, served)).items()
         }
         return contradicted | self._on_another_basis(connection, rows)
-
-    def _accepted(self) -> frozenset[str]:
-        return frozenset(environment().get(self.accept_setting, "").split(","))
 
     def _advice(self, symbol: str) -> str:
         return f"If they are right, run once with {self.accept_setting}={symbol}"

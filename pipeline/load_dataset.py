@@ -27,7 +27,7 @@ from warehouse.catalog import Table, load_catalog
 from warehouse.database import append, transaction
 from warehouse.landing import Landed, PayloadDamaged, read_landed, set_aside
 from warehouse.raw import insert_new_versions
-from warehouse.settings import Settings, SettingsError, environment
+from warehouse.settings import Settings, SettingsError
 
 # What the pipeline adds to a served row; it is not quoted in the quarantine.
 ADDED_COLUMNS = (
@@ -205,7 +205,7 @@ def _read_payloads(
     report: LoadReport,
 ) -> _Read:
     """Parse the payloads; one that cannot be read is set aside and named in the report."""
-    accepted = _accepted(dataset)
+    accepted = dataset.accepted()
     read = _Read()
     for item in landed:
         try:
@@ -254,7 +254,7 @@ def _without_broken(
     if not read.frames:
         return read
     rows = _since(dataset, read.frames, settings.history_start)
-    accepted = _accepted(dataset)
+    accepted = dataset.accepted()
     broken = {
         name: reason
         for name, reason in dataset.broken_continuity(connection, rows).items()
@@ -264,11 +264,6 @@ def _without_broken(
         if item.input in broken:
             _refuse(settings, report, item, broken[item.input])
     return read.without(broken, dataset.key)
-
-
-def _accepted(dataset: Dataset) -> frozenset[str]:
-    """Inputs whose change of meaning a person has accepted for this run."""
-    return frozenset(environment().get(dataset.accept_setting, "").split(","))
 
 
 def _refuse(settings: Settings, report: LoadReport, item: Landed, reason: str) -> None:

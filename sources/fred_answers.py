@@ -105,7 +105,21 @@ def _check_series(series_id: str, root: ET.Element) -> None:
 
 def parse_fred(payload: Payload) -> Parsed:
     """Read a payload of either kind; pure."""
-    return parse_series(payload) if payload.extension == "csv" else parse_bundle(payload)
+    return _parse_csv(payload) if payload.extension == "csv" else parse_bundle(payload)
+
+
+def _parse_csv(payload: Payload) -> Parsed:
+    """FRED ends every line of its download: a last line without an end was cut off on the way, and half a
+    number still reads as a number.
+    """
+    whole, cut = payload.content, b""
+    if not whole.endswith(b"\n"):
+        whole, _, cut = whole.rpartition(b"\n")
+    parsed = parse_series(replace(payload, content=whole + b"\n"))
+    if not cut:
+        return parsed
+    row = {"series_id": payload.request.input, "line": cut[:500].decode("utf-8", "replace")}
+    return replace(parsed, rejected=[*parsed.rejected, ("last_line_is_complete", row)])
 
 
 def parse_bundle(payload: Payload) -> Parsed:

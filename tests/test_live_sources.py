@@ -354,7 +354,7 @@ DRIFT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     ),
     "csv_date_renamed": (
         "fred_csv",
-        lambda body: body.replace(b"observation_date", b"date"),
+        lambda body: body.replace(b"observation_date", b"day"),
         "observation_date",
     ),
     "csv_other_series": ("fred_csv", lambda body: body.replace(b"NFCI", b"ANFCI"), "NFCI"),
@@ -951,6 +951,7 @@ def staged(home: LiveHome, cutoff: str, series: str, day: str) -> float:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{home.settings.warehouse}' as pipeline (read_only)")
         connection.execute(f"set variable cutoff_utc = timestamp '{cutoff}'")
+        connection.execute("create schema ref; create view ref.fred_series as from pipeline.ref.fred_series")
         row = connection.execute(
             f"select value from ({sql}) where series_id = ? and observation_date = ?", [series, day]
         ).fetchone()
