@@ -22,6 +22,7 @@ from sources.yahoo import YahooPrices
 from tests.faults.feed import Feed
 from tests.faults.server import Fault, chart, hang_up, reset, silent, slow, truncated
 from tests.faults.tiingo_server import ALLOWANCE, TiingoServer, daily_rows
+from tests.faults.yahoo_answers import YahooStyle
 from warehouse.payloads import Payload, Request
 from warehouse.settings import Settings, SettingsError
 
