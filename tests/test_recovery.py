@@ -97,7 +97,10 @@ def test_a_failed_critical_rule_is_judged_again_not_forgotten(
 ) -> None:
     assert settings.files_dir is not None
     path = settings.files_dir / "prices" / "JPM.csv"
-    path.write_text(path.read_text().rstrip("\n") + "\n2024-09-03,1,1,1,1,1,1,0,\n")
+    header, *lines = path.read_text().splitlines()
+    row = dict(zip(header.split(","), lines[-1].split(","), strict=True))
+    row |= {"date": "2024-09-03", "volume": "1", "dividend": "0"}
+    path.write_text("\n".join([header, *lines, ",".join(row.values())]) + "\n")
     strict = {
         "type": "expect_column_values_to_be_between",
         "kwargs": {"column": "volume", "min_value": 2},
@@ -120,7 +123,7 @@ def test_a_failed_critical_rule_is_judged_again_not_forgotten(
     load(settings, "2024-07-17", "without-the-rule")
     assert values(
         settings, "select close from raw.equity_prices where symbol = 'JPM' and session_date = '2024-09-03'"
-    ) == [1.0]
+    ) == [float(row["close"])]
 
 
 def test_one_wild_settlement_is_caught_also_when_its_neighbours_came_before(settings: Settings) -> None:
@@ -187,7 +190,10 @@ def test_a_session_before_the_start_names_the_setting(market: Path, tmp_path: Pa
 def test_a_damaged_payload_is_fetched_once_more(settings: Settings, damage: Any) -> None:
     assert settings.files_dir is not None
     path = settings.files_dir / "prices" / "JPM.csv"
-    path.write_text(path.read_text().rstrip("\n") + "\n2024-09-03,1,1,1,1,1,1,0,\n")
+    header, *lines = path.read_text().splitlines()
+    row = dict(zip(header.split(","), lines[-1].split(","), strict=True))
+    row |= {"date": "2024-09-03", "volume": "1", "dividend": "0"}
+    path.write_text("\n".join([header, *lines, ",".join(row.values())]) + "\n")
     run = context(settings, "2024-07-17", "damaged")
     fetch_all(run)
     damage(max((settings.landing / "prices" / "JPM").glob("*.gz"), key=lambda item: item.name))
@@ -203,7 +209,7 @@ def test_a_damaged_payload_is_fetched_once_more(settings: Settings, damage: Any)
     load(settings, "2024-07-17", "again")
     assert values(
         settings, "select close from raw.equity_prices where symbol = 'JPM' and session_date = '2024-09-03'"
-    ) == [1.0]
+    ) == [float(row["close"])]
 
 
 def test_an_optional_file_with_a_flipped_byte_is_named_and_stops_nothing(settings: Settings) -> None:
