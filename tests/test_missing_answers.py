@@ -106,7 +106,8 @@ def test_a_required_input_is_asked_for_as_often_as_any(home: LiveHome, server: S
     home.run([("prices", "SPY")], AS_OF)
     server.fault = Fault(on="chart/SPY", status=404, body=lambda _: GONE)
     before = len(server.paths("chart/SPY"))
-    home.run([("prices", "SPY")], NEXT, trailing=True, attempts=4)
+    inputs = [("prices", "SPY"), ("prices", "KRE"), ("prices", "JPM")]
+    home.run(inputs, NEXT, trailing=True, attempts=4)
     assert kinds(home) == {"SPY": "NotServedNow"} and len(server.paths("chart/SPY")) == before + 4
     assert home.stopped is not None and "SPY" in home.stopped
 
