@@ -370,4 +370,5 @@ def test_a_time_in_the_future_does_not_hold_a_file_up(home: LiveHome) -> None:
     os.utime(path_of(home, "prices"), (time.time() + 7200, time.time() + 7200))
     started = time.monotonic()
     home.run([("prices", "JPM")], DAY)
-    assert home.summary["prices"]["new_rows"] == 1 and time.monotonic() - started < 4
+    # Not the two hours until that time; a busy machine needs its seconds for the load.
+    assert home.summary["prices"]["new_rows"] == 1 and time.monotonic() - started < 120

@@ -41,7 +41,7 @@ def environment(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mart_is_built_with_its_ancestors_alone(home: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.model.main(["marts.rotation_pair_daily"]) == 0
     shown = capsys.readouterr().out
-    assert f"marts.rotation_pair_daily for session {SESSION} (files data): 2 of " in shown
+    assert f"marts.rotation_pair_daily for session {SESSION} (files data): 3 of " in shown
     assert "  staging.equity_prices: " in shown and "instrument_daily" not in shown
     assert "The latest 10 of " in shown and f"{SESSION}" in shown
     path = home.home / "tmp" / "model.duckdb"
