@@ -22,7 +22,7 @@ from warehouse.database import utc_now
 from warehouse.settings import REPOSITORY, Settings
 
 START, DAY = date(2024, 6, 3), date(2024, 7, 16)
-# Not PYTHONUTF8=0 under POSIX: Airflow cannot read its own configuration there; make run sets UTF-8 for it.
+# Not PYTHONUTF8=0 under POSIX: Airflow cannot read its own configuration there.
 MACHINES = {
     "Greenwich": {"TZ": "UTC", "LC_ALL": "C"},
     "New York": {"TZ": "America/New_York", "LC_ALL": "C.UTF-8"},
