@@ -62,10 +62,10 @@ class SimulatedMarket:
         factor = later_splits / prices.split[:last]  # splits after the row, up to `end`
         close = prices.close[:last] / factor
         dividend = prices.dividend[:last] / factor
-        total = np.ones(last)
-        total[1:] = (close[1:] + dividend[1:]) / close[:-1]
-        index = np.cumprod(total)
-        adjusted = close[-1] * index / index[-1]
+        # As vendors adjust: a dividend takes its share of the close before from every close before it.
+        kept = np.ones(last)
+        kept[:-1] = 1.0 - dividend[1:] / close[:-1]
+        adjusted = close * np.cumprod(kept[::-1])[::-1]
         cut = slice(first, last)
         dates = day_texts(prices.sessions[cut])
         numbers = [
