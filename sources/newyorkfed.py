@@ -21,111 +21,46 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from market_calendar.sessions import fed_business_days_between
-from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
-from sources.transport import (
-    Body,
-    NotData,
-    Transport,
-    Verdict,
-    asks_to_slow_down,
-    judge_slow_down,
-    judge_status,
-    looks_like_a_page,
-    rate_limit,
-    service_url,
-)
+from sources.protocol import NotServed, Parsed, SourceError, Unreadable
+from sources.public_api import PublicApi
 from warehouse.payloads import Payload, Request
-from warehouse.settings import Settings
 
-BASE_URL = "https://markets.newyorkfed.org"
 PATHS = {"EFFR": "unsecured/effr", "SOFR": "secured/sofr"}
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 NUMBERS = ("percentRate", "targetRateFrom", "targetRateTo")
 COLUMNS = ["series_id", "observation_date", "value"]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One HTTP answer."""
-
-    status: int
-    retry_after: str | None
-    content: bytes
-
-
-class NewYorkFedRates(Provider):
+class NewYorkFedRates(PublicApi):
     """Serves reference rates and the target range."""
 
     name: ClassVar[str] = "newyorkfed"
-
-    def __init__(self, url: str | None, transport: Transport[Reply]) -> None:
-        self.url = url or BASE_URL
-        self.transport = transport
-        self._session: Any = None
-
-    @classmethod
-    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
-        """Read ROTATION_NEWYORKFED_URL."""
-        url = service_url("ROTATION_NEWYORKFED_URL", environ)
-        return cls(url, Transport("New York Fed", requests_per_second=rate_limit(url, environ)))
+    title: ClassVar[str] = "New York Fed"
+    base_url: ClassVar[str] = "https://markets.newyorkfed.org"
+    url_setting: ClassVar[str] = "ROTATION_NEWYORKFED_URL"
 
     def fetch(self, request: Request) -> Payload:
         """Fetch one rate over the range."""
         what = f"New York Fed: {request.input}"
         if request.input not in PATHS:
             raise SourceError(f"{what} is not one of {', '.join(PATHS)}")
-
-        def judge(reply: Reply) -> Verdict:
-            return judge_rates(what, reply)
-
-        content = self.transport.ask(what, self._sender(request), judge).content
+        path = f"api/rates/{PATHS[request.input]}/search.json"
+        content = self.ask(what, path, {"startDate": str(request.start), "endDate": str(request.end)})
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"{what}: no rate between {request.start} and {request.end}")
         return payload
 
-    def _sender(self, request: Request) -> Callable[[float, Body], Reply]:
-        def send(seconds: float, body: Body) -> Reply:
-            from curl_cffi import requests
-
-            if self._session is None:
-                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
-            answer = self._session.get(
-                f"{self.url}/api/rates/{PATHS[request.input]}/search.json",
-                params={"startDate": str(request.start), "endDate": str(request.end)},
-                headers={"Accept": "application/json"},
-                timeout=seconds,
-                content_callback=body.take,
-            )
-            return Reply(answer.status_code, answer.headers.get("Retry-After"), body.content)
-
-        return send
-
     @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read an answer: a row per FRED series and day."""
         return parse_rates(payload)
-
-
-def judge_rates(what: str, reply: Reply) -> Verdict:
-    """What an answer means before it is read."""
-    if asks_to_slow_down(reply.content):
-        return judge_slow_down(what, reply.retry_after)
-    shared = judge_status(what, reply.status, reply.retry_after)
-    if shared.error is not None:
-        return shared
-    if not reply.content.strip():
-        return Verdict(NotData(f"{what}: the answer is empty"), retry=True)
-    if looks_like_a_page(reply.content):
-        text = "a web page was returned instead of data; it may be a notice or a proxy's"
-        return Verdict(NotData(f"{what}: {text}"))
-    return Verdict()
 
 
 # ---- reading

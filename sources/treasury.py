@@ -17,31 +17,17 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from sources.fred_answers import xml_root
-from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
-from sources.transport import (
-    Body,
-    NotData,
-    Transport,
-    Verdict,
-    asks_to_slow_down,
-    judge_slow_down,
-    judge_status,
-    looks_like_a_page,
-    rate_limit,
-    service_url,
-)
+from sources.protocol import NotServed, Parsed, SourceError, Unreadable
+from sources.public_api import PublicApi
 from warehouse.payloads import Payload, Request
-from warehouse.settings import Settings
 
-BASE_URL = "https://home.treasury.gov"
 PATH = "resource-center/data-chart-center/interest-rates/pages/xml"
 CURVE = "par_yield_curve"
 # Field of the feed -> FRED series, and the first day since which the field has always been served.
@@ -63,30 +49,13 @@ MOST_MONTHS = 6
 COLUMNS = ["series_id", "observation_date", "value"]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One HTTP answer."""
-
-    status: int
-    retry_after: str | None
-    content: bytes
-
-
-class TreasuryYields(Provider):
+class TreasuryYields(PublicApi):
     """Serves the par yield curve."""
 
     name: ClassVar[str] = "treasury"
-
-    def __init__(self, url: str | None, transport: Transport[Reply]) -> None:
-        self.url = url or BASE_URL
-        self.transport = transport
-        self._session: Any = None
-
-    @classmethod
-    def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
-        """Read ROTATION_TREASURY_URL."""
-        url = service_url("ROTATION_TREASURY_URL", environ)
-        return cls(url, Transport("Treasury", requests_per_second=rate_limit(url, environ)))
+    title: ClassVar[str] = "Treasury"
+    base_url: ClassVar[str] = "https://home.treasury.gov"
+    url_setting: ClassVar[str] = "ROTATION_TREASURY_URL"
 
     def fetch(self, request: Request) -> Payload:
         """Fetch the months or years of the range."""
@@ -94,37 +63,17 @@ class TreasuryYields(Provider):
         if request.input != CURVE:
             raise SourceError(f"{what} is not one of {CURVE}")
         documents = []
-        for period in periods(request.start, request.end):
-            named = f"{what} of {period[1]}"
-
-            def judge(reply: Reply, named: str = named) -> Verdict:
-                return judge_curve(named, reply)
-
-            content = self.transport.ask(named, self._sender(period), judge).content
+        for name, period in periods(request.start, request.end):
+            named = f"{what} of {period}"
+            content = self.ask(named, PATH, {"data": "daily_treasury_yield_curve", name: period})
             xml_root(named, content)
-            documents.append({"period": period[1], "body": content.decode("utf-8-sig")})
+            documents.append({"period": period, "body": content.decode("utf-8-sig")})
         bundle = json.dumps({"documents": documents}, indent=0, ensure_ascii=False).encode()
         payload = Payload(request, self.name, bundle, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
         if parsed.frame.empty and not parsed.rejected:
             raise NotServed(f"{what}: no yield between {request.start} and {request.end}")
         return payload
-
-    def _sender(self, period: tuple[str, str]) -> Callable[[float, Body], Reply]:
-        def send(seconds: float, body: Body) -> Reply:
-            from curl_cffi import requests
-
-            if self._session is None:
-                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
-            answer = self._session.get(
-                f"{self.url}/{PATH}",
-                params={"data": "daily_treasury_yield_curve", period[0]: period[1]},
-                timeout=seconds,
-                content_callback=body.take,
-            )
-            return Reply(answer.status_code, answer.headers.get("Retry-After"), body.content)
-
-        return send
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
@@ -138,21 +87,6 @@ def periods(start: date, end: date) -> list[tuple[str, str]]:
     if len(months) <= MOST_MONTHS:
         return [("field_tdr_date_value_month", f"{month.year}{month.month:02d}") for month in months]
     return [("field_tdr_date_value", str(year)) for year in range(start.year, end.year + 1)]
-
-
-def judge_curve(what: str, reply: Reply) -> Verdict:
-    """What an answer means before it is read."""
-    if asks_to_slow_down(reply.content):
-        return judge_slow_down(what, reply.retry_after)
-    shared = judge_status(what, reply.status, reply.retry_after)
-    if shared.error is not None:
-        return shared
-    if not reply.content.strip():
-        return Verdict(NotData(f"{what}: the answer is empty"), retry=True)
-    if looks_like_a_page(reply.content):
-        text = "a web page was returned instead of data; it may be a notice or a proxy's"
-        return Verdict(NotData(f"{what}: {text}"))
-    return Verdict()
 
 
 # ---- reading
