@@ -1,6 +1,7 @@
 -- Whether an input moves with the right side's day before or day after rather than with its own day, in blocks of min_rows rows counted
 -- back from its newest. value: correlation on the same day; other_value: the larger one with a neighbouring day, which counts from
--- tolerance_share on.
+-- tolerance_share on. An input that hardly moves with the right side on any of the three days tells nothing by chance (bonds against
+-- shares): it counts only if the median of its blocks reaches tolerance_share, too.
 with others as (
     select
         check_list.check_id,
@@ -43,17 +44,33 @@ blocks as (
         and (own.dataset, own.input) <> (others.dataset, others.input)
         and own.move is not null
     group by all
+),
+
+usual as (
+    select
+        check_id,
+        dataset,
+        input,
+        median(greatest(value, other_value)) as correlation
+    from blocks
+    where isfinite(value) and isfinite(other_value)
+    group by all
 )
 
 select
-    check_id,
-    dataset,
-    input,
-    day,
-    value,
-    other_source,
-    other_value,
-    case when other_value >= tolerance_share then greatest(other_value - value, 0) else 0 end as difference,
-    tolerance
+    blocks.check_id,
+    blocks.dataset,
+    blocks.input,
+    blocks.day,
+    blocks.value,
+    blocks.other_source,
+    blocks.other_value,
+    case
+        when blocks.other_value >= blocks.tolerance_share and usual.correlation >= blocks.tolerance_share
+            then greatest(blocks.other_value - blocks.value, 0)
+        else 0
+    end as difference,
+    blocks.tolerance
 from blocks
-where days > 0.8 * min_rows and isfinite(value) and isfinite(other_value)
+inner join usual on blocks.check_id = usual.check_id and blocks.dataset = usual.dataset and blocks.input = usual.input
+where blocks.days > 0.8 * blocks.min_rows and isfinite(blocks.value) and isfinite(blocks.other_value)

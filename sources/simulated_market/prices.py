@@ -42,6 +42,8 @@ BANK_BETA_KNOTS: tuple[tuple[str, float], ...] = (
     ("2028-12-31", 0.6),
 )
 
+# An index whose fund is simulated has the fund's own moves, too.
+FUND_OF_INDEX = {"^NDX": "QQQ"}
 START_LEVELS = {"^GSPC": 1455.0, "^NDX": 3790.0, "^RUT": 496.0, "^DJI": 11357.0, "^IXIC": 4131.0}
 
 
@@ -204,10 +206,9 @@ class Instruments:
             carry = self._yield(tenor) / 100.0 / SESSIONS_PER_YEAR
             result = result + carry - traits.duration_years * self._yield_change(tenor) / 100.0
         own_sd = traits.own_annual_vol_pct / 100.0 / SESSIONS_PER_YEAR**0.5
-        shocks = student_t(self._streams.stream(f"own {symbol}"), len(sessions), 5.0)
-        own_drift_pct = (
-            float(self._streams.stream(f"drift {symbol}").normal()) * 0.1 * traits.own_annual_vol_pct
-        )
+        own = FUND_OF_INDEX.get(symbol, symbol)
+        shocks = student_t(self._streams.stream(f"own {own}"), len(sessions), 5.0)
+        own_drift_pct = float(self._streams.stream(f"drift {own}").normal()) * 0.1 * traits.own_annual_vol_pct
         own_drift_pct = float(np.clip(own_drift_pct, -2.0, 3.0))
         return result + with_drift(own_sd * shocks * self._factors.variance_ratio**0.25, own_drift_pct)
 
