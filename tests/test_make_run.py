@@ -72,7 +72,7 @@ def test_the_dag_runs_under_airflow_and_prints_a_summary(
         "fred     files",
         "Headlines",
         "Rotation: IWM",
-        "Fed: after the meeting of 2024-07-31",
+        "Fed funds futures (16 Jul): after the 31 Jul meeting",
         "Curve: on 2024-07-15",
     ):
         assert part in result.stdout, part

@@ -35,8 +35,8 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """The raw tables, empty."""
     with duckdb.connect() as database:
         database.execute("create schema raw")
-        for dataset in DATASETS.values():
-            database.execute(load_catalog()[dataset.table].ddl())
+        for table in {dataset.table for dataset in DATASETS.values()}:
+            database.execute(load_catalog()[table].ddl())
         yield database
 
 

@@ -118,9 +118,9 @@ class LiveHome:
             for name in RAW
         }
 
-    def digest(self) -> dict[str, tuple[int, str]]:
+    def digest(self, *, newest_prices: bool = False) -> dict[str, tuple[int, str]]:
         """Rows and an order-free hash of each raw table, without what the pipeline added."""
-        return raw_digest(self.settings)
+        return raw_digest(self.settings, newest_prices=newest_prices)
 
     def landed(self) -> list[str]:
         """The payloads in landing."""
@@ -135,10 +135,14 @@ class LiveHome:
         return (bool(found[0][0]), int(found[0][1]), found[0][2])
 
 
-def raw_digest(settings: Settings) -> dict[str, tuple[int, str]]:
+def raw_digest(settings: Settings, *, newest_prices: bool = False) -> dict[str, tuple[int, str]]:
     """Rows and an order-free hash of each raw table, `known_at_utc`, `run_id` and `payload_sha256` left
-    out.
+    out; of prices every version or the newest of each bar.
     """
+    newest = (
+        "(from raw.equity_prices qualify row_number() over (partition by symbol, session_date"
+        " order by known_at_utc desc) = 1)"
+    )
     found = {}
     with pipeline_database(settings, read_only=True) as connection:
         for table in (load_catalog()[name] for name in RAW):
@@ -146,8 +150,9 @@ def raw_digest(settings: Settings) -> dict[str, tuple[int, str]]:
                 c.name for c in table.columns if c.name not in ("known_at_utc", "run_id", "payload_sha256")
             ]
             text = " || '|' || ".join(f"""coalesce("{name}"::varchar, '∅')""" for name in names)
+            source = newest if newest_prices and table.name == "equity_prices" else table.full_name
             rows, total = connection.execute(
-                f"select count(*), coalesce(sum(md5_number_lower({text})::hugeint), 0) from {table.full_name}"
+                f"select count(*), coalesce(sum(md5_number_lower({text})::hugeint), 0) from {source}"
             ).fetchall()[0]
             found[table.full_name] = (int(rows), f"{int(total) % 2**64:016x}")
     return found

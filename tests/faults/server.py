@@ -48,7 +48,9 @@ class Fault:
 
 
 class Storm:
-    """Faults in a seeded share of all requests; every request counts, attempts of the same one as well."""
+    """Faults in a seeded share of all requests; every request counts, attempts of the same one as well. The
+    kinds come in turn, in a shuffled order, so that none is left out by chance.
+    """
 
     def __init__(self, kinds: dict[str, Fault], seed: int, share: float = 0.1) -> None:
         self.kinds = kinds
@@ -56,15 +58,16 @@ class Storm:
         self.asked = 0
         self.played: dict[str, int] = dict.fromkeys(kinds, 0)
         self._random = random.Random(seed)
+        self._order = self._random.sample(list(kinds), len(kinds))
         self._lock = threading.Lock()
 
     def draw(self) -> Fault | None:
         """The fault of the next request, or none."""
         with self._lock:
             self.asked += 1
-            hit, name = self._random.random() < self.share, self._random.choice(list(self.kinds))
-            if not hit:
+            if self._random.random() >= self.share:
                 return None
+            name = self._order[sum(self.played.values()) % len(self._order)]
             self.played[name] += 1
             return self.kinds[name]
 
