@@ -466,7 +466,7 @@ def test_silence_of_one_source_does_not_cost_the_others(
     home: LiveHome, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = home.raw()
-    impatient(monkeypatch, deadline=1.0, attempt=0.6)
+    impatient(monkeypatch, deadline=4.0, attempt=2.0)
     server.fault = Fault(send=silent, on="/v8/finance/chart/JPM")
     started = time.monotonic()
     home.run(INPUTS, AS_OF, trailing=True)
