@@ -39,7 +39,10 @@ from warehouse.durable import replace_durably
 DATA_SOURCE = "warehouse"
 BATCH = "rows"
 RESULTS = "kept_results"
-RESULT_FORMAT = {"result_format": "COMPLETE", "include_unexpected_rows": False}
+# Counts and a few values are enough where nothing is wrong; where something is, every row is needed. Naming
+# the rows costs Great Expectations a third of its time, found or not.
+COUNTED = {"result_format": "BASIC", "include_unexpected_rows": False}
+NAMED = {"result_format": "COMPLETE", "include_unexpected_rows": False}
 # So many of a rule's unexpected values are kept in the stored result; all of them are counted in it.
 KEPT_VALUES = 20
 FULL_LISTS = ("unexpected_list", "unexpected_index_list", "unexpected_index_query")
@@ -62,6 +65,11 @@ class ShortenedResultsStore(ValidationResultsStore):  # type: ignore[misc]
         shortened = copy.copy(suite_validation_result)
         shortened.results = [_shortened(result) for result in suite_validation_result.results]
         return super().store_validation_results(shortened, *args, **kwargs)
+
+
+def _has_rows_to_name(result: Any) -> bool:
+    """Whether a counted result is about rows that broke the item; it names a few of them at most."""
+    return bool((result.result or {}).get("unexpected_count"))
 
 
 def _shortened(result: Any) -> Any:
@@ -103,9 +111,15 @@ class Project:
         checkpoint = self._checkpoint(table_name, items)
         name = re.sub(r"[^A-Za-z0-9.-]", "_", run_name)  # it becomes a folder
         identifier = RunIdentifier(run_name=name, run_time=datetime.now(UTC))
-        outcome = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=identifier)
-        [suite_result] = outcome.run_results.values()
-        return list(suite_result.results)
+        rows = {"dataframe": frame}
+        [counted] = checkpoint.run(batch_parameters=rows, run_id=identifier).run_results.values()
+        if not any(_has_rows_to_name(result) for result in counted.results):
+            return list(counted.results)
+        [definition] = checkpoint.validation_definitions
+        named = definition.run(
+            checkpoint_id=checkpoint.id, batch_parameters=rows, result_format=NAMED, run_id=identifier
+        )
+        return list(named.results)
 
     def _checkpoint(self, name: str, items: Sequence[Item]) -> Any:
         """The table's checkpoint; made anew when its rules are others than last time."""
@@ -127,7 +141,7 @@ class Project:
             gx.ValidationDefinition(name=name, data=batch, suite=suite)
         )
         checkpoint = self.context.checkpoints.add(
-            gx.Checkpoint(name=name, validation_definitions=[definition], result_format=RESULT_FORMAT)
+            gx.Checkpoint(name=name, validation_definitions=[definition], result_format=COUNTED)
         )
         self._checkpoints[name] = rules, checkpoint
         if self.folder is not None:

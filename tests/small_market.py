@@ -8,6 +8,8 @@ in this process.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ import duckdb
 
 from pipeline import steps
 from pipeline.context import Requested, RunContext
+from pipeline.errors import TryAgain
+from pipeline.fetch import ATTEMPTS
 from pipeline.state import Published
 from sources.simulated import simulated_market
 from warehouse.publication import current_generation, digests
@@ -63,9 +67,14 @@ def context(settings: Settings, session: str, run_id: str | None = None, **chang
 
 
 def fetch_all(run: RunContext) -> None:
-    """Plan, then fetch every batch."""
+    """Plan, then fetch every batch, as often as Airflow would, without its waits."""
     for batch in steps.plan(run).batches:
-        steps.fetch(run.for_batch(batch.number))
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(TryAgain):
+                steps.fetch(run.for_batch(batch.number))
+                break
+        else:
+            steps.fetch(run.for_batch(batch.number))
 
 
 def run_day(settings: Settings, session: str, run_id: str | None = None, **changes: Any) -> Published:
@@ -76,6 +85,12 @@ def run_day(settings: Settings, session: str, run_id: str | None = None, **chang
     steps.build(run)
     steps.audit(run)
     return steps.publish(run)
+
+
+def copied(home: Path, to: Path) -> Path:
+    """A copy of a home that has run: what a test begins with when its first run is like any other."""
+    shutil.copytree(home, to, symlinks=True)
+    return to
 
 
 def published(settings: Settings) -> duckdb.DuckDBPyConnection:

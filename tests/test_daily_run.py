@@ -16,7 +16,14 @@ import duckdb
 import pytest
 
 from pipeline.errors import StepFailed
-from tests.small_market import published, published_digests, run_day, small_settings, write_small_market
+from tests.small_market import (
+    copied,
+    published,
+    published_digests,
+    run_day,
+    small_settings,
+    write_small_market,
+)
 from warehouse import publication
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
@@ -38,6 +45,14 @@ def one_by_one(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     for session in SESSIONS:
         run_day(settings, session)
     return settings
+
+
+@pytest.fixture(scope="module")
+def begun(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that ran the first session; tests go on in a copy."""
+    home = tmp_path_factory.mktemp("begun") / "home"
+    run_day(small_settings(market, home), SESSIONS[0])
+    return home
 
 
 def counts(settings: Settings) -> dict[str, int]:
@@ -101,10 +116,9 @@ def test_however_the_runs_are_cut_the_digests_are_the_same(
     assert published_digests(settings) == published_digests(one_by_one)
 
 
-def test_later_data_changes_no_filled_value(market: Path, tmp_path: Path) -> None:
-    early = small_settings(market, tmp_path / "early")
+def test_later_data_changes_no_filled_value(market: Path, begun: Path, tmp_path: Path) -> None:
+    early = small_settings(market, begun)
     late = small_settings(market, tmp_path / "late")
-    run_day(early, "2024-07-16")
     run_day(late, "2024-07-24")
     with published(early) as connection:
         path = publication.current_generation(late)
@@ -145,11 +159,10 @@ def test_nothing_later_than_the_cut_off_is_in_staging(one_by_one: Settings) -> N
         ]
 
 
-def test_one_changed_value_is_one_new_row(market: Path, tmp_path: Path) -> None:
+def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, tmp_path / "home")
-    run_day(settings, "2024-07-16")
+    settings = small_settings(folder, copied(begun, tmp_path / "home"))
     before = counts(settings)
     path = folder / "fred" / "DGS2.csv"
     lines = path.read_text().splitlines()
@@ -177,11 +190,10 @@ def test_one_changed_value_is_one_new_row(market: Path, tmp_path: Path) -> None:
     assert len(versions) == 2
 
 
-def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, tmp_path: Path) -> None:
+def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, tmp_path / "home")
-    run_day(settings, "2024-07-16")
+    settings = small_settings(folder, copied(begun, tmp_path / "home"))
     before = counts(settings)
     path = folder / "prices" / "IWM.csv"
     header, *lines = path.read_text().splitlines()
@@ -248,12 +260,11 @@ def test_a_missing_optional_symbol_is_a_warning(market: Path, tmp_path: Path) ->
     ],
 )
 def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
-    market: Path, tmp_path: Path, damage: object, said: str
+    market: Path, begun: Path, tmp_path: Path, damage: object, said: str
 ) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, tmp_path / "home")
-    run_day(settings, "2024-07-16")
+    settings = small_settings(folder, copied(begun, tmp_path / "home"))
     before, link = published_digests(settings), os.readlink(settings.published / "current")
     damage(folder / "prices" / "KRE.csv")  # type: ignore[operator]
     with pytest.raises(StepFailed) as caught:

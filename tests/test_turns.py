@@ -64,6 +64,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_market(tmp_path_factory.mktemp("market"))
 
 
+@pytest.fixture(scope="module")
+def straight(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home that ran the last session alone."""
+    home = small_settings(market, tmp_path_factory.mktemp("straight") / "home")
+    run_day(home, SESSIONS[-1])
+    return home
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
     """Every request to the source."""
@@ -97,9 +105,9 @@ def backfill_queue(sessions: list[str]) -> Queue:
 
 
 def test_a_backfill_publishes_once_and_fetches_once(
-    market: Path, tmp_path: Path, asked: list[Request]
+    market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
 ) -> None:
-    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    home = small_settings(market, tmp_path / "home")
     queue = backfill_queue(SESSIONS)
     assert [run_to_its_end(home, queue, session) for session in SESSIONS] == [False] * 4 + [True]
     inputs = {(request.dataset, request.input) for request in asked}
@@ -110,13 +118,12 @@ def test_a_backfill_publishes_once_and_fetches_once(
     assert first == len(inputs)
     current = current_generation(home)
     assert current is not None and current.name == "1"
-    run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
 
 
-def test_the_runs_of_a_backfill_may_end_in_any_order(market: Path, tmp_path: Path) -> None:
-    straight = small_settings(market, tmp_path / "straight")
-    run_day(straight, SESSIONS[-1])
+def test_the_runs_of_a_backfill_may_end_in_any_order(
+    market: Path, straight: Settings, tmp_path: Path
+) -> None:
     home = small_settings(market, tmp_path / "home")
     queue = backfill_queue(SESSIONS)
     backwards = [run_to_its_end(home, queue, session) for session in reversed(SESSIONS)]
@@ -169,11 +176,13 @@ def raw_content(home: Settings) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked: list[Request]) -> None:
+def test_runs_that_start_together_fetch_once(
+    market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
+) -> None:
     """Airflow starts ten runs of a backfill at once: the first to plan fetches, the others leave it all to
     that one.
     """
-    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    home = small_settings(market, tmp_path / "home")
     queue = backfill_queue(SESSIONS)
     first, *others = queue.active[:]
     run = context(home, SESSIONS[0], first, turns=queue.turns(first))
@@ -188,17 +197,16 @@ def test_runs_that_start_together_fetch_once(market: Path, tmp_path: Path, asked
     steps.audit(run)
     steps.publish(run)
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
-    run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
 
 
 def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
-    market: Path, tmp_path: Path, asked: list[Request]
+    market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
 ) -> None:
     """The first run lacks one optional input only; the runs after it need all that is later, and must not
     leave that to the first.
     """
-    home, straight = small_settings(market, tmp_path / "a"), small_settings(market, tmp_path / "b")
+    home = small_settings(market, tmp_path / "home")
     run_day(home, SESSIONS[1])
     HomeState.read(home.home).change(home.home, unserved={})
     queue = backfill_queue(SESSIONS)
@@ -225,7 +233,6 @@ def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
     steps.build(later)
     steps.audit(later)
     steps.publish(later)
-    run_day(straight, SESSIONS[-1])
     assert published_digests(home) == published_digests(straight)
 
 
