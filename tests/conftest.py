@@ -1,13 +1,20 @@
 """Settings of all tests: no time limits on examples, because how long one takes says nothing about whether
-it is right; the tests of the recorded market only where it is.
+it is right; the tests of the recorded market only where it is; coverage is not measured inside Great
+Expectations.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
+from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
+from expectations import suites
 from tests.recorded_data import RECORDED, has_recorded_data
 
 settings.register_profile("project", deadline=None)
@@ -22,3 +29,37 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(
             f"tests/recorded not collected: no recorded market data in {RECORDED} (ROTATION_REPLAY_DIR)"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def great_expectations_is_not_traced() -> Iterator[None]:
+    """Coverage's tracer sees every call of Great Expectations only to pass it over, which doubles the time of
+    a load and of an audit; it rests while a checkpoint runs.
+    """
+    tracer = sys.gettrace()
+    if tracer is None:
+        yield
+        return
+    original = suites._great_expectations
+
+    def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def called(*arguments: Any, **named: Any) -> Any:
+            traced = sys.gettrace()
+            sys.settrace(None)
+            try:
+                return function(*arguments, **named)
+            finally:
+                sys.settrace(traced)
+
+        return called
+
+    @cache
+    def loaded() -> ModuleType:
+        module = original()
+        module.gx.Checkpoint.run = untraced(module.gx.Checkpoint.run)
+        return module
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(suites, "_great_expectations", loaded)
+        yield
