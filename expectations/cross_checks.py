@@ -104,7 +104,7 @@ def run_kinds(connection: duckdb.DuckDBPyConnection) -> None:
         left join ref.cross_check_exceptions as allowed
             on compared.check_id = allowed.check_id
             and compared.day between allowed.from_date and allowed.to_date
-            and coalesce(allowed.input, compared.input) = compared.input
+            and compared.input glob allowed.input
         where allowed.check_id is null
             and compared.difference is not null
             and compared.day >= coalesce(check_list.valid_from, date '1900-01-01')

@@ -9,7 +9,6 @@ in this process.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -69,12 +68,15 @@ def context(settings: Settings, session: str, run_id: str | None = None, **chang
 def fetch_all(run: RunContext) -> None:
     """Plan, then fetch every batch, as often as Airflow would, without its waits."""
     for batch in steps.plan(run).batches:
-        for _ in range(ATTEMPTS - 1):
-            with contextlib.suppress(TryAgain):
-                steps.fetch(run.for_batch(batch.number))
-                break
-        else:
-            steps.fetch(run.for_batch(batch.number))
+        fetch_batch(run, batch.number)
+
+
+def fetch_batch(run: RunContext, number: int, attempts: int = ATTEMPTS) -> None:
+    """One batch; what the last attempt did not get is an error in its hand-over."""
+    for _ in range(attempts):
+        with contextlib.suppress(TryAgain):
+            steps.fetch(run.for_batch(number))
+            break
 
 
 def run_day(settings: Settings, session: str, run_id: str | None = None, **changes: Any) -> Published:
@@ -85,12 +87,6 @@ def run_day(settings: Settings, session: str, run_id: str | None = None, **chang
     steps.build(run)
     steps.audit(run)
     return steps.publish(run)
-
-
-def copied(home: Path, to: Path) -> Path:
-    """A copy of a home that has run: what a test begins with when its first run is like any other."""
-    shutil.copytree(home, to, symlinks=True)
-    return to
 
 
 def published(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -294,9 +294,11 @@ def test_an_exception_leaves_a_day_out_and_periods_and_few_days_are_heeded(marke
     market.check("value", "fred/DFF", "fred/EFFR", 0.01, check_id="long", min_rows=1000)
     assert market.failed() == [("all", 2)]
     market.connection.execute(
-        "insert into ref.cross_check_exceptions values ('all', null, ?, ?, 'known')",
-        [DAYS[10].date(), DAYS[11].date()],
+        "insert into ref.cross_check_exceptions values ('all', ?, ?, ?, 'known')",
+        ["EFFR", DAYS[10].date(), DAYS[11].date()],
     )
+    assert market.failed() == [("all", 2)], "the exception is another input's"
+    market.connection.execute("update ref.cross_check_exceptions set input = '*'")
     assert market.failed() == []
 
 

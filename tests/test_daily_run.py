@@ -17,7 +17,6 @@ import pytest
 
 from pipeline.errors import StepFailed
 from tests.small_market import (
-    copied,
     published,
     published_digests,
     run_day,
@@ -162,7 +161,7 @@ def test_nothing_later_than_the_cut_off_is_in_staging(one_by_one: Settings) -> N
 def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, copied(begun, tmp_path / "home"))
+    settings = small_settings(folder, shutil.copytree(begun, tmp_path / "home", symlinks=True))
     before = counts(settings)
     path = folder / "fred" / "DGS2.csv"
     lines = path.read_text().splitlines()
@@ -193,7 +192,7 @@ def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: P
 def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, copied(begun, tmp_path / "home"))
+    settings = small_settings(folder, shutil.copytree(begun, tmp_path / "home", symlinks=True))
     before = counts(settings)
     path = folder / "prices" / "IWM.csv"
     header, *lines = path.read_text().splitlines()
@@ -264,7 +263,7 @@ def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
 ) -> None:
     folder = tmp_path / "files"
     shutil.copytree(market, folder)
-    settings = small_settings(folder, copied(begun, tmp_path / "home"))
+    settings = small_settings(folder, shutil.copytree(begun, tmp_path / "home", symlinks=True))
     before, link = published_digests(settings), os.readlink(settings.published / "current")
     damage(folder / "prices" / "KRE.csv")  # type: ignore[operator]
     with pytest.raises(StepFailed) as caught:

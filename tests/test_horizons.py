@@ -132,6 +132,11 @@ def test_status_warns_and_then_fails() -> None:
     assert any("of jobs" in text for text in soon.warnings)
     assert not any("of jobs" in text for text in soon.problems)
     assert any("of jobs" in text for text in late.problems)
+    # Nobody can serve the real dates to a simulated market; it is told and goes on.
+    simulated = PublicationState()
+    check_horizons(simulated, entry.end + dt.timedelta(days=30), simulated=True)
+    assert simulated.problems == []
+    assert set(late.problems) <= set(simulated.warnings)
 
 
 def test_no_release_is_promised_behind_the_end_of_the_list() -> None:

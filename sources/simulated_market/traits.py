@@ -79,7 +79,7 @@ BONDS = (
     Bond(r"high yield|junk", 2.5, 60, 0.33, 2.0),
     Bond(r"bill|month|floating", 0.15, 3, 0.0, 0.1),
     Bond(r"20\+|long|30", 16.5, 360, 0.0, 1.0),
-    Bond(r"1-3|short|0-", 1.85, 24, 0.0, 0.2),
+    Bond(r"1-3|short|0-", 1.85, 24, 0.0, 1.0),
     Bond(r"3-7", 4.4, 60, 0.0, 0.4),
     Bond(r"mbs|mortgage", 5.3, 84, 0.0, 0.9),
     Bond(r"corporate|investment grade", 8.0, 120, 0.07, 1.5),

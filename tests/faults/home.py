@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,11 +13,11 @@ from datasets.base import PlannedInput, Reach
 from datasets.registry import DATASETS
 from pipeline import steps
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed, TryAgain
+from pipeline.errors import StepFailed
 from pipeline.state import FetchBatch, LoadSummary, RunPlan, RunState
 from sources.registry import open_provider
 from sources.transport import Transport
-from tests.small_market import context
+from tests.small_market import context, fetch_batch
 from warehouse.catalog import load_catalog
 from warehouse.database import LAYOUT, pipeline_database, prepare_home, utc_now
 from warehouse.reference_data import load_reference
@@ -60,10 +59,7 @@ class LiveHome:
         run = self.context(session)
         self.errors = {}
         for batch in plan.batches:
-            for _ in range(attempts):
-                with contextlib.suppress(TryAgain):
-                    steps.fetch(run.for_batch(batch.number))
-                    break
+            fetch_batch(run, batch.number, attempts)
             fetched = state.fetched(batch.number).inputs
             self.errors |= {
                 name: {"error": entry.error, "kind": entry.kind}
