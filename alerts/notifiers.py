@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,12 +32,12 @@ KIND_OF_DAG = {
 }
 
 
-class AlertNotifier(BaseNotifier):  # type: ignore[misc]
+class AlertNotifier(BaseNotifier, ABC):  # type: ignore[misc]
     """Builds an alert from Airflow's context and sends it; nothing of it is rendered as a template."""
 
+    @abstractmethod
     def alert(self, context: Any) -> Alert | None:
         """The alert, or None when there is nothing to report."""
-        raise NotImplementedError
 
     def __call__(self, *args: Any) -> None:
         """Call `notify` directly: the base class would render fields that this class does not have, and fails
