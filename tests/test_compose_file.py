@@ -37,7 +37,11 @@ TASK_MOUNTS = {
 CALLBACK_MOUNTS = {"logs:/var/lib/rotation/logs", "published:/var/lib/rotation/home/published:ro"}
 MOUNTS = {
     "postgres": {"postgres:/var/lib/postgresql/data"},
-    "init": {"logs:/var/lib/rotation/logs"},
+    "init": {
+        "logs:/var/lib/rotation/logs",
+        "home:/var/lib/rotation/home:ro",
+        "published:/var/lib/rotation/home/published:ro",
+    },
     "api-server": {"logs:/var/lib/rotation/logs:ro"},
     "scheduler": TASK_MOUNTS,
     "worker": TASK_MOUNTS,
@@ -84,6 +88,9 @@ def compose_findings(document: Document) -> list[str]:
     source = document["x-environment"]["ROTATION_SOURCE"]
     if not source.startswith("${ROTATION_SOURCE:?"):
         found.append("ROTATION_SOURCE has a default")
+    filled = {str(mount).split(":")[0] for mount in document["services"]["init"]["volumes"]}
+    for volume in sorted({"logs", "home", "published"} - filled):
+        found.append(f"volume {volume}: shared, and not filled by init before two services fill it at once")
     return found
 
 
@@ -251,6 +258,7 @@ FAULTS = [
     ("services/scheduler/env_file", ".env", "scheduler: env_file is set"),
     ("services/triggerer/volumes", ["logs:/var/lib/rotation/logs"], "triggerer: mounts are not as intended"),
     ("services/scheduler/volumes", [*TASK_MOUNTS, "/:/host"], "scheduler: mounts are not as intended"),
+    ("services/init/volumes", ["logs:/var/lib/rotation/logs"], "volume home: shared, and not filled by init"),
     ("services/triggerer/depends_on", {}, "triggerer: does not wait for postgres and init"),
     ("services/scheduler/secrets", ["other"], "scheduler: the secret other is not declared"),
     ("secrets/fernet_key", {"environment": "FERNET_KEY"}, "secret fernet_key: no file"),
