@@ -35,6 +35,8 @@ READ_PUBLICATION = """
 import json, duckdb
 from warehouse.publication import digests
 with duckdb.connect("/published/current/warehouse.duckdb", read_only=True) as connection:
+    # `python -c` counts as interactive: a query of more than two seconds would draw its bar on the output.
+    connection.execute("set enable_progress_bar = false")
     row = connection.execute(
         "select generation, session_date from ops.publication order by generation desc limit 1"
     ).fetchone()
