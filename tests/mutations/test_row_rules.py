@@ -17,6 +17,7 @@ from expectations.gate import GateResult, check_rows
 from expectations.rules import Item, columns_of, derived_items, handwritten, rule_name
 from pipeline import steps
 from tests.mutations.harness import built_market
+from tests.mutations.report import played
 from tests.mutations.row_mutations import ROW_MUTATIONS, RowMutation
 from tests.small_market import END, context, fetch_all, small_settings, write_small_market
 from warehouse.catalog import Table, load_catalog
@@ -152,7 +153,8 @@ def test_a_datum_breaks_its_rule_in_the_small_market(small: Served, entry: RowMu
 @pytest.mark.mutation
 @pytest.mark.parametrize("entry", ROW_MUTATIONS, ids=lambda entry: f"{entry.dataset}-{entry.rule}")
 def test_a_datum_breaks_its_rule(market: Served, entry: RowMutation) -> None:
-    breaks_one_rule(market, entry)
+    with played(DATASETS[entry.dataset].table, "written by hand"):
+        breaks_one_rule(market, entry)
 
 
 def catalog_items(table: Table, rows: pd.DataFrame) -> list[Item]:
@@ -195,7 +197,10 @@ def changed(rows: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
 @pytest.mark.mutation
 @pytest.mark.parametrize("name", list(DATASETS))
 def test_the_catalogs_rules_are_broken_one_by_one(market: Served, name: str) -> None:
-    catalogs_rules_are_broken(market, name, every=1)
+    rows = market.in_context(DATASETS[name], market.rows[name])
+    table = load_catalog()[DATASETS[name].table]
+    with played(table.full_name, "from the catalog", len(catalog_items(table, rows))):
+        catalogs_rules_are_broken(market, name, every=1)
 
 
 @pytest.mark.parametrize("name", ["fred"])

@@ -15,6 +15,7 @@ from tests.mutations.harness import (
     newly_failed,
     readers,
 )
+from tests.mutations.report import played
 from tests.mutations.table_mutations import MUTATIONS, Mutation
 from tests.small_market import END
 from warehouse.catalog import Column, Table, literal, load_catalog, quoted
@@ -86,7 +87,8 @@ def test_a_datum_breaks_its_rule_in_the_small_market(small: Copy, entry: Mutatio
 @mutation
 @pytest.mark.parametrize("entry", MUTATIONS, ids=lambda entry: f"{entry.table}-{entry.rule}")
 def test_a_datum_breaks_its_rule(market: Copy, entry: Mutation) -> None:
-    breaks_one_rule(market, entry)
+    with played(entry.table, "written by hand"):
+        breaks_one_rule(market, entry)
 
 
 def beyond(column: Column, limit: float | str, step: int) -> str:
@@ -167,7 +169,9 @@ def test_the_catalogs_rules_are_broken_one_by_one_in_the_small_market(small: Cop
 @mutation
 @pytest.mark.parametrize("table", MODELS, ids=lambda table: table.full_name)
 def test_the_catalogs_rules_are_broken_one_by_one(market: Copy, table: Table) -> None:
-    breaks_catalog_rules(market, table)
+    rules = set().union(*(expected for _, _, expected in catalog_mutations(table)))
+    with played(table.full_name, "from the catalog", len(rules)):
+        breaks_catalog_rules(market, table)
 
 
 def ages_are_seen(copy: Copy, family: Family) -> None:
@@ -187,7 +191,8 @@ def test_an_old_answer_breaks_its_rule_in_the_small_market(small: Copy, family: 
 @mutation
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_an_old_answer_breaks_its_rule(market: Copy, family: Family) -> None:
-    ages_are_seen(market, family)
+    with played(family.found_in[0].table, "on the age"):
+        ages_are_seen(market, family)
 
 
 def test_every_rule_of_the_catalog_has_a_mutation() -> None:
