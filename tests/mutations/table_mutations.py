@@ -73,6 +73,15 @@ MUTATIONS = [
         update("staging.equity_prices", "total_return_pct = 130", "symbol = 'KRE'"),
     ),
     Mutation(
+        "staging.equity_prices",
+        "funds_and_shares_trade",
+        update(
+            "staging.equity_prices",
+            "volume = 0",
+            "symbol = 'IWM' and session_date between '2024-06-03' and '2024-06-21'",
+        ),
+    ),
+    Mutation(
         "staging.fed_funds_futures",
         "settlement_is_near_its_neighbours",
         update(
@@ -96,6 +105,12 @@ MUTATIONS = [
         "required_series_are_not_a_month_behind",
         "delete from staging.fred_observations where series_id = 'DGS2'"
         " and observation_date > getvariable('session_date') - interval 40 days",
+    ),
+    Mutation(
+        "staging.fred_observations",
+        "series_have_no_gaps",
+        "delete from staging.fred_observations where series_id = 'DGS10'"
+        " and observation_date between '2024-06-03' and '2024-06-12'",
     ),
     Mutation(BETAS, "a_fit_has_all_its_factors", delete(BETAS, "model = 'market_2y_slope'")),
     Mutation(

@@ -152,6 +152,7 @@ def caught(market: Market, group: list[Corruption], folder: Path) -> dict[str, l
     }
 
 
+@pytest.mark.timeout(3600)  # a group that stops is played one by one
 @pytest.mark.parametrize("group", groups(), ids=lambda group: " + ".join(entry.name for entry in group)[:60])
 def test_what_catches_a_corruption(market: Market, group: list[Corruption], tmp_path: Path) -> None:
     found = caught(market, group, tmp_path / "run")
