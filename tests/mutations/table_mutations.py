@@ -75,11 +75,8 @@ MUTATIONS = [
     Mutation(
         "staging.equity_prices",
         "funds_and_shares_trade",
-        update(
-            "staging.equity_prices",
-            "volume = 0",
-            "symbol = 'IWM' and session_date between '2024-06-03' and '2024-06-21'",
-        ),
+        "update staging.equity_prices set volume = 0"
+        " where symbol = 'IWM' and session_date between '2024-06-03' and '2024-06-21'",
     ),
     Mutation(
         "staging.fed_funds_futures",
@@ -300,7 +297,9 @@ MUTATIONS = [
     Mutation(
         "marts.macro_daily",
         "unemployment_rate_moves_slowly",
-        update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
+        # The small market has no jobless rate.
+        "delete from marts.macro_daily where series_id = 'UNRATE'; "
+        + update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
     ),
     Mutation(
         "marts.policy_path_daily",
