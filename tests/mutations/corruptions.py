@@ -1,8 +1,7 @@
 """Plausible corruptions of a folder of files: what a vendor, an export or a hand does to good data.
 
 Each entry names the inputs that it touches (so that corruptions of different inputs share one home), what it
-does to the files, and whether something must catch it. `seen` is None where nothing does yet: the table that
-`make test-mutations` prints says so, and the entry is to change when a rule catches it.
+does to the files, and how it must be caught; `make test-mutations` prints by which rule.
 """
 
 from __future__ import annotations
@@ -26,13 +25,18 @@ class Corruption:
         name: what happened, in words.
         inputs: symbols, series or contracts that it touches, as the findings name them.
         corrupt: changes the folder.
+        caught: the gravest way in which it must be caught: `refused`, `stopped`, `critical`, `quarantined`,
+            `warning`; `unseen` for what is no fault.
         later: the good files were loaded the day before.
+        alone: it shares its home with no other.
     """
 
     name: str
     inputs: tuple[str, ...]
     corrupt: Callable[[Path], None]
+    caught: str
     later: bool = False
+    alone: bool = False
 
 
 def path_of(folder: Path, name: str) -> Path:
@@ -73,6 +77,16 @@ def copied(source: str, target: str) -> Callable[[Path], None]:
         held = pd.read_csv(path_of(folder, target))
         frame = pd.read_csv(path_of(folder, source)).set_axis(held.columns, axis=1)
         frame.to_csv(path_of(folder, target), index=False)
+
+    return corrupt
+
+
+def in_turn(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
+    """One change after the other."""
+
+    def corrupt(folder: Path) -> None:
+        for change in changes:
+            change(folder)
 
     return corrupt
 
@@ -172,75 +186,130 @@ def adjusted_twice(rows: pd.DataFrame) -> pd.DataFrame:
 
 CLOSE = ["close"]
 CORRUPTIONS = [
-    Corruption("JPM × 100 for a month", ("JPM",), edit("JPM", times(PRICES_OF_A_BAR, 100, *MONTH))),
-    Corruption("KRE × 1.5 for a month", ("KRE",), edit("KRE", times(PRICES_OF_A_BAR, 1.5, *MONTH))),
     Corruption(
-        "one close of ^RUT × 100", ("^RUT",), edit("^RUT", times(CLOSE, 100, "2024-07-11", "2024-07-11"))
+        "JPM × 100 for a month", ("JPM",), edit("JPM", times(PRICES_OF_A_BAR, 100, *MONTH)), "quarantined"
     ),
-    Corruption("IWM and QQQ exchanged", ("IWM", "QQQ"), exchanged("IWM", "QQQ")),
-    Corruption("DGS2 and DGS10 exchanged", ("DGS2", "DGS10"), exchanged("DGS2", "DGS10")),
-    Corruption("DGS10 copied over DGS3MO", ("DGS3MO",), copied("DGS10", "DGS3MO")),
-    Corruption("KRE a session late", ("KRE",), edit("KRE", shifted(1))),
-    Corruption("JPM a session early", ("JPM",), edit("JPM", shifted(-1))),
-    Corruption("DFF a day late", ("DFF",), edit("DFF", shifted(1))),
+    Corruption(
+        "KRE × 1.5 for a month", ("KRE",), edit("KRE", times(PRICES_OF_A_BAR, 1.5, *MONTH)), "quarantined"
+    ),
+    Corruption(
+        "one close of ^RUT × 100",
+        ("^RUT",),
+        edit("^RUT", times(CLOSE, 100, "2024-07-11", "2024-07-11")),
+        "quarantined",
+    ),
+    Corruption("IWM and QQQ exchanged", ("IWM", "QQQ"), exchanged("IWM", "QQQ"), "warning"),
+    Corruption("DGS2 and DGS10 exchanged", ("DGS2", "DGS10"), exchanged("DGS2", "DGS10"), "stopped"),
+    Corruption("DGS10 copied over DGS3MO", ("DGS3MO",), copied("DGS10", "DGS3MO"), "stopped"),
+    Corruption("KRE a session late", ("KRE",), edit("KRE", shifted(1)), "warning"),
+    Corruption("JPM a session early", ("JPM",), edit("JPM", shifted(-1)), "warning"),
+    Corruption("DFF a day late", ("DFF",), edit("DFF", shifted(1)), "warning"),
     Corruption(
         "ten stale sessions of ^RUT",
         ("^RUT",),
         edit("^RUT", stale(PRICES_OF_A_BAR, "2024-07-01", "2024-07-15")),
+        "warning",
     ),
     Corruption(
-        "ten stale days of ZQU24", ("ZQU24",), edit("ZQU24", stale(["settle"], "2024-07-01", "2024-07-15"))
+        "ten stale days of ZQU24",
+        ("ZQU24",),
+        edit("ZQU24", stale(["settle"], "2024-07-01", "2024-07-15")),
+        "warning",
     ),
-    Corruption("the strip a month later", ("ZQ",), strip_a_month_later),
+    Corruption("the strip a month later", ("futures/ZQ",), strip_a_month_later, "refused", alone=True),
     Corruption(
         "one settlement ten points off",
         ("ZQV24",),
         edit("ZQV24", times(["settle"], 0.9, "2024-07-11", "2024-07-11")),
+        "quarantined",
     ),
-    Corruption("dividends of SPY in cents", ("SPY",), edit("SPY", times(["dividend"], 100))),
+    Corruption("dividends of SPY in cents", ("SPY",), edit("SPY", times(["dividend"], 100)), "warning"),
     Corruption(
         "dividends of KRE 0 while adj_close steps",
         ("KRE",),
         edit("KRE", with_values("dividend", 0.0, "2000", "2100")),
+        "warning",
     ),
-    Corruption("IWM close = adj_close, dividends kept", ("IWM",), edit("IWM", adjusted_twice)),
+    Corruption("IWM close = adj_close, dividends kept", ("IWM",), edit("IWM", adjusted_twice), "quarantined"),
     Corruption(
         "every second row of ^GSPC gone for a quarter",
         ("^GSPC",),
         edit("^GSPC", without("2024-04-01", "2024-06-28", 2)),
+        "warning",
     ),
-    Corruption("a month of DGS2 gone", ("DGS2",), edit("DGS2", without(*MONTH))),
+    Corruption("a month of DGS2 gone", ("DGS2",), edit("DGS2", without(*MONTH)), "warning"),
     Corruption(
-        "a month of CPIAUCSL gone", ("CPIAUCSL",), edit("CPIAUCSL", without("2024-05-01", "2024-05-31"))
-    ),
-    Corruption("QQQ's last session gone", ("QQQ",), edit("QQQ", without("2024-08-30", "2024-08-30"))),
-    Corruption(
-        "a session of QQQ twice, closes differ", ("QQQ",), edit("QQQ", doubled("2024-07-11", "close", 1.02))
-    ),
-    Corruption(
-        "a session of SPY twice, volumes differ", ("SPY",), edit("SPY", doubled("2024-07-11", "volume", 1.1))
+        "a month of CPIAUCSL gone",
+        ("CPIAUCSL",),
+        edit("CPIAUCSL", without("2024-05-01", "2024-05-31")),
+        "warning",
     ),
     Corruption(
-        "a close of JPM above its high", ("JPM",), edit("JPM", times(CLOSE, 1.1, "2024-07-11", "2024-07-11"))
+        "QQQ's last session gone", ("QQQ",), edit("QQQ", without("2024-08-30", "2024-08-30")), "stopped"
     ),
-    Corruption("a month of IWM without volume", ("IWM",), edit("IWM", with_values("volume", 0.0, *MONTH))),
-    Corruption("opens of JPM 0", ("JPM",), edit("JPM", with_values("open", 0.0, *MONTH))),
-    Corruption("DGS3MO as fractions", ("DGS3MO",), edit("DGS3MO", times(["DGS3MO"], 0.01))),
     Corruption(
-        "DGS10 as fractions from a day on", ("DGS10",), edit("DGS10", times(["DGS10"], 0.01, "2024-06-03"))
+        "a session of QQQ twice, closes differ",
+        ("QQQ",),
+        edit("QQQ", doubled("2024-07-11", "close", 1.02)),
+        "quarantined",
     ),
-    Corruption("VIXCLS × 10 for a month", ("VIXCLS",), edit("VIXCLS", times(["VIXCLS"], 10, *MONTH))),
-    Corruption("ICSA in thousands for a month", ("ICSA",), edit("ICSA", times(["ICSA"], 0.001, *MONTH))),
-    Corruption("DFEDTARU without its last change", ("DFEDTARU",), edit("DFEDTARU", last_hike_missing)),
     Corruption(
-        "JPM.csv holds another company", ("JPM",), edit("JPM", times(PRICES_OF_A_BAR, 0.31)), later=True
+        "a session of SPY twice, volumes differ",
+        ("SPY",),
+        edit("SPY", doubled("2024-07-11", "volume", 1.1)),
+        "quarantined",
     ),
-    Corruption("KRE a session early", ("KRE",), edit("KRE", shifted(-1)), later=True),
-    Corruption("DGS2 as fractions", ("DGS2",), edit("DGS2", times(["DGS2"], 0.01)), later=True),
+    Corruption(
+        "a close of JPM above its high",
+        ("JPM",),
+        edit("JPM", times(CLOSE, 1.1, "2024-07-11", "2024-07-11")),
+        "quarantined",
+    ),
+    Corruption(
+        "a month of IWM without volume", ("IWM",), edit("IWM", with_values("volume", 0.0, *MONTH)), "warning"
+    ),
+    # 0 means that the open is not known.
+    Corruption("opens of JPM 0", ("JPM",), edit("JPM", with_values("open", 0.0, *MONTH)), "unseen"),
+    Corruption("DGS3MO as fractions", ("DGS3MO",), edit("DGS3MO", times(["DGS3MO"], 0.01)), "refused"),
+    Corruption(
+        "DGS10 as fractions from a day on",
+        ("DGS10",),
+        edit("DGS10", times(["DGS10"], 0.01, "2024-06-03")),
+        "stopped",
+    ),
+    Corruption(
+        "VIXCLS × 10 for a month", ("VIXCLS",), edit("VIXCLS", times(["VIXCLS"], 10, *MONTH)), "refused"
+    ),
+    Corruption(
+        "ICSA in thousands for a month",
+        ("ICSA",),
+        edit("ICSA", times(["ICSA"], 0.001, *MONTH)),
+        "quarantined",
+    ),
+    Corruption(
+        "DFEDTARU without its last change", ("DFEDTARU",), edit("DFEDTARU", last_hike_missing), "warning"
+    ),
+    Corruption(
+        "JPM.csv holds another company",
+        ("JPM",),
+        in_turn(copied("IWM", "JPM"), edit("JPM", times(PRICES_OF_A_BAR, 0.31))),
+        "refused",
+        later=True,
+    ),
+    Corruption(
+        "JPM restated by one factor that is no split",
+        ("JPM",),
+        edit("JPM", times(PRICES_OF_A_BAR, 0.31)),
+        "warning",
+        later=True,
+    ),
+    Corruption("KRE a session early", ("KRE",), edit("KRE", shifted(-1)), "stopped", later=True),
+    Corruption("DGS2 as fractions", ("DGS2",), edit("DGS2", times(["DGS2"], 0.01)), "stopped", later=True),
     Corruption(
         "^RUT × 1.5 from a day on",
         ("^RUT",),
         edit("^RUT", times(PRICES_OF_A_BAR, 1.5, "2024-08-30")),
+        "quarantined",
         later=True,
     ),
 ]
