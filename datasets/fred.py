@@ -21,6 +21,8 @@ from warehouse.settings import Settings
 
 # How far back a series' next observation is looked for, by frequency.
 LOOK_BACK_DAYS = {"daily": 30, "weekly": 60, "monthly": 200, "quarterly": 500}
+# So many values that turn blank together, with none beside them, are no correction of a day.
+LEAST_BLANKED = 3
 METADATA = ("title", "units", "frequency", "first_observation_date")
 
 
@@ -137,8 +139,9 @@ class FredSeries(Dataset):
         )
         broken = {}
         for name, values in served.items():
-            reason = changed_meaning(
-                _meaning(name), values, held.get(name, nothing), funds_rate, whole=name not in vintages
+            before = held.get(name, nothing)
+            reason = _blanked(name, rows[rows["series_id"] == name], before) or changed_meaning(
+                _meaning(name), values, before, funds_rate, whole=name not in vintages
             )
             if reason:
                 advice = f"If they are right, run once with {self.accept_setting}={name}"
@@ -179,6 +182,21 @@ class FredSeries(Dataset):
                 expected = min(expected, active_to)
             found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
+
+
+def _blanked(name: str, rows: pd.DataFrame, held: pd.Series) -> str | None:
+    """Why rows are refused that have no value at all where values are held: a column that was lost, not
+    observations that were withdrawn.
+    """
+    if rows["value"].notna().any():
+        return None
+    lost = held.index.intersection(pd.DatetimeIndex(rows["observation_date"]))
+    if len(lost) < LEAST_BLANKED:
+        return None
+    return (
+        f"fred/{name}: none of {len(rows)} served rows has a value, and values of {len(lost)} of these days"
+        f" are held (the newest of {lost.max():%Y-%m-%d})."
+    )
 
 
 def _meaning(series_id: str) -> Meaning:

@@ -16,7 +16,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar, Self
@@ -242,7 +242,8 @@ class FilesPrices(FilesProvider, PriceProvider):
     @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of prices."""
-        return parse_prices(payload)
+        parsed = parse_prices(payload)
+        return _doubting(payload, parsed, is_empty=parsed.frame.empty)
 
 
 class FilesFutures(FilesProvider, FuturesProvider):
@@ -314,7 +315,16 @@ class FilesSeries(FilesProvider):
     @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of observations."""
-        return parse_series(payload)
+        parsed = parse_series(payload)
+        return _doubting(payload, parsed, is_empty=bool(parsed.frame["value"].isna().all()))
+
+
+def _doubting(payload: Payload, parsed: Parsed, *, is_empty: bool) -> Parsed:
+    """A file without data is read, and said: whoever wrote it meant to write some."""
+    if not is_empty or parsed.rejected:
+        return parsed
+    name = f"{payload.request.dataset}/{payload.request.input}"
+    return replace(parsed, doubts=(*parsed.doubts, f"{name}: the file has no row with a value"))
 
 
 @dataclass(frozen=True)
