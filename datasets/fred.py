@@ -159,7 +159,9 @@ class FredSeries(Dataset):
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
-        """Every active series should reach what its release rule promises by the session's cut-off."""
+        """Every active series should reach what its release rule promises by the session's cut-off. One that
+        ended before the history begins was not to be served.
+        """
         rows = connection.execute(
             """
             select
@@ -175,8 +177,11 @@ class FredSeries(Dataset):
             """,
             [session],
         ).fetchall()
+        first = connection.execute("select min(observation_date) from staging.fred_observations").fetchone()
         found = []
         for series_id, frequency, rule, required, active_to, last, source in rows:
+            if last is None and active_to and first and first[0] and active_to < first[0]:
+                continue  # it ended before the history that is held begins
             expected = expected_observation(rule, frequency, session, last)
             if expected and active_to:
                 expected = min(expected, active_to)
