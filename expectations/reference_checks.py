@@ -28,6 +28,7 @@ from warehouse.catalog import load_catalog
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 Frames = Callable[[str], pd.DataFrame]
+NEVER_EMPTY = ("fomc_meetings", "events", "bank_securities_weights")
 CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims", "cross_checks")
 
 
@@ -163,5 +164,8 @@ def _exceptions(frames: Frames) -> Problems:
 
 
 def _dates(frames: Frames) -> Problems:
+    for name in NEVER_EMPTY:
+        if frames(name).empty:
+            yield name, 1, "the list has no row"
     yield from check_meetings(frames("fomc_meetings"))
     yield from check_events(frames("events"), frames("fred_series"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from expectations.reference_checks import check_reference_rows
 from expectations.reference_dates import check_events, check_meetings
+from market_calendar.calendar_file import REFERENCE
+from market_calendar.horizons import horizons
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 Change = Callable[[pd.DataFrame, int], None]
@@ -130,3 +134,17 @@ def test_a_wrong_date_stops_the_run_with_its_line() -> None:
     with pytest.raises(ReferenceDataError, match=r"reference/fomc_meetings.csv line 2: decision of 1994"):
         check_reference_rows(frames)
     check_reference_rows()
+
+
+@pytest.mark.parametrize("empty", ["fomc_meetings", "events", "bank_securities_weights"])
+def test_a_list_without_a_row_is_refused_and_does_not_stop_the_status(empty: str, tmp_path: Path) -> None:
+    def frames(name: str) -> pd.DataFrame:
+        frame = reference_frame(name)
+        return frame.head(0) if name == empty else frame
+
+    with pytest.raises(ReferenceDataError, match=f"reference/{empty}.csv line 1: the list has no row"):
+        check_reference_rows(frames)
+    shutil.copytree(REFERENCE, tmp_path / "reference")
+    path = tmp_path / "reference" / f"{empty}.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    assert not any(empty in entry.name for entry in horizons(tmp_path / "reference"))
