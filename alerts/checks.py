@@ -31,6 +31,7 @@ LONGEST_RUN = timedelta(hours=6)
 MISSING_FROM = time(20, 30)
 # The futures of all months together are one core input: the Fed marts have no other.
 STRIP = "futures/strip"
+STATES = ("running", "success", "failed")
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,32 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not a JSON object.
+        ValueError: it is not what a run writes.
     """
     path = settings.published / "status.json"
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(document, dict):
         raise ValueError(f"{path} does not contain a JSON object")
+    if document:
+        _require_fields(document)
     return document
+
+
+def _require_fields(document: dict[str, Any]) -> None:
+    """Refuse a status that a run did not write, or of which a part is missing.
+
+    Raises:
+        ValueError: says which field.
+    """
+    if document.get("state") not in STATES:
+        raise ValueError(f"state {document.get('state')!r} is not one of {', '.join(STATES)}")
+    for name, read in (("session_date", date.fromisoformat), ("written_at_utc", datetime.fromisoformat)):
+        value = document.get(name)
+        if value is None and name == "session_date" and name in document:
+            continue
+        if not isinstance(value, str):
+            raise ValueError(f"{name} {value!r} is not a date")
+        read(value)
 
 
 def publication_in_place(settings: Settings) -> str:

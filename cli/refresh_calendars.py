@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from expectations.reference_dates import check_events, check_meetings
 from market_calendar.calendar_file import REFERENCE, CalendarError
 from market_calendar.horizons import good_fridays, horizon_failures, horizon_warnings
 from market_calendar.refresh import calendar_text, read_settlement_exceptions
@@ -31,7 +32,7 @@ from sources.protocol import SourceError
 from warehouse.catalog import load_catalog
 from warehouse.durable import replace_durably
 from warehouse.payloads import Request
-from warehouse.reference_data import ReferenceDataError, typed_reference
+from warehouse.reference_data import ReferenceDataError, reference_frame, typed_reference
 from warehouse.settings import SettingsError, environment
 
 RANGE_SERIES = ("DFEDTARL", "DFEDTARU", "DFF")
@@ -156,10 +157,19 @@ def compute_decisions(rows: list[Row], observations: pd.DataFrame, now: datetime
 
 
 def _check(found: Found) -> None:
-    """Types, empty cells and keys of every file, before one is written."""
+    """Types, empty cells, keys and dates of every file, before one is written."""
+    frames = {}
     for name, text in found.texts.items():
         frame = pd.read_csv(io.StringIO(text), dtype="str", keep_default_na=False)
-        typed_reference(load_catalog()[f"ref.{name.removesuffix('.csv')}"], name, frame)
+        frames[name] = typed_reference(load_catalog()[f"ref.{name.removesuffix('.csv')}"], name, frame)
+    problems = [
+        *check_meetings(frames["fomc_meetings.csv"]),
+        *check_events(frames["events.csv"], reference_frame("fred_series")),
+    ]
+    if problems:
+        raise ReferenceDataError(
+            "; ".join(f"{file}.csv line {line}: {text}" for file, line, text in problems)
+        )
 
 
 def _write(folder: Path, found: Found) -> None:

@@ -84,7 +84,17 @@ def _print_loaded(loaded: LoadSummary) -> None:
         )
         for rule, found in entry.quarantine_by_rule.items():
             print(f"           {rule}: {found.rows} rows, the first {found.example[:140]}")
-    _print_list("Not served or unreadable (optional inputs)", loaded.missing)
+    _print_refused(loaded.refused)
+    others = [text for text in loaded.missing if text not in loaded.refused]
+    _print_list("Not served (optional inputs)", others)
+
+
+def _print_refused(sentences: Sequence[str]) -> None:
+    """Every one of them, and whole: what is refused is there, and somebody believes it to be in."""
+    if sentences:
+        print(f"  Refused (optional inputs): {len(sentences)}")
+        for sentence in sentences:
+            print(f"    {sentence}")
 
 
 def _print_not_taken(plan: RunPlan | None) -> None:

@@ -21,6 +21,8 @@ from warehouse.settings import Settings
 
 # How far back a series' next observation is looked for, by frequency.
 LOOK_BACK_DAYS = {"daily": 30, "weekly": 60, "monthly": 200, "quarterly": 500}
+# So many values that turn blank together, with none beside them, are no correction of a day.
+LEAST_BLANKED = 3
 METADATA = ("title", "units", "frequency", "first_observation_date")
 
 
@@ -137,8 +139,9 @@ class FredSeries(Dataset):
         )
         broken = {}
         for name, values in served.items():
-            reason = changed_meaning(
-                _meaning(name), values, held.get(name, nothing), funds_rate, whole=name not in vintages
+            before = held.get(name, nothing)
+            reason = _blanked(name, rows[rows["series_id"] == name], before) or changed_meaning(
+                _meaning(name), values, before, funds_rate, whole=name not in vintages
             )
             if reason:
                 advice = f"If they are right, run once with {self.accept_setting}={name}"
@@ -156,7 +159,9 @@ class FredSeries(Dataset):
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
-        """Every active series should reach what its release rule promises by the session's cut-off."""
+        """Every active series should reach what its release rule promises by the session's cut-off. One that
+        ended before the history begins was not to be served.
+        """
         rows = connection.execute(
             """
             select
@@ -172,13 +177,31 @@ class FredSeries(Dataset):
             """,
             [session],
         ).fetchall()
+        first = connection.execute("select min(observation_date) from staging.fred_observations").fetchone()
         found = []
         for series_id, frequency, rule, required, active_to, last, source in rows:
+            if last is None and active_to and first and first[0] and active_to < first[0]:
+                continue  # it ended before the history that is held begins
             expected = expected_observation(rule, frequency, session, last)
             if expected and active_to:
                 expected = min(expected, active_to)
             found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
+
+
+def _blanked(name: str, rows: pd.DataFrame, held: pd.Series) -> str | None:
+    """Why rows are refused that have no value at all where values are held: a column that was lost, not
+    observations that were withdrawn.
+    """
+    if rows["value"].notna().any():
+        return None
+    lost = held.index.intersection(pd.DatetimeIndex(rows["observation_date"]))
+    if len(lost) < LEAST_BLANKED:
+        return None
+    return (
+        f"fred/{name}: none of {len(rows)} served rows has a value, and values of {len(lost)} of these days"
+        f" are held (the newest of {lost.max():%Y-%m-%d})."
+    )
 
 
 def _meaning(series_id: str) -> Meaning:

@@ -25,13 +25,23 @@ RIGHT_SIDES = {
     "correlation": SUM,
     "between": RANGE,
     "month_average": SUM,
+    "month_average_by_decisions": SUM,
     "decision": TABLE,
     "shifted": SUM,
     "stands_still": PATTERN,
     "same_series": NOTHING,
     "neighbours": NOTHING,
 }
-LEFT_PATTERNS = frozenset({"month_average", "shifted", "stands_still", "same_series", "neighbours"})
+LEFT_PATTERNS = frozenset(
+    {
+        "month_average",
+        "month_average_by_decisions",
+        "shifted",
+        "stands_still",
+        "same_series",
+        "neighbours",
+    }
+)
 MEETINGS = "ref/fomc_meetings"
 TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d+)?)\*)?(?P<dataset>[a-z]+)/(?P<input>\S+)")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -29,7 +29,11 @@ TABLE = "ops.cross_checks"
 SECOND_SOURCES = "second_source_rates"
 KINDS = Path(__file__).resolve().parent / "kinds"
 # These kinds share a statement with another one.
-STATEMENTS = {"second_source": "value", "return": "change"}
+STATEMENTS = {
+    "second_source": "value",
+    "return": "change",
+    "month_average_by_decisions": "month_average",
+}
 # So many of a check's newest days are kept, and all that failed.
 KEPT_DAYS = 10
 TEMPORARY = ("check_list", "check_terms", "check_series", "check_sides", "check_results")

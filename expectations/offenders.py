@@ -3,7 +3,8 @@
 In: the temporary tables of `cross_checks`. Out: one `Disagreement` per check and input that failed. Two
 witnesses are heard: the checks of the same days with other inputs (an input of which more failed is suspect),
 and where they do not decide, the input's own history (the one that moved out of the ordinary on the first day
-of the disagreement). Where neither tells, both sides are named and nothing is claimed.
+of the disagreement). Where many inputs have the dates of one right side, the few that have not are wrong.
+Where nothing tells, both sides are named and nothing is claimed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import duckdb
 # A move of so many times the usual one is out of the ordinary, and so much larger than another's decides.
 UNUSUAL, CLEARLY = 3.0, 2.0
 HISTORY_DAYS = 250
+# So many inputs agree with the right side of a check before it is believed.
+LEAST_AGREEING = 3
 # The least usual move, in per cent or percentage points: a rate that stands still has none.
 LEAST_MOVE = 0.01
 SHOWN = 12
@@ -101,6 +104,7 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
         first = _first_day(connection, check_id, dataset, name, last)
         involved = _involved(connection, check_id, kind, f"{dataset}/{name}", source)
         alone = involved if len(involved) == 1 else ()
+        by_company = involved[:1] if _is_alone_in_check(connection, check_id, kind, first, last) else ()
         found.append(
             Disagreement(
                 check_id,
@@ -109,7 +113,7 @@ def find_disagreements(connection: duckdb.DuckDBPyConnection) -> list[Disagreeme
                 dataset,
                 name,
                 involved,
-                () if alone else _by_votes(connection, involved, first, last, kind),
+                () if alone else by_company or _by_votes(connection, involved, first, last, kind),
                 alone or _by_history(connection, involved, first),
                 first,
                 last,
@@ -158,6 +162,33 @@ def _involved(
         [check_id],
     ).fetchall()
     return tuple(dict.fromkeys((own, *(row[0] for row in rows))))
+
+
+def _is_alone_in_check(
+    connection: duckdb.DuckDBPyConnection, check_id: str, kind: str, first: date, last: date
+) -> bool:
+    """Whether the right side's days are shared by most of the inputs that the same check compares with it:
+    then it is the one input whose days are not. Were the right side late, nearly all would fail.
+    """
+    if kind != "shifted":
+        return False
+    row = connection.execute(
+        """
+        select count(*) filter (where not failed and moves_along), count(*) filter (where failed)
+        from (
+            select
+                bool_or(not check_results.passed) as failed,
+                bool_or(check_results.value >= check_list.tolerance_share) as moves_along
+            from check_results
+            inner join check_list on check_results.check_id = check_list.check_id
+            where check_results.check_id = $1 and check_results.day between $2 and $3
+            group by check_results.dataset, check_results.input
+        )
+        """,
+        [check_id, first, last],
+    ).fetchone()
+    agreeing, differing = row if row else (0, 0)
+    return bool(agreeing >= LEAST_AGREEING and agreeing > CLEARLY * differing)
 
 
 def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:

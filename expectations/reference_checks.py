@@ -1,5 +1,5 @@
 """Checks across the reference data: a row that names an unknown symbol, group, pair, series, metric,
-parameter or input of a cross check is refused.
+parameter or input of a cross check is refused, and so is a date that cannot be one of its list.
 
 In: the CSV files of `warehouse/reference/` by way of `reference_frame`. Out: nothing, or a
 `ReferenceDataError` that names every wrong row by file and line. Types, empty cells and duplicate keys have
@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 import pandas as pd
 
 from expectations.cross_check_terms import LEFT_PATTERNS, WrongTerms, parse_sides
+from expectations.reference_dates import check_events, check_meetings
 from transforms.lib.claims.parameters import (
     Known,
     WrongParameters,
@@ -27,6 +28,7 @@ from warehouse.catalog import load_catalog
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 Frames = Callable[[str], pd.DataFrame]
+NEVER_EMPTY = ("fomc_meetings", "events", "bank_securities_weights")
 CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims", "cross_checks")
 
 
@@ -41,7 +43,7 @@ def check_reference_rows(frames: Frames = reference_frame) -> None:
     """
     problems = [
         problem
-        for check in (_texts, _instruments, _members, _pairs, _claims, _cross_checks, _exceptions)
+        for check in (_texts, _instruments, _members, _pairs, _claims, _cross_checks, _exceptions, _dates)
         for problem in check(frames)
     ]
     if problems:
@@ -159,3 +161,11 @@ def _exceptions(frames: Frames) -> Problems:
             yield "cross_check_exceptions", line, f"unknown check_id {row['check_id']!r}"
         if row["from_date"] > row["to_date"]:
             yield "cross_check_exceptions", line, "from_date lies after to_date"
+
+
+def _dates(frames: Frames) -> Problems:
+    for name in NEVER_EMPTY:
+        if frames(name).empty:
+            yield name, 1, "the list has no row"
+    yield from check_meetings(frames("fomc_meetings"))
+    yield from check_events(frames("events"), frames("fred_series"))

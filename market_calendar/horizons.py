@@ -91,6 +91,8 @@ def _calendar(folder: Path) -> Iterator[Horizon]:
 
 def _decisions(folder: Path) -> Iterator[Horizon]:
     held = [row for row in _rows(folder, "fomc_meetings") if row["cancelled"] != "true"]
+    if not held:
+        return  # a run refuses a list without a row
     last = max(dt.date.fromisoformat(row["decision_date"]) for row in held)
     yield Horizon(
         "FOMC decisions (fomc_meetings.csv)",
@@ -159,9 +161,10 @@ def _settlement_exceptions(folder: Path) -> Iterator[Horizon]:
 
 
 def _bank_weights(folder: Path) -> Iterator[Horizon]:
-    last = max(
-        dt.date.fromisoformat(row["weights_as_of_date"]) for row in _rows(folder, "bank_securities_weights")
-    )
+    rows = _rows(folder, "bank_securities_weights")
+    if not rows:
+        return
+    last = max(dt.date.fromisoformat(row["weights_as_of_date"]) for row in rows)
     yield Horizon(
         "Banks' securities by kind (bank_securities_weights.csv)",
         last,

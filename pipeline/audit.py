@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from alerts.checks import StaleInput
 from datasets.registry import DATASETS
 from expectations.ages import Age, old_answers
 from expectations.cross_checks import compare, record_cross_checks
@@ -48,11 +49,7 @@ def audit(run: RunContext) -> AuditSummary:
         summary = AuditSummary(
             rules=len(results) + checked,
             failed=(*failed_at_load, *failed),
-            stale=tuple(
-                f"{row['dataset']}/{row['input']} ends {row['last_date']}, expected {row['expected_date']}"
-                for row in fresh
-                if row["stale"]
-            ),
+            stale=stale_sentences(fresh),
             old=tuple(age.sentence for age in old),
         )
         run.state.write("audited", summary)
@@ -72,6 +69,18 @@ def audit(run: RunContext) -> AuditSummary:
         if critical:
             raise StepFailed(critical_sentence(critical))
     return summary
+
+
+def stale_sentences(fresh: Rows) -> tuple[str, ...]:
+    """What ended comes before what was never served, which a folder of files may do without."""
+    stale = [
+        StaleInput(
+            f"{row['dataset']}/{row['input']}", row["last_date"], row["expected_date"], row["required"]
+        )
+        for row in fresh
+        if row["stale"]
+    ]
+    return tuple(map(str, sorted(stale, key=lambda entry: (not entry.required, entry.last_date is None))))
 
 
 def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:

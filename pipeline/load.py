@@ -27,6 +27,7 @@ from pipeline.log import LOG
 from pipeline.presence import Presence, passed_over_sentence, session_presence, sessions_passed_over
 from pipeline.run_record import StepLog, record_step, step
 from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, QuarantinedRule, RunPlan
+from sources.protocol import NotServed
 from sources.registry import provider_name
 from warehouse.database import high_water_session, pipeline_database
 from warehouse.landing import Landed
@@ -185,6 +186,9 @@ def _note(
     if optional:
         names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
         log.warn(f"{len(optional)} optional inputs missing or unreadable: {names}")
+    refused = [text for key, text in sorted(optional.items()) if _is_refused(fetched, outcome, key)]
+    for text in refused:
+        log.warn(text)
     for dataset, noted in outcome.noted.items():
         for sentence in dict.fromkeys(text for text, _ in noted):
             rows = sorted({row for text, row in noted if text == sentence})
@@ -193,9 +197,17 @@ def _note(
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)
-    summary = LoadSummary(datasets=outcome.summaries, missing=tuple(sorted(optional.values())))
+    summary = LoadSummary(
+        datasets=outcome.summaries, missing=tuple(sorted(optional.values())), refused=tuple(refused)
+    )
     run.state.write("loaded", summary)
     return summary
+
+
+def _is_refused(fetched: dict[str, dict[str, Fetched]], outcome: _Outcome, key: Key) -> bool:
+    """Whether the input is there and was not taken; else nobody has it, or nobody answered."""
+    entry = fetched[key[0]].get(key[1])
+    return key not in outcome.unanswered and not (entry and entry.kind == NotServed.__name__)
 
 
 def _decide(outcome: _Outcome) -> None:

@@ -93,10 +93,13 @@ class DatasetSummary(HandOver):
 
 
 class LoadSummary(HandOver):
-    """What `load` did, by kind of input, and the sentences on optional inputs that are missing."""
+    """What `load` did, by kind of input, and the sentences on optional inputs that are missing; `refused` are
+    those of them that are there and were not taken.
+    """
 
     datasets: Mapping[str, DatasetSummary] = {}
     missing: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class BuildSummary(HandOver):

@@ -1,4 +1,4 @@
-"""Files as Yahoo, Stooq, Nasdaq and Barchart export them, recognised by their header.
+"""Files as Yahoo, Stooq, Nasdaq, Barchart and Investing.com export them, recognised by their header.
 
 In: a table of text as such a file holds it. Out: the same rows under the names of `sources.tabular`, and a
 sentence on what the file does not say. What each exports:
@@ -6,6 +6,8 @@ sentence on what the file does not say. What each exports:
 * Yahoo (also yfinance with `auto_adjust=False`): close adjusted for splits, adjusted close for dividends
   too. Without its dividends the total return is that of the adjusted close.
 * Nasdaq and Barchart: close adjusted for splits; neither dividends nor an adjusted close.
+* Investing.com: price adjusted for splits; neither dividends nor an adjusted close. Its volume is rounded
+  (63.12M) and not taken.
 * Stooq: one close, adjusted for splits and, unless that was switched off before the download, for dividends
   too; its header says nothing of it. `fully_adjusted` in the folder's manifest does.
 
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from sources.file_names import contracts_of
 from sources.table_text import TextTable
 
 PRICES = ("open", "high", "low", "close")
@@ -94,6 +97,7 @@ PRICE_EXPORTS = (
         optional={"dividends": "dividend", "stock splits": "split"},
         ignored=frozenset({"capital gains"}),
         date_order="month_first",
+        unknown=frozenset({"-"}),
     ),
     Export(
         "Nasdaq",
@@ -116,6 +120,13 @@ PRICE_EXPORTS = (
         )
         for day in ("time", "date", "date time")
         for last in ("last", "latest", "close")
+    ),
+    Export(
+        "Investing.com",
+        {"date": "date", "price": "close", "open": "open", "high": "high", "low": "low"},
+        _NO_DIVIDENDS,
+        ignored=frozenset({"vol.", "change %"}),
+        unknown=frozenset({"-"}),
     ),
     Export(
         "Stooq",
@@ -148,7 +159,7 @@ def convert(item: str, table: TextTable, *, as_settlements: bool = False) -> Con
         OtherInput: it says that it is about another input.
         NotDaily: its closes are of another period or on a basis that cannot be used.
     """
-    names = [re.sub(r"[*\s]+$", "", name.lower()) for name in table.frame.columns]
+    names = [_plain_name(name) for name in table.frame.columns]
     if len(set(names)) < len(names):
         return None
     frame = table.frame.set_axis(names, axis="columns")
@@ -174,6 +185,14 @@ def convert(item: str, table: TextTable, *, as_settlements: bool = False) -> Con
     return Converted(_without_dollars(chosen), export, doubt)
 
 
+def _plain_name(name: str) -> str:
+    """A column's name in small letters, without stars and without the note that Yahoo's page puts behind
+    it.
+    """
+    plain = re.sub(r"[*\s]+$", "", name.lower())
+    return re.sub(r"^((?:adj )?close) ?(?:adjusted )?close price adjusted for .*", r"\1", plain)
+
+
 def _refuse_adjusted(names: set[str]) -> None:
     if {"close", "dividends", "stock splits"} <= names and "adj close" not in names:
         raise NotDaily(
@@ -184,14 +203,20 @@ def _refuse_adjusted(names: set[str]) -> None:
 
 def _require_input(item: str, stated: pd.Series) -> None:
     """The file names the input in every row; a file under another name is refused."""
-    wanted = _bare(item)
-    other = next((text for text in stated if text and _bare(text) != wanted), None)
+    other = next((text for text in stated.unique() if text and not _may_be(text, item)), None)
     if other is not None:
         raise OtherInput(f"the file says that it is about {other[:20]!r}, and its name says {item}")
 
 
+def _may_be(stated: str, item: str) -> bool:
+    """Whether a vendor's name may be the input's: without what vendors put around a symbol (`IWM.US`,
+    `$RUT`), and a contract without its decade (`ZQU4`).
+    """
+    contracts = contracts_of(stated)
+    return item in contracts if contracts else _bare(stated) == _bare(item)
+
+
 def _bare(name: str) -> str:
-    """A symbol without what vendors put around it: `IWM.US`, `$RUT`, `^RUT`."""
     return name.upper().removesuffix(".US").lstrip("^$")
 
 

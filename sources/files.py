@@ -12,10 +12,11 @@ the rest.
 
 from __future__ import annotations
 
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar, Self
@@ -48,6 +49,7 @@ from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 MANIFEST = "manifest.yml"
+SUBFOLDERS = ("prices", "futures", "fred")
 # A file whose last change is younger may still be written; so may one that stops within a line.
 SETTLED_SECONDS = 1.0
 SETTLED_WITHIN_A_LINE_SECONDS = 3.0
@@ -113,11 +115,10 @@ class FilesProvider(Provider):
         for path in self._listed():
             if reason := self._why_not_taken(path):
                 sentences.append(f"{self._folder.name}/{path.name} is not read: {reason}")
-        for path in sorted(self.folder.iterdir()):
-            parts = None if path.is_dir() or is_passing(path.name) else split_name(path.name)
-            known = self.known_inputs()
-            if parts and any(known is None or name in known for name in self.inputs_of(path, parts[0])):
-                sentences.append(f"{path.name} is not read: move it into {self.subfolder}/")
+        for path in self._beside():
+            if self._is_wanted(path):
+                name = path.relative_to(self.folder)
+                sentences.append(f"{name} is not read: move it into {self.subfolder}/")
         return sentences
 
     def _why_not_taken(self, path: Path) -> str:
@@ -151,6 +152,36 @@ class FilesProvider(Provider):
         return (
             sorted(path for path in folder.iterdir() if not is_passing(path.name)) if folder.is_dir() else []
         )
+
+    def _beside(self) -> list[Path]:
+        """The files that lie beside the three folders, or in a folder of another name."""
+        found: list[Path] = []
+        for path in self.folder.iterdir():
+            if not path.is_dir():
+                found.append(path)
+            # A disk's own folders (lost+found) may not be looked into.
+            elif path.name.lower() not in SUBFOLDERS and os.access(path, os.R_OK | os.X_OK):
+                found += [inner for inner in path.iterdir() if not inner.is_dir()]
+        return sorted(path for path in found if not is_passing(path.name))
+
+    def _is_wanted(self, path: Path) -> bool:
+        """Whether a file beside the folder is of an input; a copy in another folder of what is read is not
+        missed.
+        """
+        parts = split_name(path.name)
+        if parts is None:
+            return False
+        names, known = set(self.inputs_of(path, parts[0])), self.known_inputs()
+        wanted = names if known is None else names & known
+        return bool(wanted) and (path.parent == self.folder or not wanted & self._read_inputs())
+
+    def _read_inputs(self) -> set[str]:
+        """The inputs that have a file in the folder."""
+        found: set[str] = set()
+        for path in self._listed():
+            if parts := split_name(path.name):
+                found.update(self.inputs_of(path, parts[0]))
+        return found
 
     def _path(self, request: Request) -> tuple[Path, str]:
         item = request.input
@@ -211,7 +242,8 @@ class FilesPrices(FilesProvider, PriceProvider):
     @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of prices."""
-        return parse_prices(payload)
+        parsed = parse_prices(payload)
+        return _doubting(payload, parsed, is_empty=parsed.frame.empty)
 
 
 class FilesFutures(FilesProvider, FuturesProvider):
@@ -225,11 +257,7 @@ class FilesFutures(FilesProvider, FuturesProvider):
 
     def contracts(self, start: date, end: date) -> list[str]:
         """Contracts that have a file; the range does not matter, a file is served whole."""
-        found: set[str] = set()
-        for path in self._listed():
-            if parts := split_name(path.name):
-                found.update(self.inputs_of(path, parts[0]))
-        return sorted(found)
+        return sorted(self._read_inputs())
 
     def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
         """The contract of a name; of several decades the one in whose life the rows of the file lie."""
@@ -287,7 +315,16 @@ class FilesSeries(FilesProvider):
     @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of observations."""
-        return parse_series(payload)
+        parsed = parse_series(payload)
+        return _doubting(payload, parsed, is_empty=bool(parsed.frame["value"].isna().all()))
+
+
+def _doubting(payload: Payload, parsed: Parsed, *, is_empty: bool) -> Parsed:
+    """A file without data is read, and said: whoever wrote it meant to write some."""
+    if not is_empty or parsed.rejected:
+        return parsed
+    name = f"{payload.request.dataset}/{payload.request.input}"
+    return replace(parsed, doubts=(*parsed.doubts, f"{name}: the file has no row with a value"))
 
 
 @dataclass(frozen=True)

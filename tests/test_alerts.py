@@ -408,6 +408,27 @@ def test_wrong_settings_are_told_when_nothing_else_is_known(
     mail.messages.get_nowait()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"state": "success"}',
+        '{"state": "dancing", "session_date": "2024-07-16", "written_at_utc": "2024-07-16T22:00:00"}',
+        '{"state": "success", "session_date": "yesterday", "written_at_utc": "2024-07-16T22:00:00"}',
+        '{"state": "success", "session_date": 20240716, "written_at_utc": "2024-07-16T22:00:00"}',
+        '{"state": "running", "session_date": "2024-07-16", "written_at_utc": null}',
+    ],
+)
+def test_a_status_that_no_run_wrote_is_a_sentence(tmp_path: Path, content: str) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
+    settings.published.mkdir()
+    (settings.published / "status.json").write_text(content)
+    [problem] = check_publication(settings, datetime.now(UTC)).problems
+    assert problem.endswith("status.json cannot be read; the next `make run` replaces it.")
+
+
 def test_an_unreadable_home_does_not_hide_the_failure(
     channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings
 ) -> None:

@@ -56,9 +56,9 @@ def load_again(settings: Settings) -> LoadSummary:
 
 
 def what_load_says(settings: Settings, symbol: str) -> str:
-    """The sentence on a symbol: of the failed step where it is required, else of the missing inputs."""
+    """The sentence on a symbol: of the failed step where it is required, else of the refused inputs."""
     try:
-        missing = load_again(settings).missing
+        missing = load_again(settings).refused
     except StepFailed as error:
         missing = (str(error),)
     return " ".join(text for text in missing if f"prices/{symbol}" in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import duckdb
@@ -213,6 +214,24 @@ def test_the_contract_of_the_month_against_the_rate_to_date(
     assert bool(market.failed()) == fails
 
 
+@pytest.mark.parametrize(("effective", "failing_days"), [(None, 22), ("2024-02-01", 22), ("2024-01-16", 11)])
+def test_without_a_decision_ahead_nothing_moves_the_average(
+    market: Market, effective: str | None, failing_days: int
+) -> None:
+    """A quarter of a point off; up to the 16th the decision of that day explains it."""
+    futures(market, 94.42)
+    if effective:
+        market.connection.execute(
+            "insert into ref.fomc_meetings (decision_date, effective_date, scheduled, cancelled)"
+            " values (date '2024-01-15', ?, true, false)",
+            [effective],
+        )
+    market.connection.execute("delete from ref.cross_checks")
+    kind = "month_average_by_decisions"
+    market.check(kind, "futures/*", "fred/DFF", 0.15, tolerance_share=1.0)
+    assert market.failed() == [(f"check_{kind}", failing_days)]
+
+
 def test_a_contract_that_stands_still_beside_its_neighbours(market: Market) -> None:
     path = 95 + np.cumsum(RANDOM.normal(0, 0.05, len(DAYS)))
     for number, contract in enumerate(("ZQM25", "ZQN25", "ZQQ25")):
@@ -267,6 +286,23 @@ def test_dates_that_are_a_session_off(market: Market, shift: int) -> None:
     market.price("IWM", np.roll(MARKET, shift) + RANDOM.normal(0, 0.3, len(DAYS)))
     market.check("shifted", "prices/*", "prices/SPY", 0.3, min_rows=60, tolerance_share=0.45)
     assert {row["input"] for row in market.compare().rows if not row["passed"]} == {"IWM"}
+
+
+@pytest.mark.parametrize(("others", "named"), [(4, "prices/IWM"), (2, "which is wrong cannot be told")])
+def test_the_one_of_many_whose_dates_are_off_is_named(market: Market, others: int, named: str) -> None:
+    """A symbol that hardly moves with the right side bears no witness."""
+    market.price("SPY", MARKET)
+    market.price("VIX", RANDOM.normal(0, 1, len(DAYS)))
+    market.price("IWM", np.roll(MARKET, 1) + RANDOM.normal(0, 0.3, len(DAYS)))
+    for symbol in ("KRE", "JPM", "QQQ", "XLF")[:others]:
+        market.price(symbol, MARKET + RANDOM.normal(0, 0.3, len(DAYS)))
+    market.check("shifted", "prices/*", "prices/SPY", 0.3, min_rows=60, tolerance_share=0.45)
+    assert named in market.sentence()
+    if others == 4:
+        market.connection.execute("delete from staging.equity_prices where symbol = 'SPY'")
+        market.price("SPY", np.roll(MARKET, 1))
+        assert len(market.failed()) == 1
+        assert not re.search("likely wrong: prices/(KRE|JPM|QQQ|XLF)", market.sentence())
 
 
 def test_a_second_source_may_be_absent_empty_or_there(market: Market) -> None:

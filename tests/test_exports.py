@@ -30,6 +30,9 @@ def parse(text: str, dataset: str = "prices", item: str = "IWM") -> Parsed:
 
 EXPORTS = {
     "Yahoo": YAHOO + "2024-07-15,1.5,2,1,1.75,1.7,1000\n2024-07-16,1.75,2.5,1.5,2,1.9,2000\n",
+    "Yahoo's page": "Date\tOpen\tHigh\tLow\tClose Close price adjusted for splits.\t"
+    + "Adj CloseAdjusted close price adjusted for splits and dividend and/or capital gain distributions.\t"
+    + "Volume\nJul 16, 2024\t1.75\t2.5\t1.5\t2\t1.9\t2,000\nJul 15, 2024\t1.5\t2\t1\t1.75\t1.7\t1,000\n",
     "yfinance": YFINANCE
     + "2024-07-15 00:00:00-04:00,1.5,2,1,1.75,1.7,1000,0.0,0.0,0.0\n"
     + "2024-07-16 00:00:00-04:00,1.75,2.5,1.5,2,1.9,2000,0.1,0.0,0.0\n",
@@ -49,7 +52,7 @@ EXPORTS = {
     ).replace("Volume", "Wolumen")
     + "2024-07-15,1.5,2,1,1.75,1000\n2024-07-16,1.75,2.5,1.5,2,2000\n",
 }
-WITH_TOTAL_RETURN = {"Yahoo", "yfinance"}
+WITH_TOTAL_RETURN = {"Yahoo", "Yahoo's page", "yfinance"}
 
 
 @pytest.mark.parametrize("vendor", EXPORTS)
@@ -75,6 +78,53 @@ def test_an_export_is_read_and_nothing_is_made_up(vendor: str) -> None:
         [doubt] = parsed.doubts
         assert doubt.startswith("prices/IWM: exported by ") and "total return is not known" in doubt
     assert rows["dividend"].isna().all() == (vendor != "yfinance")
+
+
+def test_yahoo_writes_a_dash_where_an_index_has_no_volume() -> None:
+    parsed = parse(YAHOO + "2024-07-15,1.5,2,1,1.75,1.75,-\n2024-07-16,-,-,-,-,-,-\n", item="^RUT")
+    assert parsed.rejected == [] and parsed.frame["close"].tolist() == [1.75]
+    assert parsed.frame["volume"].isna().all()
+
+
+INVESTING = '"Date","Price","Open","High","Low","Vol.","Change %"\n'
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '"07/16/2024","2,263.67","2,200.00","2,264.00","2,199.00","63.12M","3.50%"',
+        '"16/07/2024","2,263.67","2,200.00","2,264.00","2,199.00","-","3.50%"',
+        '"Jul 16, 2024","2,263.67","2,200.00","2,264.00","2,199.00","63.12M","3.50%"',
+    ],
+)
+def test_an_export_of_investing_is_read_without_its_rounded_volume(row: str) -> None:
+    parsed = parse(INVESTING + row + "\n")
+    assert parsed.frame[["open", "high", "low", "close"]].to_numpy().tolist() == [[2200, 2264, 2199, 2263.67]]
+    assert parsed.frame[["volume", "dividend", "adj_close"]].isna().all(axis=None)
+    assert parsed.frame["session_date"].dt.date.tolist() == [DAY]
+    assert "exported by Investing.com: it has neither dividends" in parsed.doubts[0]
+    with pytest.raises(Unreadable, match="may be day before month or month before day"):
+        parse(INVESTING + row.replace(row.split('"')[1], "07/06/2024") + "\n")
+
+
+@pytest.mark.parametrize(
+    ("stated", "item", "read"),
+    [
+        ("ZQU4", "ZQU24", True),
+        ("zqu24", "ZQU24", True),
+        ("FFU2024", "ZQU24", True),
+        ("ZQU24", "ZQU14", False),
+        ("ZQV4", "ZQU24", False),
+    ],
+)
+def test_the_contract_that_a_file_names_is_read_in_its_spellings(stated: str, item: str, read: bool) -> None:
+    year = int(item[3:]) + 2000
+    text = OLD_BARCHART + f"{stated},07/16/{year},94.68,94.69,94.675,94.685,0.005,0.01%,1,2\n"
+    if read:
+        assert parse(text, "futures", item).frame["settle"].tolist() == [94.685]
+    else:
+        with pytest.raises(Unreadable, match="its name says"):
+            parse(text, "futures", item)
 
 
 def test_a_payment_of_capital_gains_leaves_the_return_to_the_adjusted_close() -> None:

@@ -126,6 +126,27 @@ def test_two_files_of_one_input_are_both_named(
     assert all(name in str(caught.value) for name in names)
 
 
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("price/IWM.csv", FilesPrices),
+        ("etfs/iwm.CSV.GZ", FilesPrices),
+        ("future/ZQU4.csv", FilesFutures),
+        ("FRED data/DGS2.csv", FilesSeries),
+    ],
+)
+def test_a_file_in_a_folder_of_another_name_is_named(
+    tmp_path: Path, name: str, provider: type[FilesProvider]
+) -> None:
+    """But not a copy of a file that is read, nor what else people keep beside the data."""
+    drop(tmp_path, name, ROWS if provider is FilesFutures else PRICES)
+    drop(tmp_path, "docs/notes.csv")
+    assert provider(tmp_path).not_taken() == [f"{name} is not read: move it into {provider.subfolder}/"]
+    inside = name.partition("/")[2]
+    drop(tmp_path, f"{provider.subfolder}/{inside}", ROWS if provider is FilesFutures else PRICES)
+    assert provider(tmp_path).not_taken() == []
+
+
 def test_every_file_that_is_not_taken_is_named(tmp_path: Path) -> None:
     for name in ("prices/IWM.csv", "prices/IVM.csv", "prices/notes.txt", "prices/2023/IWM.csv", "QQQ.csv"):
         drop(tmp_path, name, PRICES)

@@ -169,3 +169,19 @@ def test_any_bytes_are_parsed_or_refused_by_name(content: bytes) -> None:
             assert "prices/IWM" in str(error)
         else:
             assert parsed.frame["close"].dropna().map(lambda value: abs(value) < float("inf")).all()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "item", "text", "empty"),
+    [
+        ("prices", "IWM", HEADER, True),
+        ("prices", "IWM", "Date,Open,High,Low,Close\n2024-07-16,,,,\n", True),
+        ("prices", "IWM", HEADER + GOOD, False),
+        ("fred", "DGS2", "observation_date,DGS2\n", True),
+        ("fred", "DGS2", "observation_date,DGS2\n2024-07-15,\n2024-07-16,.\n", True),
+        ("fred", "DGS2", "observation_date,DGS2\n2024-07-15,4.46\n2024-07-16,.\n", False),
+    ],
+)
+def test_a_file_without_data_is_said(dataset: str, item: str, text: str, empty: bool) -> None:
+    said = f"{dataset}/{item}: the file has no row with a value"
+    assert (said in parse(text.encode(), dataset, item).doubts) == empty

@@ -124,3 +124,35 @@ def test_one_row_is_quarantined_and_the_others_are_loaded(settings: Settings) ->
         ).fetchall()
     assert len(quarantined) == 1 and '"2024-05-07"' in quarantined[0][0]
     assert 3 < held(settings, "DGS2")[0] <= held(settings, "DGS2")[1] < 6
+
+
+def blank(settings: Settings, series: str, since: str) -> None:
+    """Leave a file's values blank from a day on."""
+    assert settings.files_dir is not None
+    path = settings.files_dir / "fred" / f"{series}.csv"
+    header, *lines = path.read_text().splitlines()
+    rows = (f"{line.split(',')[0]}," if line[:10] >= since else line for line in lines)
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("series", ["ICSA", "DGS10"])
+def test_a_column_that_was_lost_is_no_withdrawal(settings: Settings, series: str) -> None:
+    before = versions(settings, series)
+    blank(settings, series, "2000")
+    assert f"fred/{series}: none of " in said(settings, "2024-07-17")
+    assert versions(settings, series) == before
+
+
+def versions(settings: Settings, series: str) -> tuple[int, int]:
+    """How many versions of observations are held, and how many of them have a value."""
+    with pipeline_database(settings, read_only=True) as connection:
+        row = connection.execute(
+            "select count(*), count(value) from raw.fred_observations where series_id = ?", [series]
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_the_last_observations_may_be_withdrawn(settings: Settings) -> None:
+    blank(settings, "ICSA", "2024-08-01")
+    assert "ICSA" not in said(settings, "2024-07-17").replace("fred/ICSA has no file", "")

@@ -219,6 +219,26 @@ def test_a_close_beyond_its_own_bar_is_quarantined(feed: Feed, name: str, factor
     assert rule in ("close_is_between_high_and_low", "high_is_not_below_low")
 
 
+@pytest.mark.parametrize(
+    ("name", "factor", "found"),
+    [
+        ("high", 10, True),
+        ("high", 3.2, True),
+        ("low", 0.1, True),
+        ("low", 0.0001, True),
+        ("high", 2.5, False),
+        ("low", 0.3, False),
+    ],
+)
+def test_a_high_or_low_that_was_never_traded_is_quarantined(
+    feed: Feed, name: str, factor: float, found: bool
+) -> None:
+    """A fund fell to two fifths and came back within the session of 2010-05-06: that stays."""
+    rule = "high_and_low_are_near_open_and_close"
+    rows = scaled(market("SPY", 550.0), slice(40, 41), factor, [name])
+    assert feed.load(rows) == ({rule: {40}} if found else {})
+
+
 def twice(change: Callable[[pd.DataFrame], pd.DataFrame], place: int = LAST) -> pd.DataFrame:
     """The market with one line twice, the second one changed."""
     rows = market("SPY", 550.0)

@@ -48,6 +48,7 @@ ROW_MUTATIONS = [
     RowMutation(
         "prices", "close_is_between_high_and_low", {"close": lambda rows, row: rows["high"].iloc[row] * 1.02}
     ),
+    RowMutation("prices", "high_and_low_are_near_open_and_close", {"high": times("high", 10.0)}),
     RowMutation(
         "prices",
         "bar_does_not_jump_and_jump_back",
