@@ -88,7 +88,7 @@ def broken_by(check_id: str, newest: tuple[str, str]) -> tuple[str, str]:
     match check["check_kind"]:
         case "value" | "between" | "change" | "second_source":
             return name, f"update {table} set {value} = {value} + {far} where {of_day}"
-        case "month_average" | "neighbours":
+        case "month_average" | "month_average_by_decisions" | "neighbours":
             return name, f"update {table} set {value} = {value} - {far} where {of_day}"
         case "level":
             return name, f"update {table} set {value} = {value} * 1.02 where {of_day}"
