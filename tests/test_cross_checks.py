@@ -197,6 +197,19 @@ def test_decisions_take_effect_on_their_day(market: Market) -> None:
     assert market.failed() == [("check_decision", 1)]
 
 
+def test_a_decision_whose_outcome_is_not_listed_yet_is_no_failure(market: Market) -> None:
+    hike = DAYS[60]
+    market.fred("DFEDTARU", np.where(hike > DAYS, 5.25, 5.5))
+    market.connection.execute(
+        "insert into ref.fomc_meetings (decision_date, effective_date) values (?, ?)",
+        [DAYS[59].date(), hike.date()],
+    )
+    market.check("decision", "fred/DFEDTARU", "ref/fomc_meetings", 0.001)
+    assert market.failed() == []
+    market.connection.execute("update ref.fomc_meetings set cancelled = true")
+    assert market.failed() == [("check_decision", 1)]
+
+
 def futures(market: Market, settle: float) -> None:
     january = DAYS[DAYS.month == 1]
     rows = pd.DataFrame({"c": "ZQF24", "m": pd.Timestamp("2024-01-01"), "d": january, "s": settle})
