@@ -193,7 +193,15 @@ def _note(
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)
-    summary = LoadSummary(datasets=outcome.summaries, missing=tuple(sorted(optional.values())))
+    # What was refused has data that somebody believes to be in; what is not served comes after it.
+    unserved = {
+        (dataset, name)
+        for dataset, entries in fetched.items()
+        for name, entry in entries.items()
+        if entry.error
+    }
+    first = sorted(optional, key=lambda key: (key in unserved, optional[key]))
+    summary = LoadSummary(datasets=outcome.summaries, missing=tuple(optional[key] for key in first))
     run.state.write("loaded", summary)
     return summary
 
