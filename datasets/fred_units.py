@@ -194,7 +194,7 @@ def _stepped_within(meaning: Meaning, served: pd.Series) -> str | None:
         (sizes > max(LARGER_THAN_ANY * float(sizes[~near].max()), LEAST_STEP))
         | (powers.abs() > LARGER_THAN_ANY * usual_power)
     )
-    return _step_sentence(values, int(far.to_numpy().argmax())) if far.any() else None
+    return _step_sentence(values, list(far).index(True)) if far.any() else None
 
 
 def _step_sentence(values: pd.Series, position: int) -> str:

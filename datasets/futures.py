@@ -109,7 +109,8 @@ class Futures(Dataset):
 
 def _settlement_days() -> pd.Series:
     calendar = reference_frame("calendar")
-    return calendar.loc[calendar["is_settlement_day"], "calendar_date"]
+    days: pd.Series = calendar.loc[calendar["is_settlement_day"], "calendar_date"]
+    return days
 
 
 def _last_days(days: pd.Series) -> pd.Series:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.lib.price_steps import small_split_steps
+from transforms.lib.price_steps import judge_splits, small_split_steps
 
 ROW = 60
 
@@ -50,3 +50,13 @@ def test_a_small_split_is_seen_while_the_market_stands_still(factor: float, symb
 )
 def test_what_may_be_a_market_is_none(change: Callable[[], pd.DataFrame], market: np.ndarray) -> None:
     assert small_split_steps(change(), market) == []
+
+
+@pytest.mark.parametrize(
+    ("ratio", "factor", "verdict"),
+    [(1.1, 1.1, "not_restated"), (1.1, 1.0, "restated"), (1.05, 1.0, "restated"), (1.1, 1.06, "unclear")],
+)
+def test_a_split_of_eleven_for_ten_with_its_event(ratio: float, factor: float, verdict: str) -> None:
+    rows = bars(factor, spread=0.001).assign(split=0.0)
+    rows.loc[ROW, "split"] = ratio
+    assert [entry.verdict for entry in judge_splits(rows)] == [verdict]

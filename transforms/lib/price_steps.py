@@ -116,7 +116,9 @@ def _verdict(step: float, usual: float, size: float, adjusted: float) -> str:
         return "contradicted"
     if restated <= not_restated:
         return "restated"
-    return "not_restated" if restated > max(0.1, 8 * usual) else "unclear"
+    # A split of 11 for 10 steps by less than a market may; its own step, met closely, is no chance.
+    least = 0.05 if not_restated < 0.25 * abs(size) else 0.1
+    return "not_restated" if restated > max(least, 8 * usual) else "unclear"
 
 
 def _step_beside(

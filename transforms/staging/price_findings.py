@@ -94,7 +94,8 @@ def _market_moves(bars: pd.DataFrame) -> pd.Series:
     """The median move of all symbols on the day of each row, as a logarithm; NaN where they are too few."""
     moves = np.log(bars["close"]).groupby(bars["symbol"]).diff()
     by_day = moves.groupby(bars["session_date"])
-    return by_day.transform("median").where(by_day.transform("count") >= LEAST_SYMBOLS)
+    median: pd.Series = by_day.transform("median").where(by_day.transform("count") >= LEAST_SYMBOLS)
+    return median
 
 
 def find(bars: pd.DataFrame) -> list[dict[str, Any]]:
