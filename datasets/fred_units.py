@@ -178,7 +178,7 @@ def _stepped(meaning: Meaning, served: pd.Series, held: pd.Series) -> str | None
             or abs(float(powers.iloc[position])) > LARGER_THAN_ANY * usual_power
             or _decimals(values.iloc[[position]]) > places
         ):
-            return _step_sentence(values, position)
+            return _step_sentence(values, int(position))
     return None
 
 
