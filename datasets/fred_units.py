@@ -46,6 +46,11 @@ class Meaning:
         """Whether it is a daily rate in per cent."""
         return self.frequency == "daily" and self.units == "%"
 
+    @property
+    def is_index(self) -> bool:
+        """Whether it is a daily index, which is never near zero: its moves are shares of its level."""
+        return self.frequency == "daily" and self.units == "index points"
+
     def is_near_power(self, powers: pd.Series) -> pd.Series:
         """Whether steps, in powers of ten, are near a whole number other than 0."""
         whole = powers.round()
@@ -77,6 +82,8 @@ def changed_meaning(
             or _rescaled(meaning, served, held)
             or _stepped(meaning, served, held)
         )
+    elif found is None:
+        found = _stepped_within(meaning, served)
     return f"fred/{meaning.series_id}: {found}" if found else None
 
 
@@ -160,18 +167,42 @@ def _stepped(meaning: Meaning, served: pd.Series, held: pd.Series) -> str | None
     values = pd.concat([held.tail(1), new])
     largest = float(held.diff().abs().max()) if len(held) > 1 else 0.0
     places = _decimals(held.tail(COMPARED_DAYS))
-    near = meaning.is_near_power(_powers(values, values.shift(1)))
+    powers = _powers(values, values.shift(1))
+    near = meaning.is_near_power(powers)
+    # Divided by ten, an index steps by less than it once rose.
+    usual_power = float(_powers(held, held.shift(1)).abs().max()) if meaning.is_index else float("inf")
     for position in near.to_numpy().nonzero()[0]:
         before, after = float(values.iloc[position - 1]), float(values.iloc[position])
         if (
             abs(after - before) > max(LARGER_THAN_ANY * largest, LEAST_STEP)
+            or abs(float(powers.iloc[position])) > LARGER_THAN_ANY * usual_power
             or _decimals(values.iloc[[position]]) > places
         ):
-            return (
-                f"{before:g} on {values.index[position - 1].date()} is followed by {after:g} on"
-                f" {values.index[position].date()}, a step by a power of ten: the values are in another unit."
-            )
+            return _step_sentence(values, int(position))
     return None
+
+
+def _stepped_within(meaning: Meaning, served: pd.Series) -> str | None:
+    """A step by a power of ten inside a first load, far beyond the steps that are none; single rows are
+    slips.
+    """
+    values = served[~single_errors(meaning, served)]
+    powers, sizes = _powers(values, values.shift(1)), values.diff().abs()
+    near = meaning.is_near_power(powers)
+    usual_power = float(powers[~near].abs().max()) if meaning.is_index else float("inf")
+    far = near & (
+        (sizes > max(LARGER_THAN_ANY * float(sizes[~near].max()), LEAST_STEP))
+        | (powers.abs() > LARGER_THAN_ANY * usual_power)
+    )
+    return _step_sentence(values, list(far).index(True)) if far.any() else None
+
+
+def _step_sentence(values: pd.Series, position: int) -> str:
+    before, after = values.iloc[position - 1], values.iloc[position]
+    return (
+        f"{before:g} on {values.index[position - 1].date()} is followed by {after:g} on"
+        f" {values.index[position].date()}, a step by a power of ten: the values are in another unit."
+    )
 
 
 def single_errors(meaning: Meaning, values: pd.Series) -> pd.Series:

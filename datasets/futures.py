@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset, Freshness, Reach
+from datasets.strip_labels import other_settlements, relabelled_strip
 from market_calendar.release_rules import FUTURES_RULE
 from market_calendar.sessions import settlement_days_between
 from sources.protocol import FuturesProvider, Provider
@@ -20,6 +21,8 @@ from warehouse.settings import Settings
 COMPLETION_DAYS = 45
 # Half a thousandth is rounding.
 SAME_SETTLEMENT = 0.0005
+# As an accepted input it means every contract.
+WHOLE_STRIP = "strip"
 
 
 class Futures(Dataset):
@@ -34,6 +37,7 @@ class Futures(Dataset):
     release_rule = FUTURES_RULE
     frequency = "daily"
     expects_every_day = True
+    accept_setting = "ROTATION_ACCEPT_SETTLEMENTS"
 
     def inputs(
         self,
@@ -71,21 +75,63 @@ class Futures(Dataset):
         """Settlement days, the last one of the delivery month, the neighbours in the strip, other
         providers.
         """
-        calendar = reference_frame("calendar")
-        days = calendar.loc[calendar["is_settlement_day"], "calendar_date"]
-        last_of_month = days.groupby(days.dt.to_period("M").dt.to_timestamp()).max()
+        days = _settlement_days()
         return rows.assign(
             _is_settlement_day=rows["settlement_date"].isin(days),
-            _last_settlement_date=rows["delivery_month"].map(last_of_month),
+            _last_settlement_date=rows["delivery_month"].map(_last_days(days)),
             _distance_from_neighbours=distance_from_neighbours(rows, _held_neighbours(connection, rows)),
             _disagrees_with_other_source=_disagrees(connection, rows),
         )
+
+    def broken_continuity(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
+    ) -> Mapping[str, str]:
+        """Contracts whose settlements are those of other months; `strip` among the accepted accepts all."""
+        if WHOLE_STRIP in self.accepted():
+            return {}
+        served = rows["settlement_date"].max()
+        held = connection.execute(f"select max(settlement_date) from {self.table}").fetchone()
+        newest = max(served, pd.Timestamp(held[0])) if held and held[0] else served
+        relabelled = relabelled_strip(rows, _last_days(_settlement_days()), newest)
+        broken = relabelled or other_settlements(rows, _held_settlements(connection, rows))
+        return {
+            name: f"{reason} If they are right, run once with {self.accept_setting}="
+            f"{WHOLE_STRIP if relabelled else name}"
+            for name, reason in broken.items()
+        }
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
         """The strip as a whole should have the last settlement day up to the session."""
         strip = connection.execute("select max(settlement_date) from staging.fed_funds_futures").fetchone()
         days = settlement_days_between(session - timedelta(days=10), session)
         return [Freshness(self.name, "strip", False, strip[0] if strip else None, days[-1])]
+
+
+def _settlement_days() -> pd.Series:
+    calendar = reference_frame("calendar")
+    days: pd.Series = calendar.loc[calendar["is_settlement_day"], "calendar_date"]
+    return days
+
+
+def _last_days(days: pd.Series) -> pd.Series:
+    """The last settlement day of each month, by the month's first day."""
+    return days.groupby(days.dt.to_period("M").dt.to_timestamp()).max()
+
+
+def _held_settlements(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+    """The latest versions that are held of the served contracts and days."""
+    connection.register("served_rows", rows[["contract", "settlement_date"]])
+    try:
+        return connection.execute("""
+            select contract, settlement_date, settle
+            from raw.fed_funds_futures
+            where (contract, settlement_date) in (
+                select (contract, settlement_date::date) from served_rows
+            )
+            qualify row_number() over (partition by contract, settlement_date order by known_at_utc desc) = 1
+        """).df()
+    finally:
+        connection.unregister("served_rows")
 
 
 def _held_neighbours(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:

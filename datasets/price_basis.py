@@ -16,6 +16,8 @@ import pandas as pd
 # A served close that differs from the held one by more than this is on another basis, not a correction in
 # the last cent.
 RESTATED_SHARE = 0.005
+# Splits are made of small whole numbers: 3:2, 5:4, 20:1, rarely more.
+LARGEST_SPLIT = 50
 # Two ratios that differ by less are the same factor: prices are served with four digits and more.
 SAME_FACTOR = 0.0002
 
@@ -49,9 +51,9 @@ class HeldHistory:
 def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, held: HeldHistory) -> str | None:
     """Why the frame must not be loaded beside what is held; None when it may.
 
-    A history may replace the held one when one factor converts one into the other and it covers every held
-    session. Where closes are adjusted for dividends, each dividend restates all closes before it, so one step
-    of the factor is allowed.
+    A history may replace the held one when one factor, that of a split, converts one into the other and it
+    covers every held session. Where closes are adjusted for dividends, each dividend restates all closes
+    before it, so any factor will do and one step of it is allowed.
 
     Args:
         symbol: for the message.
@@ -70,6 +72,12 @@ def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, held: Held
             f" {ratios.min():.4g} to {ratios.max():.4g}, which no split explains; the symbol may now belong"
             " to another company. The history held is kept; nothing new is loaded."
         )
+    factor = float(ratios.median())
+    if one_factor and not (explained.all() or held.fully_adjusted or _is_a_split(factor)):
+        return (
+            f"prices/{symbol}: the served closes are {factor:.4g} times the held ones, a factor that no split"
+            " has; they may be in another unit or currency. The history held is kept; nothing new is loaded."
+        )
     first, last = frame["session_date"].min().date(), frame["session_date"].max().date()
     covers = (held.first is None or first <= held.first) and (held.last is None or held.last <= last)
     if not covers and not _near(ratios, 1).all():
@@ -79,6 +87,13 @@ def broken_basis(symbol: str, frame: pd.DataFrame, ratios: pd.Series, held: Held
             " The history held is kept; nothing new is loaded."
         )
     return None
+
+
+def _is_a_split(factor: float) -> bool:
+    """Whether a factor may be that of a split whose event is late, or of several: small whole numbers."""
+    size = max(factor, 1 / factor)
+    whole = [round(size * parts) / parts for parts in range(1, 5)]
+    return size <= LARGEST_SPLIT and any(abs(size / other - 1) <= RESTATED_SHARE for other in whole)
 
 
 def _has_one_step(ratios: pd.Series) -> bool:

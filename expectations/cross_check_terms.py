@@ -31,6 +31,7 @@ RIGHT_SIDES = {
     "stands_still": PATTERN,
     "same_series": NOTHING,
     "neighbours": NOTHING,
+    "adjusted_close": NOTHING,
 }
 LEFT_PATTERNS = frozenset(
     {
@@ -40,8 +41,16 @@ LEFT_PATTERNS = frozenset(
         "stands_still",
         "same_series",
         "neighbours",
+        "adjusted_close",
     }
 )
+# Kinds of which only one kind of input has what they compare.
+ONLY = {
+    "month_average": "futures",
+    "month_average_by_decisions": "futures",
+    "neighbours": "futures",
+    "adjusted_close": "prices",
+}
 MEETINGS = "ref/fomc_meetings"
 TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d+)?)\*)?(?P<dataset>[a-z]+)/(?P<input>\S+)")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -83,6 +92,10 @@ def parse_sides(kind: str, left: str, right: str) -> tuple[Side, Side]:
         raise WrongTerms(f"check_kind {kind!r} is not one of {', '.join(RIGHT_SIDES)}")
     if kind in LEFT_PATTERNS:
         _check_dataset(left)
+        if kind in ONLY and not left.startswith(f"{ONLY[kind]}/"):
+            raise WrongTerms(
+                f"left_input {left!r} must start with {ONLY[kind]}/: {kind} compares nothing else"
+            )
         left_side = Side(())
     else:
         left_side = _parse_sum(left)

@@ -1,10 +1,10 @@
 """Both sides of what the warehouse holds twice are compared: the rows of `ref.cross_checks`.
 
-In: a connection on which `staging` and `ref` can be read (the publication that is being built), and, where it
-exists, `pipeline.raw.second_source_rates`. Out: one result per check for `ops.validation_results`, and rows
-of `ops.cross_checks`: the newest days and every day that failed. A kind of comparison is one file
-`kinds/<kind>.sql` over the temporary tables that are made here; every join has an equality. Of inputs that
-disagree the likely wrong one is named (`offenders`).
+In: a connection on which `staging` and `ref` can be read (the publication that is being built), and, where
+they exist, the tables `second_source_rates` and `equity_prices` (for adj_close) of `pipeline.raw`. Out: one
+result per check for `ops.validation_results`, and rows of `ops.cross_checks`: the newest days and every day
+that failed. A kind of comparison is one file `kinds/<kind>.sql` over the temporary tables that are made here;
+every join has an equality. Of inputs that disagree the likely wrong one is named (`offenders`).
 
 A check whose severity is critical stops the publication only where an input that may be wrong is required:
 an optional one warns.
@@ -26,7 +26,11 @@ from expectations.results import SAMPLE_ROWS, RuleResult
 from warehouse.database import append
 
 TABLE = "ops.cross_checks"
-SECOND_SOURCES = "second_source_rates"
+SECOND_SOURCES, PRICES = "second_source_rates", "equity_prices"
+ADJUSTED_COLUMNS = (
+    "''::varchar as symbol, null::date as day, 0.0 as close, 0.0 as previous_close, 0.0 as dividend,"
+    " 0.0 as adj_close, 0.0 as previous_adj_close, 0.0 as adj_rounding, 0.0 as close_rounding"
+)
 KINDS = Path(__file__).resolve().parent / "kinds"
 # These kinds share a statement with another one.
 STATEMENTS = {
@@ -36,7 +40,7 @@ STATEMENTS = {
 }
 # So many of a check's newest days are kept, and all that failed.
 KEPT_DAYS = 10
-TEMPORARY = ("check_list", "check_terms", "check_series", "check_sides", "check_results")
+TEMPORARY = ("check_list", "check_terms", "check_series", "check_sides", "check_adjusted", "check_results")
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     _fill_list(connection, checks, sides)
     connection.execute(f"create or replace temp table check_series as {_series_sql(connection)}")
     connection.execute(f"create or replace temp table check_sides as {SIDES}")
+    connection.execute(f"create or replace temp table check_adjusted as {_adjusted_sql(connection)}")
 
 
 def run_kinds(connection: duckdb.DuckDBPyConnection) -> None:
@@ -218,16 +223,12 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
     the total return of a price, the change of everything else.
     """
     second = ""
-    place = connection.execute(
-        "select database_name || '.' || schema_name || '.' || table_name from duckdb_tables()"
-        " where schema_name = 'raw' and table_name = ?",
-        [SECOND_SOURCES],
-    ).fetchone()
+    place = _raw_table(connection, SECOND_SOURCES)
     if place:
         second = f"""
             union all
             select 'second', source || '/' || series_id, observation_date, value, null
-            from {place[0]}
+            from {place}
             where available_at_utc <= getvariable('cutoff_utc') and value is not null
             qualify row_number() over (
                 partition by source, series_id, observation_date order by known_at_utc desc
@@ -256,6 +257,95 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
         from inputs
         window days as (partition by dataset, input order by day)
     """
+
+
+def _raw_table(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """Where a raw table is; None where the connection has none."""
+    place = connection.execute(
+        "select database_name || '.' || schema_name || '.' || table_name from duckdb_tables()"
+        " where schema_name = 'raw' and table_name = ?",
+        [name],
+    ).fetchone()
+    return str(place[0]) if place else None
+
+
+def _adjusted_sql(connection: duckdb.DuckDBPyConnection) -> str:
+    """The closes on one basis beside adj_close as served, row by row with the row before of the same
+    payload.
+
+    Left out are symbols whose closes contain the dividends, days of a split (adj_close may be restated for it
+    or not) and rows whose row before is not the one in raw. Prices that have no more than two, three or four
+    decimals may be half of the last one off.
+    """
+    raw = _raw_table(connection, PRICES)
+    wanted = "exists (select 1 from check_list where check_kind = 'adjusted_close')"
+    if raw is None:
+        return f"select {ADJUSTED_COLUMNS} from (select null) where false"
+    return f"""
+        with versions as (
+            select symbol, session_date, adj_close, previous_adj_close, split
+            from {raw}
+            where available_at_utc <= getvariable('cutoff_utc') and {wanted}
+            qualify row_number() over (partition by symbol, session_date order by known_at_utc desc) = 1
+        ),
+
+        served as (
+            select *, lag(session_date) over (partition by symbol order by session_date) as day_before
+            from versions
+        ),
+
+        used as (
+            select
+                symbol,
+                session_date,
+                close,
+                dividend,
+                lag(close) over days as previous_close,
+                lag(session_date) over days as day_before
+            from staging.equity_prices
+            where {wanted}
+            window days as (partition by symbol order by session_date)
+        ),
+
+        rounded as (
+            select
+                symbol,
+                {_rounding_sql("served.adj_close")} as adj_rounding,
+                {_rounding_sql("used.close")} as close_rounding
+            from served
+            inner join used using (symbol, session_date)
+            group by symbol
+        )
+
+        select
+            symbol,
+            used.session_date as day,
+            used.close,
+            used.previous_close,
+            used.dividend,
+            served.adj_close,
+            served.previous_adj_close,
+            rounded.adj_rounding,
+            rounded.close_rounding
+        from used
+        inner join served using (symbol, session_date)
+        inner join rounded using (symbol)
+        left join ref.instruments as instruments using (symbol)
+        where used.day_before = served.day_before
+            and coalesce(served.split, 0) in (0, 1)
+            and coalesce(instruments.price_basis, '') <> 'fully_adjusted'
+            and served.adj_close > 0
+            and served.previous_adj_close > 0
+            and used.dividend is not null
+    """
+
+
+def _rounding_sql(column: str) -> str:
+    cases = " ".join(
+        f"when bool_and(abs({column} - round({column}, {places})) < 1e-9) then {0.5 * 10**-places}"
+        for places in (2, 3, 4)
+    )
+    return f"case {cases} else 0 end"
 
 
 def _results(

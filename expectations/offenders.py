@@ -152,7 +152,7 @@ def _involved(
     connection: duckdb.DuckDBPyConnection, check_id: str, kind: str, own: str, source: str
 ) -> tuple[str, ...]:
     """The inputs of which one must be wrong."""
-    if kind in ("stands_still", "neighbours"):
+    if kind in ("stands_still", "neighbours", "adjusted_close"):
         return (own,)
     if kind in ("same_series", "decision"):
         return (own, source)

@@ -164,13 +164,15 @@ def _zoned_reader(texts: pd.Series, zone: str | None) -> Callable[[str], date | 
 
 
 def _candidates(zone: str | None, in_utc: bool) -> list[tzinfo | None]:
-    """The zones to try: the stated one, else the offset as written, else those of `MIDNIGHT_ZONES`."""
-    if zone:
+    """The zones to try: the stated one, else the offset as written, else those of `MIDNIGHT_ZONES`; a column
+    that states UTC is only written so.
+    """
+    if zone and zone != "UTC":
         try:
             return [ZoneInfo(zone)]
         except (ZoneInfoNotFoundError, ValueError):
             return [_fixed_offset(zone)]
-    return [ZoneInfo(name) for name in MIDNIGHT_ZONES] if in_utc else [None]
+    return [ZoneInfo(name) for name in MIDNIGHT_ZONES] if in_utc or zone else [None]
 
 
 def _fixed_offset(zone: str) -> tzinfo:

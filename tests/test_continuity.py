@@ -123,6 +123,13 @@ def test_a_restated_history_with_its_split_is_taken_whole(
     )
 
 
+@pytest.mark.parametrize("factor", [100.0, 0.01, 1.08, 0.9])
+def test_a_history_times_a_factor_that_no_split_has_is_refused(settings: Settings, factor: float) -> None:
+    write_rows(settings, "JPM", scaled(rows_of(settings, "JPM"), lambda day: factor))
+    assert "a factor that no split has" in what_load_says(settings, "JPM")
+    assert versions(settings, "JPM") == 0
+
+
 def test_one_corrected_close_is_a_revision_and_no_other_company(settings: Settings) -> None:
     rows = rows_of(settings, "JPM")
     for row in rows:

@@ -32,7 +32,7 @@ class Market:
             self.connection.execute(f"create schema {schema}")
         for name in ("equity_prices", "fred_observations", "fed_funds_futures"):
             self.connection.execute(catalog[f"staging.{name}"].ddl().replace(" not null", ""))
-        for name in ("cross_checks", "cross_check_exceptions", "fomc_meetings"):
+        for name in ("cross_checks", "cross_check_exceptions", "fomc_meetings", "instruments"):
             self.connection.execute(catalog[f"ref.{name}"].ddl().replace(" not null", ""))
         self.connection.execute(
             catalog["ops.cross_checks"].ddl().replace("run_id VARCHAR not null", "run_id VARCHAR")
@@ -196,6 +196,64 @@ def test_decisions_take_effect_on_their_day(market: Market) -> None:
     market.connection.execute("delete from staging.fred_observations")
     market.fred("DFEDTARU", 5.25)
     assert market.failed() == [("check_decision", 1)]
+
+
+def test_a_decision_whose_outcome_is_not_listed_yet_is_no_failure(market: Market) -> None:
+    hike = DAYS[60]
+    market.fred("DFEDTARU", np.where(hike > DAYS, 5.25, 5.5))
+    market.connection.execute(
+        "insert into ref.fomc_meetings (decision_date, effective_date) values (?, ?)",
+        [DAYS[59].date(), hike.date()],
+    )
+    market.check("decision", "fred/DFEDTARU", "ref/fomc_meetings", 0.001)
+    assert market.failed() == []
+    market.connection.execute("update ref.fomc_meetings set cancelled = true")
+    assert market.failed() == [("check_decision", 1)]
+
+
+def dividends(market: Market, symbol: str, *, paid: float = 0.8, shown: float = 0.8) -> None:
+    """A symbol that pays a dividend of `paid` on two days, and whose adj_close carries one of `shown`."""
+    if not market.connection.execute("select 1 from duckdb_tables() where schema_name = 'raw'").fetchone():
+        ddl = load_catalog()["raw.equity_prices"].ddl().replace(" not null", "")
+        market.connection.execute(ddl)
+    close = np.round(100 * np.cumprod(1 + MARKET / 200), 2)
+    ex_days = np.isin(np.arange(len(DAYS)), (40, 100))
+    before = np.concatenate([[np.nan], close[:-1]])
+    growth = np.where(ex_days, 1 / (1 - shown / before), 1.0) * np.concatenate(
+        [[1.0], close[1:] / close[:-1]]
+    )
+    adjusted = 80 * np.cumprod(growth)
+    previous = np.concatenate([[np.nan], adjusted[:-1]])
+    rows = pd.DataFrame({"s": symbol, "d": DAYS, "c": close, "p": np.where(ex_days, paid, 0.0)})
+    market.insert("staging.equity_prices", "symbol, session_date, close, dividend", rows)
+    rows = pd.DataFrame({"s": symbol, "d": DAYS, "a": adjusted, "b": previous, "t": DAYS, "k": DAYS})
+    columns = "symbol, session_date, adj_close, previous_adj_close, available_at_utc, known_at_utc"
+    market.insert("raw.equity_prices", columns, rows)
+
+
+@pytest.mark.parametrize(
+    ("paid", "shown", "failed"),
+    [(0.8, 0.8, 0), (0.0, 0.8, 2), (80.0, 0.8, 2), (0.8, 0.0, 2), (0.8, 0.79, 0), (0.8, 1.2, 2)],
+)
+def test_adjusted_closes_carry_the_dividends(market: Market, paid: float, shown: float, failed: int) -> None:
+    dividends(market, "IWM")
+    dividends(market, "KRE", paid=paid, shown=shown)
+    market.check("adjusted_close", "prices/*", "", 0.01, tolerance_share=0.05)
+    assert market.failed() == ([("check_adjusted_close", failed)] if failed else [])
+    assert not failed or market.sentence().endswith("likely wrong: prices/KRE")
+
+
+def test_closes_that_contain_the_dividends_and_days_of_a_split_are_not_compared(market: Market) -> None:
+    dividends(market, "KRE", shown=0.0)
+    market.check("adjusted_close", "prices/*", "", 0.01, tolerance_share=0.05)
+    market.connection.execute(
+        "update raw.equity_prices set split = 2 where session_date = ?", [DAYS[40].date()]
+    )
+    assert market.failed() == [("check_adjusted_close", 1)]
+    market.connection.execute(
+        "insert into ref.instruments (symbol, price_basis) values ('KRE', 'fully_adjusted')"
+    )
+    assert market.failed() == []
 
 
 def futures(market: Market, settle: float) -> None:
@@ -362,6 +420,8 @@ def test_the_newest_days_and_every_failure_are_kept(market: Market) -> None:
         ("same_series", "fred/*", "fred/DGS2", "must be blank"),
         ("shifted", "bonds/*", "prices/SPY", "does not start with one of prices/"),
         ("decision", "fred/DFEDTARU", "fred/DFF", "must be ref/fomc_meetings"),
+        ("adjusted_close", "fred/*", "", "must start with prices/"),
+        ("month_average", "prices/*", "fred/DFF", "must start with futures/"),
         ("nearly", "fred/DGS2", "fred/DGS2", "check_kind 'nearly' is not one of"),
     ],
 )

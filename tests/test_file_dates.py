@@ -102,6 +102,13 @@ def test_a_frame_that_is_not_at_midnight_in_its_own_zone_is_refused(tmp_path: Pa
         parse((tmp_path / "x.parquet").read_bytes(), "parquet")
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Chicago"])
+def test_a_frame_of_midnights_that_was_converted_to_utc_holds_its_days(tmp_path: Path, zone: str) -> None:
+    stamps = pd.to_datetime(pd.Series(DAYS)).dt.tz_localize(zone).dt.tz_convert("UTC")
+    pd.DataFrame({"date": stamps, "settle": [94.67, 94.68]}).to_parquet(tmp_path / "x.parquet")
+    assert days_of(parse((tmp_path / "x.parquet").read_bytes(), "parquet")) == DAYS
+
+
 @pytest.mark.parametrize(
     "dates",
     [

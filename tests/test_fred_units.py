@@ -112,3 +112,26 @@ def test_one_row_with_its_point_moved_is_found_and_a_crisis_is_not() -> None:
     assert not single_errors(TWO_YEARS, values).any()
     crisis = days([17.0, 18.0, 40.0, 82.7, 75.0, 20.0])
     assert not single_errors(VOLATILITY, crisis).any()
+
+
+@pytest.mark.parametrize("level", [12.4, 13.15, 38.0])
+def test_an_index_that_once_rose_by_half_is_refused_when_its_point_moves(level: float) -> None:
+    held = days([*near(13.0, 40), 17.31, 37.32, 29.98, *near(level, 40)])
+    after = days([*held, round(level / 10, 2)])
+    assert "a step by a power of ten" in said(VOLATILITY, after, held)
+    assert said(VOLATILITY, days([*held, level * 1.9]), held) == ""
+
+
+@pytest.mark.parametrize(
+    ("meaning", "level", "factor"),
+    [(VOLATILITY, 13.0, 10.0), (VOLATILITY, 80.0, 0.1), (TWO_YEARS, 4.46, 0.1), (CREDIT, 12_000.0, 0.1)],
+)
+@pytest.mark.parametrize("end", [70, 100])
+def test_a_stretch_in_another_unit_on_the_first_load_is_refused(
+    meaning: Meaning, level: float, factor: float, end: int
+) -> None:
+    whole = near(level, 100, level / 100)
+    changed = whole.copy()
+    changed.iloc[40:end] *= factor
+    assert said(meaning, whole) == ""
+    assert "a step by a power of ten" in said(meaning, changed)

@@ -1,5 +1,5 @@
 -- The upper end of the target range changes on the days on which ref.fomc_meetings has a decision take effect, and to the value that the
--- decision set; on no other day.
+-- decision set; on no other day. The outcome of a decision that is not listed yet is read from the series, so any value is right there.
 with targets as (
     select
         check_list.check_id,
@@ -17,7 +17,7 @@ decisions as (
         effective_date,
         upper_after
     from ref.fomc_meetings
-    where upper_after is not null
+    where not coalesce(cancelled, false)
 )
 
 select
@@ -27,7 +27,10 @@ select
     targets.day,
     targets.value,
     targets.other_source,
-    coalesce(decisions.upper_after, targets.value - targets.change) as other_value,
+    case
+        when decisions.effective_date is null then targets.value - targets.change
+        else coalesce(decisions.upper_after, targets.value)
+    end as other_value,
     targets.value - other_value as difference,
     targets.tolerance
 from targets

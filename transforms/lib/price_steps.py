@@ -38,6 +38,10 @@ WAITING_SESSIONS = 5
 # Without an event only large factors are told from a crash: XLE opened 20 % lower on 2020-03-09, as at a
 # split of 5 for 4.
 SPLIT_FACTORS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50])
+# Smaller ones are told from a crash by the market of the day alone: the symbols' median move is a quarter of
+# the step at the most. Nothing in 2000-2026 opened so much lower on a quiet day of a market that stood still.
+SMALL_SPLITS = np.array([6 / 5, 5 / 4, 4 / 3])
+MARKET_STANDS_STILL = 0.25
 # An index of volatility doubles overnight without a split.
 NEVER_SPLIT = "^VIX"
 
@@ -112,7 +116,9 @@ def _verdict(step: float, usual: float, size: float, adjusted: float) -> str:
         return "contradicted"
     if restated <= not_restated:
         return "restated"
-    return "not_restated" if restated > max(0.1, 8 * usual) else "unclear"
+    # A split of 11 for 10 steps by less than a market may; its own step, met closely, is no chance.
+    least = 0.05 if not_restated < 0.25 * abs(size) else 0.1
+    return "not_restated" if restated > max(least, 8 * usual) else "unclear"
 
 
 def _step_beside(
@@ -240,6 +246,28 @@ def _looks_like_a_split(bars: pd.DataFrame, returns: FloatArray, usual: FloatArr
     day = bars.loc[row, ["open", "high", "low", "close"]].astype("float64")
     quiet = np.log(day.max() / day.min()) < 0.5 * abs(step)
     return bool(near and quiet and abs(gap - step) < 0.3 * abs(step))
+
+
+def small_split_steps(bars: pd.DataFrame, market: FloatArray) -> list[int]:
+    """Rows whose step is the factor of a small split, made overnight, on a day that is quiet otherwise and on
+    which the market hardly moved.
+
+    Args:
+        bars: on one basis; without an open nothing can be told.
+        market: the logarithm of the market's move on the day of each row; NaN where it is not known.
+    """
+    if str(bars["symbol"].iloc[0]) == NEVER_SPLIT:
+        return []
+    returns = _log_returns(bars["close"].to_numpy(dtype=np.float64))
+    usual = _usual_moves(returns, ahead=False)
+    prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.log(prices.max(axis=1) / prices.min(axis=1))
+    fall, opening = -returns, -_gaps(bars)
+    near = np.min(np.abs(opening[:, None] - np.log(SMALL_SPLITS)), axis=1) < np.maximum(0.015, 2 * usual)
+    quiet = (spread < 0.5 * fall) & (np.abs(opening - fall) < 0.3 * fall)
+    alone = (np.abs(market) < MARKET_STANDS_STILL * fall) & (fall > 8 * usual)
+    return [int(row) for row in np.flatnonzero(near & quiet & alone)]
 
 
 def _gaps(bars: pd.DataFrame) -> FloatArray:

@@ -4,6 +4,10 @@ In: raw.equity_prices within the cut-off (symbol, session_date), ref.calendar, r
 per finding. staging.equity_prices applies them; raw keeps what was served. The mathematics is in
 transforms/lib/price_steps.py and transforms/lib/dividend_basis.py.
 
+A step that no market made waits at the end of a symbol's prices, as it does before load: where raw goes on
+behind the session it was judged with bars that are later than the session, so it is left out here; where raw
+ends there it was accepted, and is used with a warning.
+
 Caveat: what a source corrects later is a new version in raw, and the finding is gone with the next build.
 """
 
@@ -16,7 +20,15 @@ import numpy as np
 import pandas as pd
 
 from transforms.lib.dividend_basis import USES_ADJUSTED, disagreements
-from transforms.lib.price_steps import SplitVerdict, find_levels, judge_splits, on_one_basis, price_factors
+from transforms.lib.price_steps import (
+    BoolArray,
+    SplitVerdict,
+    find_levels,
+    judge_splits,
+    on_one_basis,
+    price_factors,
+    small_split_steps,
+)
 
 COLUMNS = [
     "symbol",
@@ -31,7 +43,12 @@ BARS = """
     select
         prices.symbol, prices.session_date, prices.open, prices.high, prices.low, prices.close,
         prices.adj_close, prices.previous_adj_close, prices.dividend, prices.split, prices.payload_sha256,
-        instruments.price_basis
+        instruments.price_basis,
+        prices.symbol in (
+            select later.symbol
+            from pipeline.raw.equity_prices as later
+            where later.session_date > getvariable('session_date')
+        ) as goes_on
     from pipeline.raw.equity_prices as prices
     inner join ref.calendar as calendar
         on prices.session_date = calendar.calendar_date and calendar.is_nyse_session
@@ -43,6 +60,8 @@ BARS = """
         ) = 1
     order by prices.symbol, prices.session_date
 """
+# The median of fewer symbols is no market.
+LEAST_SYMBOLS = 5
 DIVIDENDS = {
     "dividend_missing": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says 0",
     "dividend_differs": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says"
@@ -63,11 +82,20 @@ USED = {
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """The findings of every symbol."""
     bars = con.execute(BARS).df()
+    bars["market_move"] = _market_moves(bars)
     found: list[dict[str, Any]] = []
     for symbol, part in bars.groupby("symbol", sort=True):
         found += [{"symbol": symbol, **row} for row in find(part.reset_index(drop=True))]
     frame = pd.DataFrame(found, columns=COLUMNS)
     return frame.astype({"price_factor": "float64", "adj_close_factor": "float64"})
+
+
+def _market_moves(bars: pd.DataFrame) -> pd.Series:
+    """The median move of all symbols on the day of each row, as a logarithm; NaN where they are too few."""
+    moves = np.log(bars["close"]).groupby(bars["symbol"]).diff()
+    by_day = moves.groupby(bars["session_date"])
+    median: pd.Series = by_day.transform("median").where(by_day.transform("count") >= LEAST_SYMBOLS)
+    return median
 
 
 def find(bars: pd.DataFrame) -> list[dict[str, Any]]:
@@ -76,7 +104,10 @@ def find(bars: pd.DataFrame) -> list[dict[str, Any]]:
     scaled = on_one_basis(bars, price_factors(len(bars), verdicts))
     levels = find_levels(scaled)
     splits = [_split(scaled, entry) for entry in verdicts if entry.verdict != "restated"]
-    steps = [_split_like(scaled, row) for row in levels.split_like]
+    small = set(small_split_steps(scaled, bars["market_move"].to_numpy(dtype=np.float64)))
+    left = np.flatnonzero(levels.left_out | levels.waiting)
+    small -= {*levels.split_like, *left, *(left + 1), *(entry.row for entry in verdicts)}
+    steps = [_split_like(scaled, row) for row in [*levels.split_like, *sorted(small)]]
     left_out = [
         {
             "session_date": bar.session_date,
@@ -86,10 +117,12 @@ def find(bars: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for bar in bars[levels.left_out].itertuples()
     ]
+    waits = levels.waiting & bars["goes_on"].to_numpy(dtype=bool)
+    steps += _waiting(scaled, levels.waiting, waits)
     factors = pd.Series(
         {row["session_date"]: row.get("adj_close_factor", 1.0) for row in splits}, dtype="float64"
     )
-    kept = scaled[~levels.left_out].reset_index(drop=True)
+    kept = scaled[~(levels.left_out | waits)].reset_index(drop=True)
     before = _previous_adj_close(kept) * kept["session_date"].map(factors).fillna(1.0)
     return [*splits, *steps, *left_out, *_dividends(kept.assign(previous_adj_close=before))]
 
@@ -124,6 +157,27 @@ def _split_like(bars: pd.DataFrame, row: int) -> dict[str, Any]:
         f"close steps by the factor {step:.4g} overnight, as at a split, and the source has no split on this"
         " day; if there was one, the returns over it are wrong: write it into the column split",
     )
+
+
+def _waiting(bars: pd.DataFrame, waiting: BoolArray, left_out: BoolArray) -> list[dict[str, Any]]:
+    """The last bars, behind a step that no market made; those that were accepted are named once."""
+    rows = [int(row) for row in np.flatnonzero(waiting)]
+    if not rows:
+        return []
+    if not left_out.any():
+        return [_split_like(bars, rows[0])]
+    step = bars["close"].iloc[rows[0]] / bars["close"].iloc[rows[0] - 1]
+    return [
+        {
+            "session_date": bars["session_date"].iloc[row],
+            "finding": "bar_waits",
+            "treatment": "left_out",
+            "explanation": f"close steps by the factor {step:.4g} on"
+            f" {bars['session_date'].iloc[rows[0]].date()}, for which the source has no split; the bar"
+            " waits for the next sessions to show whether one comes or the prices jump back",
+        }
+        for row in rows
+    ]
 
 
 def _dividends(bars: pd.DataFrame) -> list[dict[str, Any]]:
