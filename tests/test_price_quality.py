@@ -127,6 +127,20 @@ def test_bars_that_jump_and_jump_back_are_quarantined(
     assert after == before
 
 
+@pytest.mark.parametrize("names", [PRICES, ["close"], ["close", "adj_close"]])
+@pytest.mark.parametrize(("factor", "sessions"), [(100.0, 1), (0.01, 3), (10.0, 20)])
+@pytest.mark.parametrize("moved", [1.05, 0.94])
+def test_a_jump_is_taken_back_although_the_market_moved_meanwhile(
+    feed: Feed, names: list[str], factor: float, sessions: int, moved: float
+) -> None:
+    rows = scaled(market("^RUT", 2000.0), slice(41, 80), moved)
+    rows = scaled(rows, slice(41, 41 + sessions), factor, names)
+    assert feed.refused(rows) == ""
+    rules = feed.load(rows)
+    assert set().union(*rules.values()) == set(range(41, 41 + sessions))
+    assert set(rules) <= {"bar_does_not_jump_and_jump_back", "close_is_between_high_and_low"}
+
+
 @pytest.mark.parametrize(("factor", "place"), [(100.0, LAST), (0.01, LAST), (3.0, LAST - 2)])
 def test_last_bars_after_a_step_that_no_market_makes_wait(feed: Feed, factor: float, place: int) -> None:
     rows = scaled(market(), slice(place, None), factor)

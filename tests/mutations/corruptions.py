@@ -300,7 +300,7 @@ CORRUPTIONS = [
         "JPM restated by one factor that is no split",
         ("JPM",),
         edit("JPM", times(PRICES_OF_A_BAR, 0.31)),
-        "warning",
+        "refused",
         later=True,
     ),
     Corruption("KRE a session early", ("KRE",), edit("KRE", shifted(-1)), "stopped", later=True),

@@ -33,6 +33,8 @@ DISPLACED_ROWS = 5
 LARGEST_RISE, LARGEST_FALL = np.log(2.5), np.log(1 / 3)
 # A level that is left again within so many sessions is an error of the source, not a market.
 LONGEST_SEGMENT = 66
+# What may be left of a step that is taken back, as a share of it.
+TAKEN_BACK = 0.1
 # So long a bar waits for the next ones to show whether it jumps back or a split event comes.
 WAITING_SESSIONS = 5
 # Without an event only large factors are told from a crash: XLE opened 20 % lower on 2020-03-09, as at a
@@ -228,9 +230,12 @@ def _outlying_steps(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) 
 
 
 def _closes(returns: FloatArray, usual: FloatArray, row: int, later: int) -> bool:
-    """Whether a later step takes back the one of `row`."""
+    """Whether a later step takes back the one of `row`, but for what the market did in between: beside a step
+    that no market makes, that may be more than the usual moves.
+    """
     left = abs(returns[row] + returns[later])
-    return later - row <= LONGEST_SEGMENT and bool(left < max(0.03, 2 * usual[row], 2 * usual[later]))
+    beside = TAKEN_BACK * min(abs(returns[row]), abs(returns[later]))
+    return later - row <= LONGEST_SEGMENT and bool(left < max(0.03, 2 * usual[row], 2 * usual[later], beside))
 
 
 def _looks_like_a_split(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray, row: int) -> bool:
