@@ -20,6 +20,8 @@ OF_PATTERN = {
     "dates_of_prices_against_spy": "prices/IWM",
     "recent_dates_of_prices_against_spy": "prices/QQQ",
     "dates_of_prices_against_agg": "prices/IEF",
+    "dates_of_sectors_against_large_value": "prices/XLE",
+    "dates_of_utilities_against_staples": "prices/XLU",
     "dates_of_yields_against_ief": "fred/DGS7",
     "recent_dates_of_yields_against_ief": "fred/DGS10",
     "prices_move_when_their_peers_do": "prices/JPM",
@@ -59,7 +61,15 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
     publication, session = built_market(folder)
     copy = copy_of(publication, session, folder)
     copy.connection.execute("set variable cutoff_utc = (?::date + 1)::timestamp", [session])
+    for name in ("cross_checks", "cross_check_exceptions"):  # a home may be of before a row was added
+        rows = reference_frame(name)
+        copy.connection.execute(f"create or replace table ref.{name} as select * from rows")
+        assert len(rows)
     copy.connection.execute(SECOND_SOURCES)
+    pipeline = publication.resolve().parents[2] / "warehouse.duckdb"
+    copy.connection.execute(f"attach '{pipeline}' as pipeline (read_only)")
+    copy.connection.execute("create table raw.equity_prices as select * from pipeline.raw.equity_prices")
+    copy.connection.execute("detach pipeline")
     found = compare(copy.connection)
     assert [entry["rule"] for entry in found.results if not entry["passed"]] == []
     newest = {
@@ -99,6 +109,8 @@ def broken_by(check_id: str, newest: tuple[str, str]) -> tuple[str, str]:
                 "total_return_pct = -total_return_pct" if dataset == "prices" else f"{value} = 2e4 - {value}"
             )
             return name, f"update {table} set {turned} where {key} = '{entry}'"
+        case "adjusted_close":
+            return name, f"update raw.equity_prices set dividend = dividend * 2 + 1 where {of_day}"
         case "stands_still":
             return name, (
                 f"update {table} set {value} = 50{', total_return_pct = 0' if dataset == 'prices' else ''}"
