@@ -54,6 +54,15 @@ class FredSeries(Dataset):
             for row in connection.execute("select series_id from ref.fred_series where required").fetchall()
         }
 
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The business days of a daily series, so that one which FRED no longer knows counts as missing for
+        now; days inside an answer are not expected one by one, because FRED leaves holidays blank or out.
+        """
+        series = reference_frame("fred_series").set_index("series_id")
+        if name not in series.index or series.at[name, "frequency"] != "daily":
+            return []
+        return fed_business_days_between(first, last)
+
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The series' release rule; where the source dates its versions, its own date is used."""
         series = reference_frame("fred_series").set_index("series_id")

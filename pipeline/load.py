@@ -30,6 +30,7 @@ from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, Qua
 from sources.registry import provider_name
 from warehouse.database import high_water_session, pipeline_database
 from warehouse.landing import Landed
+from warehouse.settings import Settings
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
 SHOWN_ROWS = 5
@@ -51,6 +52,7 @@ class _Outcome:
     unanswered: set[Key] = field(default_factory=set)
     stand_ins: list[StandIn] = field(default_factory=list)
     never_served: set[Key] = field(default_factory=set)
+    refusals: dict[Key, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> dict[Key, str]:
@@ -87,7 +89,7 @@ def load(run: RunContext) -> LoadSummary:
                 rule for rule in critical_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
             ]
             _look_for_sessions(connection, plan, fetched, outcome)
-            _look_for_stand_ins(connection, plan, outcome)
+            _look_for_stand_ins(run.settings, connection, plan, outcome)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
         summary = _note(run, log, fetched, outcome)
         _decide(outcome)
@@ -160,7 +162,9 @@ def _look_for_sessions(
     outcome.passed_over = sessions_passed_over(connection, high_water_session(connection), plan.target)
 
 
-def _look_for_stand_ins(connection: duckdb.DuckDBPyConnection, plan: RunPlan, outcome: _Outcome) -> None:
+def _look_for_stand_ins(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, plan: RunPlan, outcome: _Outcome
+) -> None:
     """What second sources supply, and which required inputs have no history that could be continued."""
     for dataset in DATASETS.values():
         outcome.stand_ins += dataset.stand_ins(connection, plan.target)
@@ -168,6 +172,13 @@ def _look_for_stand_ins(connection: duckdb.DuckDBPyConnection, plan: RunPlan, ou
     for kind in continued & {kind for kind, _ in outcome.missing}:
         held = DATASETS[kind].held_until(connection, plan.target)
         outcome.never_served |= {key for key in outcome.missing if key[0] == kind and key[1] not in held}
+        silent = {
+            key for key in outcome.missing if key[0] == kind
+        } & outcome.unanswered - outcome.never_served
+        for dataset in active_datasets(settings):
+            if dataset.stands_in_for == kind:
+                why = dataset.refusals(connection, plan.target, {name for _, name in silent})
+                outcome.refusals |= {(kind, name): text for name, text in why.items()}
 
 
 def _note(
@@ -218,7 +229,7 @@ def _missing_sentence(outcome: _Outcome) -> str:
     if outcome.never_served:
         names = ", ".join(name for _, name in sorted(outcome.never_served))
         text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
-    return text
+    return " ".join([text, *(reason for _, reason in sorted(outcome.refusals.items()))])
 
 
 def critical_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:

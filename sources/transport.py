@@ -153,6 +153,7 @@ class Transport(Generic[R]):
         self.failures_before_rest = failures_before_rest
         self.rest_seconds = rest_seconds
         self._failures = 0
+        self._last_failure = ""
         self._rest_until = 0.0
 
     def ask(self, what: str, send: Callable[[float, Body], R], judge: Callable[[R], Verdict]) -> R:
@@ -171,7 +172,7 @@ class Transport(Generic[R]):
         if started < self._rest_until:
             return None, SourceUnavailable(
                 f"{what}: not requested, because {self.provider} has just failed {self._failures} times"
-                " in a row"
+                f" in a row (the last was {self._last_failure})"
             )
         error: SourceError | None = None
         for attempt in range(1, self.attempts + 1):
@@ -240,6 +241,7 @@ class Transport(Generic[R]):
         if not error.retryable or isinstance(error, NotData):
             return
         self._failures += 1
+        self._last_failure = str(error)
         if self._failures >= self.failures_before_rest:
             self._rest_until = time.monotonic() + self.rest_seconds
 

@@ -25,7 +25,7 @@ from sources.transport import Forbidden, NotData, RateLimited
 from sources.treasury import TreasuryYields, periods
 from tests.faults.feed import Feed
 from tests.faults.home import impatient, live_home
-from tests.faults.second_sources import SecondSourcesServer
+from tests.faults.second_sources import Change, SecondSourcesServer
 from tests.faults.server import Fault, Server, hang_up, silent
 from transforms.runner import build_model
 from warehouse.catalog import load_catalog
@@ -72,7 +72,7 @@ def test_one_search_serves_the_rate_and_the_target_range() -> None:
         provider = NewYorkFedRates.open(SETTINGS, {"ROTATION_NEWYORKFED_URL": server.url})
         payload = provider.fetch(effr_request())
         assert server.paths() == [
-            "/api/rates/unsecured/effr/search.json?startDate=2024-06-03&endDate=2024-07-16"
+            "/api/rates/unsecured/effr/search.json?startDate=2024-05-27&endDate=2024-07-16"
         ]
     served = json.loads(payload.content)["refRates"]
     assert served[0]["effectiveDate"] == "2024-07-15", "newest first, and the day itself comes tomorrow"
@@ -110,6 +110,47 @@ def test_a_single_target_is_the_old_series_and_a_range_the_new_ones() -> None:
     assert values(frame, "DFEDTARL") == {"2008-12-17": 0.0} and values(frame, "DFEDTARU") == {
         "2008-12-17": 0.25
     }
+
+
+def test_a_range_with_one_end_is_named_and_a_field_that_no_day_has_is_refused() -> None:
+    """A lower end alone would be read as the single target that ended in 2008."""
+    rows = [day("2024-07-15"), day("2024-07-12", high=None), day("2024-07-11", low=None)]
+    parsed = NewYorkFedRates.parse(rates(rows))
+    assert {rule for rule, _ in parsed.rejected} == {"target_range_has_both_ends"}
+    assert values(parsed.frame, "DFEDTAR") == {} and list(values(parsed.frame, "DFEDTARL")) == ["2024-07-15"]
+    single = [day("2024-07-15", high=None), day("2008-12-12", high=None)]
+    with pytest.raises(Unreadable, match="field targetRateTo is missing"):
+        NewYorkFedRates.parse(rates(single))
+    assert values(NewYorkFedRates.parse(rates(single[1:])).frame, "DFEDTAR") == {"2008-12-12": 5.25}
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "named"),
+    [
+        ("2024-07-12", 53.3, "rate_is_near_the_target_range"),
+        ("2024-07-12", 0.0533, "rate_is_near_the_target_range"),
+        ("2024-07-12", 0.0, "rate_is_near_the_target_range"),
+        ("2024-07-14", 5.33, "day_is_a_business_day"),  # a Sunday
+        ("2024-07-04", 5.33, "day_is_a_business_day"),
+        ("2019-09-17", 5.55, ""),  # a rate a little above the range is right
+        ("2002-02-18", 1.7, ""),  # a rate of a holiday, on FRED too
+    ],
+)
+def test_a_rate_far_from_its_range_or_of_a_closed_day_is_named(text: str, rate: float, named: str) -> None:
+    parsed = NewYorkFedRates.parse(rates([day(text, rate), day("2024-07-01")]))
+    assert [rule for rule, _ in parsed.rejected] == ([named] if named else [])
+    assert (text in values(parsed.frame, "EFFR")) is not bool(named)
+
+
+@pytest.mark.parametrize("start", [date(2024, 7, 4), date(2024, 7, 6), date(2024, 7, 7)])
+def test_a_range_that_begins_on_a_closed_day_has_its_rate(start: date) -> None:
+    """As it was held from the answer of the day before, so that nothing seems to be gone."""
+    with SecondSourcesServer(Feed(END)) as server:
+        provider = NewYorkFedRates.open(SETTINGS, {"ROTATION_NEWYORKFED_URL": server.url})
+        frame = provider.parse(provider.fetch(effr_request(start))).frame
+    for series_id in ("DFF", "DFEDTARL", "DFEDTARU"):
+        assert next(iter(values(frame, series_id))) == str(start)
+    assert min(values(frame, "EFFR")) >= str(start)
 
 
 def test_a_missing_rate_is_no_row_and_a_wrong_one_is_named() -> None:
@@ -228,6 +269,15 @@ def test_years_without_a_maturity_are_read_and_a_renamed_field_is_refused() -> N
     assert values(TreasuryYields.parse(curve(old)).frame, "DGS30") == {}
     with pytest.raises(Unreadable, match="field BC_30YEAR is missing"):
         TreasuryYields.parse(curve(new))
+
+
+def test_yields_of_a_closed_day_are_named_and_an_empty_row_of_one_is_not() -> None:
+    empty = {name: "" if name.startswith("BC_") else text for name, text in whole("2024-07-04").items()}
+    parsed = TreasuryYields.parse(curve(whole("2024-07-12"), whole("2024-07-13"), empty))
+    assert [(rule, row["NEW_DATE"][:10]) for rule, row in parsed.rejected] == [
+        ("day_is_a_business_day", "2024-07-13")
+    ]
+    assert values(parsed.frame, "DGS2") == {"2024-07-12": 4.5}
 
 
 def test_a_yield_that_is_no_number_is_named() -> None:
@@ -461,6 +511,88 @@ def test_a_second_source_that_ends_too_early_does_not_cover(outage: Outage) -> N
     outage.fred.feed.as_of, outage.second.feed.as_of = TUESDAY, FRIDAY
     outage.home.run(REQUIRED + SECOND, TUESDAY, trailing=True)
     assert outage.home.stopped is not None and "DGS2" in outage.home.stopped
+
+
+def only_new(change: float) -> Change:
+    """The days that nobody has seen yet, changed."""
+
+    def served(name: str, values: pd.Series) -> pd.Series:
+        new = values.index >= "2024-07-15"
+        return values.where(~new, round(values * change, 4)) if name == "DGS2" else values
+
+    return served
+
+
+@pytest.mark.parametrize("change", [100.0, 10.0, 0.1, 0.01, 0.0, -1.0])
+def test_a_day_that_does_not_continue_fred_does_not_stand_in(outage: Outage, change: float) -> None:
+    """The past is right and the new day is not; nobody else vouches for it."""
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.second.served = only_new(change)
+    outage.run(TUESDAY)
+    assert outage.home.stopped is not None
+    assert "The Treasury does not stand in: its DGS2 reaches 2024-07-15" in outage.home.stopped
+    assert "after FRED's 4.51 of 2024-07-12" in outage.home.stopped and "DGS10" not in outage.home.stopped
+    assert list(outage.observations("DGS2", TUESDAY))[-1] == "2024-07-12"
+
+
+def quiet(name: str, values: pd.Series) -> pd.Series:
+    """A month in which a yield moves by two hundredths a day."""
+    steps = pd.Series(range(len(values)), index=values.index)
+    return (4.5 + 0.02 * (steps % 3)).round(2) if name == "DGS2" else values
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda name, values: quiet(name, values).shift(1).dropna(),  # a day late
+        lambda name, values: quiet(name, values) + 0.03,  # another maturity, near by
+    ],
+)
+def test_days_or_maturities_that_are_exchanged_agree_nowhere_in_a_quiet_month(
+    outage: Outage, wrong: Change
+) -> None:
+    frame = Feed(date(2024, 8, 1)).frame("fred", "DGS2")
+    assert frame is not None
+    days = frame.dropna(subset="value").set_index("date")["value"]
+    for feed in (outage.fred.feed, outage.second.feed):
+        feed.changed["fred", "DGS2"] = quiet("DGS2", days).rename("value").reset_index()
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.second.served = wrong
+    outage.run(TUESDAY)
+    assert outage.home.stopped is not None and "its DGS2" in outage.home.stopped
+    outage.second.served = lambda name, values: values
+    outage.run(TUESDAY)
+    assert outage.home.stopped is None and outage.observations("DGS2", TUESDAY)["2024-07-15"][1] == "treasury"
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_a_series_that_fred_does_not_know_for_a_day_is_missing_and_not_gone(
+    outage: Outage, status: int
+) -> None:
+    """No such series, or a header without a row."""
+    outage.run(FRIDAY)
+    outage.fred.fault = Fault(
+        on="graph", status=status, body=lambda body: body.split(b"\n")[0] + b"\n" if status == 200 else body
+    )
+    outage.run(TUESDAY)
+    assert outage.home.stopped is None and "DGS10, DGS2: FRED did not answer" in outage.warnings()
+    assert {entry["kind"] for entry in outage.home.errors.values()} == {"NotServedNow"}
+    outage.run(date(2024, 8, 1))
+    assert outage.home.stopped is not None, "after two weeks it is taken for gone"
+
+
+def test_why_fred_is_not_asked_any_more_is_said(outage: Outage) -> None:
+    outage.run(FRIDAY, REQUIRED)
+    down(outage.fred)
+    inputs = [("fred", name) for name in ("DGS1", "DGS5", "DGS7", "DGS2")]
+    outage.run(TUESDAY, inputs)
+    assert outage.home.stopped is not None
+    assert "not requested, because FRED has just failed 3 times in a row (the last was FRED: DGS7" in (
+        outage.home.stopped
+    )
+    assert "503" in outage.home.stopped
 
 
 def test_second_sources_that_are_down_stop_nothing(outage: Outage) -> None:
