@@ -263,6 +263,14 @@ class Dataset(ABC):
             return []
         return [day for day in self.expected_days(name, min(inside), max(inside)) if day not in served]
 
+    def reaching(
+        self, connection: duckdb.DuckDBPyConnection, session: date, names: Collection[str]
+    ) -> dict[str, date]:
+        """Inputs whose held rows reach all that their schedule promises at a session, with the last day:
+        nothing is missing while their provider does not answer. None where the schedule is not known.
+        """
+        return {}
+
     # ---- what it supplies for another kind
 
     def stand_ins(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[StandIn]:

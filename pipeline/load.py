@@ -53,13 +53,13 @@ class _Outcome:
     stand_ins: list[StandIn] = field(default_factory=list)
     never_served: set[Key] = field(default_factory=set)
     refusals: dict[Key, str] = field(default_factory=dict)
+    reaching: dict[Key, date] = field(default_factory=dict)
 
     @property
     def missing(self) -> dict[Key, str]:
-        """Why required inputs are missing that no second source covers."""
-        covered = {
-            (entry.dataset, entry.input) for entry in self.stand_ins if entry.complete
-        } & self.unanswered
+        """Why required inputs are missing that neither what is held nor a second source covers."""
+        supplied = {(entry.dataset, entry.input) for entry in self.stand_ins if entry.complete}
+        covered = (supplied | self.reaching.keys()) & self.unanswered
         return {
             key: text for key, text in self.problems.items() if key in self.required and key not in covered
         }
@@ -168,17 +168,21 @@ def _look_for_stand_ins(
     """What second sources supply, and which required inputs have no history that could be continued."""
     for dataset in DATASETS.values():
         outcome.stand_ins += dataset.stand_ins(connection, plan.target)
-    continued = {dataset.stands_in_for for dataset in DATASETS.values()}
-    for kind in continued & {kind for kind, _ in outcome.missing}:
+    second = [dataset for dataset in active_datasets(settings) if dataset.stands_in_for]
+    for kind in sorted({dataset.stands_in_for for dataset in second}):
+        silent = {name for name in _missing_of(outcome, kind) if (kind, name) in outcome.unanswered}
+        reaching = DATASETS[kind].reaching(connection, plan.target, silent)
+        outcome.reaching |= {(kind, name): day for name, day in reaching.items()}
         held = DATASETS[kind].held_until(connection, plan.target)
-        outcome.never_served |= {key for key in outcome.missing if key[0] == kind and key[1] not in held}
-        silent = {
-            key for key in outcome.missing if key[0] == kind
-        } & outcome.unanswered - outcome.never_served
-        for dataset in active_datasets(settings):
-            if dataset.stands_in_for == kind:
-                why = dataset.refusals(connection, plan.target, {name for _, name in silent})
-                outcome.refusals |= {(kind, name): text for name, text in why.items()}
+        outcome.never_served |= {(kind, name) for name in _missing_of(outcome, kind) if name not in held}
+        for dataset in (entry for entry in second if entry.stands_in_for == kind):
+            why = dataset.refusals(connection, plan.target, silent - reaching.keys())
+            outcome.refusals |= {(kind, name): text for name, text in why.items()}
+
+
+def _missing_of(outcome: _Outcome, kind: str) -> set[str]:
+    """The required inputs of one kind that are missing so far."""
+    return {name for found, name in outcome.missing if found == kind}
 
 
 def _note(
@@ -187,6 +191,9 @@ def _note(
     """Record what was loaded and what is missing, before the run stops because of it."""
     for sentence in stand_in_sentences(outcome.stand_ins, outcome.unanswered):
         log.warn(sentence)
+    if complete := sorted(outcome.reaching):
+        names = ", ".join(f"{dataset}/{name}" for dataset, name in complete)
+        log.warn(f"{names}: no answer; nothing later than {min(outcome.reaching.values())} was due")
     optional = {key: text for key, text in outcome.problems.items() if key not in outcome.required}
     remember_unserved(
         run.settings,

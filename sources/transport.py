@@ -293,7 +293,8 @@ def judge_status(what: str, status: int, retry_after: str | None) -> Verdict:
     if status == 429:
         text = f"{what}: too many requests (status 429)"
         return Verdict(RateLimited(text), retry=True, wait_seconds=seconds_to_wait(retry_after))
-    if status in (408, 425) or status >= 500:
+    # 423 is among FRED's own: what is asked for is locked for the moment.
+    if status in (408, 423, 425) or status >= 500:
         text = f"{what}: the server answered with status {status}"
         return Verdict(SourceUnavailable(text), retry=True, wait_seconds=seconds_to_wait(retry_after))
     if status in (401, 403):

@@ -25,12 +25,13 @@ from sources.transport import Forbidden, NotData, RateLimited
 from sources.treasury import TreasuryYields, periods
 from tests.faults.feed import Feed
 from tests.faults.home import impatient, live_home
-from tests.faults.second_sources import Change, SecondSourcesServer
+from tests.faults.second_sources import SecondSourcesServer
 from tests.faults.server import Fault, Server, hang_up, silent
 from transforms.runner import build_model
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
 from warehouse.payloads import Payload, Request
+from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 SETTINGS = Settings.from_environment({"ROTATION_SOURCE": "live"})
@@ -513,22 +514,13 @@ def test_a_second_source_that_ends_too_early_does_not_cover(outage: Outage) -> N
     assert outage.home.stopped is not None and "DGS2" in outage.home.stopped
 
 
-def only_new(change: float) -> Change:
-    """The days that nobody has seen yet, changed."""
-
-    def served(name: str, values: pd.Series) -> pd.Series:
-        new = values.index >= "2024-07-15"
-        return values.where(~new, round(values * change, 4)) if name == "DGS2" else values
-
-    return served
-
-
-@pytest.mark.parametrize("change", [100.0, 10.0, 0.1, 0.01, 0.0, -1.0])
-def test_a_day_that_does_not_continue_fred_does_not_stand_in(outage: Outage, change: float) -> None:
+def test_a_day_that_does_not_continue_fred_does_not_stand_in(outage: Outage) -> None:
     """The past is right and the new day is not; nobody else vouches for it."""
     outage.run(FRIDAY)
     down(outage.fred)
-    outage.second.served = only_new(change)
+    outage.second.served = lambda name, values: (
+        values.where(values.index < "2024-07-15", values * 100) if name == "DGS2" else values
+    )
     outage.run(TUESDAY)
     assert outage.home.stopped is not None
     assert "The Treasury does not stand in: its DGS2 reaches 2024-07-15" in outage.home.stopped
@@ -536,51 +528,111 @@ def test_a_day_that_does_not_continue_fred_does_not_stand_in(outage: Outage, cha
     assert list(outage.observations("DGS2", TUESDAY))[-1] == "2024-07-12"
 
 
-def quiet(name: str, values: pd.Series) -> pd.Series:
-    """A month in which a yield moves by two hundredths a day."""
-    steps = pd.Series(range(len(values)), index=values.index)
-    return (4.5 + 0.02 * (steps % 3)).round(2) if name == "DGS2" else values
+MONTH = pd.bdate_range("2024-06-03", "2024-07-12")
+NEW_DAY = pd.Timestamp("2024-07-15")
+
+
+def stands_in(fred: list[float], second: list[float], new: float, series_id: str = "DGS2") -> bool:
+    """Whether the model takes a new day from the Treasury, given both sources' past."""
+    columns = "series_id varchar, observation_date date, value double, source varchar"
+    times = "available_at_utc timestamp, known_at_utc timestamp"
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as pipeline; create schema pipeline.raw; create schema ref")
+        connection.execute("set variable cutoff_utc = timestamp '2024-07-17'")
+        connection.register("series", reference_frame("fred_series"))
+        connection.execute("create table ref.fred_series as from series")
+        past = pd.DataFrame({"series_id": series_id, "observation_date": MONTH, "value": fred})
+        other = pd.DataFrame(
+            {"series_id": series_id, "observation_date": [*MONTH, NEW_DAY], "value": [*second, new]}
+        )
+        for table, source, rows in (
+            ("fred_observations", "fred", past),
+            ("second_source_rates", "treasury", other),
+        ):
+            connection.execute(
+                f"create table pipeline.raw.{table} ({columns}, {times}, availability varchar)"
+            )
+            moments = {"available_at_utc": rows["observation_date"], "known_at_utc": rows["observation_date"]}
+            connection.register("served", rows.assign(source=source, availability="assumed", **moments))
+            connection.execute(f"insert into pipeline.raw.{table} by name select * from served")
+        model = load_catalog()["staging.fred_observations"].model
+        assert model is not None
+        found = connection.execute(
+            f"select observation_date from ({model.read_text(encoding='utf-8')}) where source = 'treasury'"
+        ).fetchall()
+        assert {day for (day,) in found} <= {NEW_DAY.date()}
+        return bool(found)
+
+
+# A quiet month: the yield moves by two hundredths a day.
+QUIET = [round(4.5 + 0.02 * (number % 3), 2) for number in range(len(MONTH))]
+# Near zero, as in 2021.
+NEAR_ZERO = [round(0.03 + 0.01 * (number % 3), 2) for number in range(len(MONTH))]
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("new", "taken"),
     [
-        lambda name, values: quiet(name, values).shift(1).dropna(),  # a day late
-        lambda name, values: quiet(name, values) + 0.03,  # another maturity, near by
+        (4.53, True),
+        (4.1, True),
+        (5.2, True),
+        (3.3, True),
+        (453.0, False),
+        (45.3, False),
+        (0.453, False),
+        (0.0453, False),
+        (0.0, False),
+        (-4.53, False),
+        (10.0, False),
+        (2.4, False),
     ],
 )
-def test_days_or_maturities_that_are_exchanged_agree_nowhere_in_a_quiet_month(
-    outage: Outage, wrong: Change
-) -> None:
-    frame = Feed(date(2024, 8, 1)).frame("fred", "DGS2")
-    assert frame is not None
-    days = frame.dropna(subset="value").set_index("date")["value"]
-    for feed in (outage.fred.feed, outage.second.feed):
-        feed.changed["fred", "DGS2"] = quiet("DGS2", days).rename("value").reset_index()
-    outage.run(FRIDAY)
-    down(outage.fred)
-    outage.second.served = wrong
-    outage.run(TUESDAY)
-    assert outage.home.stopped is not None and "its DGS2" in outage.home.stopped
-    outage.second.served = lambda name, values: values
-    outage.run(TUESDAY)
-    assert outage.home.stopped is None and outage.observations("DGS2", TUESDAY)["2024-07-15"][1] == "treasury"
+def test_a_new_day_must_continue_what_fred_served(new: float, taken: bool) -> None:
+    assert stands_in(QUIET, QUIET, new) is taken
 
 
-@pytest.mark.parametrize("status", [404, 200])
-def test_a_series_that_fred_does_not_know_for_a_day_is_missing_and_not_gone(
-    outage: Outage, status: int
-) -> None:
+@pytest.mark.parametrize(
+    ("second", "taken"),
+    [
+        (QUIET, True),
+        ([*QUIET[:20], QUIET[20] + 0.04, *QUIET[21:]], True),  # one of the two corrected a day
+        ([*QUIET[:20], QUIET[20] + 0.06, *QUIET[21:]], False),
+        ([*QUIET[1:], QUIET[-1]], False),  # a day early
+        ([QUIET[0], *QUIET[:-1]], False),  # a day late
+        ([value + 0.03 for value in QUIET], False),  # another maturity, near by
+    ],
+)
+def test_a_source_must_have_the_values_of_fred_on_the_days_before(second: list[float], taken: bool) -> None:
+    assert stands_in(QUIET, second, QUIET[-1]) is taken
+
+
+@pytest.mark.parametrize("factor", [100.0, 10.0, 0.1, 0.01])
+def test_a_factor_is_seen_near_zero(factor: float) -> None:
+    assert stands_in(NEAR_ZERO, NEAR_ZERO, 0.05, "DGS1MO")
+    assert not stands_in(NEAR_ZERO, [value * factor for value in NEAR_ZERO], 0.05 * factor, "DGS1MO")
+    assert stands_in(NEAR_ZERO, NEAR_ZERO, 0.0, "DGS1MO"), "a yield may be zero"
+
+
+def test_a_series_that_fred_does_not_know_for_a_day_is_missing_and_not_gone(outage: Outage) -> None:
     """No such series, or a header without a row."""
     outage.run(FRIDAY)
-    outage.fred.fault = Fault(
-        on="graph", status=status, body=lambda body: body.split(b"\n")[0] + b"\n" if status == 200 else body
-    )
+    outage.fred.fault = Fault(on="graph", body=lambda body: body.split(b"\n")[0] + b"\n")
     outage.run(TUESDAY)
     assert outage.home.stopped is None and "DGS10, DGS2: FRED did not answer" in outage.warnings()
     assert {entry["kind"] for entry in outage.home.errors.values()} == {"NotServedNow"}
     outage.run(date(2024, 8, 1))
     assert outage.home.stopped is not None, "after two weeks it is taken for gone"
+
+
+def test_an_outage_on_a_day_on_which_nothing_is_due_stops_nothing(outage: Outage) -> None:
+    """On Monday FRED owes Friday's values; they are held already."""
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.run(date(2024, 7, 15))
+    assert outage.home.stopped is None
+    assert "fred/DFF, fred/DGS10, fred/DGS2: no answer; nothing later than 2024-07-12 was due" in (
+        outage.warnings()
+    )
 
 
 def test_why_fred_is_not_asked_any_more_is_said(outage: Outage) -> None:

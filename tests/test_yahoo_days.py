@@ -257,6 +257,16 @@ def test_a_shift_of_all_days_is_refused_by_name() -> None:
         YahooPrices.parse(answer("KRE", daily(DAY, "09:30"), gmtoffset=3600))
 
 
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_a_few_bars_of_the_evening_before_their_day_are_named(count: int) -> None:
+    """Stamped an hour early, as by a clock that was not changed: each would be a day early."""
+    stamps = daily(date(2024, 3, 20), "00:00", 13)
+    early = [stamp - timedelta(hours=1) for stamp in stamps[:count]]
+    parsed = YahooFutures.parse(answer("ZQU24", [*early, *stamps[count:]]))
+    assert rules_of(parsed) == ["bar_is_of_its_own_trading_day"] * count
+    assert days_of(parsed) == days_of(YahooFutures.parse(answer("ZQU24", stamps)))[count:]
+
+
 def test_a_holiday_row_of_an_index_and_a_sunday_row_of_a_contract_are_no_shift() -> None:
     holiday = at(date(2024, 7, 4), "09:30")
     parsed = YahooPrices.parse(answer("^VIX", sorted([*daily(DAY, "09:30", 12), holiday])))
