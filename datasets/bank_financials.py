@@ -58,25 +58,25 @@ class BankFinancials(Dataset):
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
     ) -> Mapping[str, str]:
         """Quarters whose sums are in another unit, lack banks or contradict the recorded losses."""
-        recorded = reference_frame("bank_reported_losses").set_index("quarter_end")["total_usd_bn"]
+        recorded = _recorded_losses()
         accepted = {day: (cost, banks) for day, cost, banks in _held(connection)}
-        broken = {}
-        for row in rows.sort_values("quarter_end").itertuples(index=False):
-            quarter = row.quarter_end.date()
-            cost = (row.afs_amortised_cost_usd_thousand + row.htm_amortised_cost_usd_thousand) / 1e6
+        broken: dict[str, str] = {}
+        for row in rows.sort_values("quarter_end").to_dict("records"):
+            quarter: date = row["quarter_end"].date()
+            cost = (row["afs_amortised_cost_usd_thousand"] + row["htm_amortised_cost_usd_thousand"]) / 1e6
             if pd.isna(cost):
                 continue
-            loss = (row.afs_fair_value_usd_thousand + row.htm_fair_value_usd_thousand) / 1e6 - cost
+            loss = (row["afs_fair_value_usd_thousand"] + row["htm_fair_value_usd_thousand"]) / 1e6 - cost
             before = [accepted[day] for day in sorted(accepted) if quarter - A_QUARTER < day < quarter]
             reason = (
                 _out_of_range(cost)
-                or _other_than_recorded(loss, recorded.get(row.quarter_end))
-                or _jumps(cost, int(row.institutions), before)
+                or _other_than_recorded(loss, recorded.get(quarter))
+                or _jumps(cost, int(row["institutions"]), before)
             )
             if reason:
                 broken[str(quarter)] = f"fdic: bank_financials/{quarter}: {reason} Nothing new was loaded."
             else:
-                accepted[quarter] = (cost, int(row.institutions))
+                accepted[quarter] = (cost, int(row["institutions"]))
         return broken
 
     def gone(
@@ -102,6 +102,12 @@ def _held(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, float, int]
         qualify row_number() over (partition by quarter_end order by known_at_utc desc) = 1
         """
     ).fetchall()
+
+
+def _recorded_losses() -> dict[date, float]:
+    """Gains less losses by quarter in billions, as they were published."""
+    frame = reference_frame("bank_reported_losses").dropna(subset="total_usd_bn")
+    return dict(zip(frame["quarter_end"].dt.date, frame["total_usd_bn"].astype("float64"), strict=True))
 
 
 def _out_of_range(cost: float) -> str | None:

@@ -37,6 +37,7 @@ from sources.transport import (
     asks_to_slow_down,
     judge_slow_down,
     judge_status,
+    looks_like_a_notice,
     looks_like_a_page,
     rate_limit,
     service_url,
@@ -360,6 +361,8 @@ def _as_stated(reply: Reply) -> Reply:
 def _judge_content(what: str, content: bytes) -> Verdict:
     if not content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
+    if looks_like_a_notice(content):
+        return Verdict(NotData(f"{what}: a sentence was returned instead of data; it may be a notice"))
     if looks_like_a_page(content):
         return Verdict(
             NotData(

@@ -15,6 +15,7 @@ import email.utils
 import fcntl
 import os
 import random
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from sources.protocol import SourceError, SourceUnavailable, Unreadable
 from warehouse.settings import SettingsError
 
 SHORT_NOTICE_BYTES = 1000
+SENTENCE = re.compile(rb"(\xef\xbb\xbf)?\s*[A-Za-z][A-Za-z'-]*([\s!.:;]|\Z)")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Requests a second. FRED answers 429 above two a second as it counts them, so it is asked less often.
 MOST_REQUESTS_PER_SECOND, FRED_REQUESTS_PER_SECOND = 2.0, 1.5
@@ -60,7 +62,9 @@ class RateLimited(SourceUnavailable):
 
 
 class NotData(SourceUnavailable):
-    """An answer with status 200 that is a web page or nothing at all: a notice, a captcha, a proxy's page."""
+    """An answer with status 200 that is a web page, a sentence or nothing: a notice, a captcha, a proxy's
+    page.
+    """
 
 
 class Forbidden(SourceError):
@@ -340,6 +344,13 @@ def looks_like_a_page(content: bytes) -> bool:
     """Whether a body is HTML: a notice or a captcha that came with status 200."""
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in start[:512]
+
+
+def looks_like_a_notice(content: bytes) -> bool:
+    """Whether a body is a short sentence in plain text ("Will be right back..."), as no format begins; the
+    first line of a CSV has a comma behind its first word.
+    """
+    return len(content) <= SHORT_NOTICE_BYTES and SENTENCE.match(content) is not None
 
 
 def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = False) -> str | None:

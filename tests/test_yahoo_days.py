@@ -15,7 +15,7 @@ import pytest
 
 from market_calendar.sessions import session_close_utc, sessions_between, settlement_days_between
 from sources.protocol import NotServed, Parsed, Unreadable
-from sources.transport import RateLimited
+from sources.transport import RateLimited, looks_like_a_notice
 from sources.yahoo import YahooFutures, YahooPrices, judge_chart
 from tests.faults.feed import Feed
 from tests.faults.yahoo_answers import YahooStyle, chart
@@ -308,6 +308,25 @@ SLOW_DOWN = {
 def test_too_many_requests_is_a_limit_whatever_the_status(name: str, status: int) -> None:
     verdict = judge_chart("Yahoo: KRE", status, "7", SLOW_DOWN[name])
     assert isinstance(verdict.error, RateLimited) and verdict.retry and verdict.wait_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        (b"Rate limited. Try after a while.", True),
+        (b"\n Unavailable", True),
+        (b"\xef\xbb\xbfService Unavailable\n", True),
+        (b"observation_date,DGS2\n2024-07-15,4.46\n", False),
+        (b"DATE,DGS2\n2024-07-15,4.46\n", False),
+        (b"date,VALUE and more\n", False),
+        (b'{"chart": 1}', False),
+        (b"<feed/>", False),
+        (b"42", False),
+        (b"Words " * 200, False),
+    ],
+)
+def test_a_sentence_is_no_data(text: bytes, notice: bool) -> None:
+    assert looks_like_a_notice(text) is notice
 
 
 def test_the_words_in_data_are_no_limit() -> None:
