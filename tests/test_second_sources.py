@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from datasets.registry import DATASETS, active_datasets
-from datasets.second_sources import SecondSource
+from datasets.second_sources import ParYields, SecondSource
 from expectations.cross_checks import compare
 from market_calendar.sessions import cutoff_utc
 from sources.newyorkfed import NewYorkFedRates
@@ -633,6 +633,33 @@ def test_an_outage_on_a_day_on_which_nothing_is_due_stops_nothing(outage: Outage
     assert "fred/DFF, fred/DGS10, fred/DGS2: no answer; nothing later than 2024-07-12 was due" in (
         outage.warnings()
     )
+
+
+@pytest.mark.parametrize(
+    ("ends", "reached"),
+    [
+        ({}, date(2024, 7, 15)),
+        ({"DGS10": date(2024, 7, 1)}, date(2024, 7, 1)),
+        ({"DGS2": date(2024, 7, 3)}, date(2024, 7, 3)),
+        ({"DGS30": date(2002, 2, 15)}, date(2024, 7, 15)),  # as from 2002 to 2006
+    ],
+)
+def test_a_maturity_that_ends_makes_the_curve_late(ends: dict[str, date], reached: date) -> None:
+    """Else it would not be compared any more, and nobody would know."""
+    rows = [
+        ("treasury", name, ends.get(name, date(2024, 7, 15))) for name in ParYields.series["par_yield_curve"]
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as pipeline; create schema pipeline.raw")
+        connection.execute(
+            "create table pipeline.raw.second_source_rates (source varchar, series_id varchar,"
+            " observation_date date, available_at_utc timestamp)"
+        )
+        insert = "insert into pipeline.raw.second_source_rates values (?, ?, ?, ?)"
+        connection.executemany(insert, [(*row, row[2]) for row in rows])
+        [found] = ParYields().freshness(connection, TUESDAY)
+    assert found.last_date == reached and found.expected_date == date(2024, 7, 15)
+    assert found.stale is (reached != date(2024, 7, 15))
 
 
 def test_why_fred_is_not_asked_any_more_is_said(outage: Outage) -> None:
