@@ -217,6 +217,7 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
             ),
             f"{checked} rules checked, {failed} failed, {critical} of them critical",
             *_lines_on_inputs([StaleInput(*entry[:4]) for entry in inputs], state.stale),
+            *_lines_on_stand_ins(connection),
         ]
         seen = Publication(connection, session, source, critical, state.stale, status, now)
         for check in CHECKS:
@@ -240,6 +241,34 @@ def _lines_on_inputs(inputs: list[StaleInput], stale: list[StaleInput]) -> list[
         f"other inputs: {others - others_late} of {others} are up to date"
         + ("; ops.freshness lists the others" if others_late else ""),
     ]
+
+
+def _lines_on_stand_ins(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Inputs whose newest day a second source has supplied; a publication of an earlier version does not say
+    who did.
+    """
+    says = connection.execute(
+        "select count(*) from duckdb_columns() where schema_name = 'ops' and table_name = 'freshness' and"
+        " column_name = 'source'"
+    ).fetchone()
+    if not says or not says[0]:
+        return []
+    # A second source's own inputs have no other; those that it completes have their provider's, too.
+    rows = connection.execute("""
+        select
+            source,
+            string_agg(dataset || '/' || input || ' ' || last_date, ', ' order by required desc, input)
+        from ops.freshness as inputs
+        where source in (
+            select others.source from ops.freshness as others where others.dataset <> inputs.dataset
+        )
+        and dataset in (
+            select dataset from ops.freshness group by dataset having count(distinct source) > 1
+        )
+        group by source
+        order by source
+    """).fetchall()
+    return [f"  from a second source, {source}: {names}" for source, names in rows]
 
 
 def _due_session(seen: Publication) -> date:

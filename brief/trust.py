@@ -150,11 +150,10 @@ def stale(page: Page, section: Section) -> None:
     reader = page.reader
     reader.require("ops.freshness")
     view = Stale(reader.query("stale/stale"), reader.scalar("stale/late"), reader.scalar("stale/inputs"))
-    if not view.rows:
-        section.lead("all_current", view)
-        return
-    section.lead("late", view)
+    section.lead("late" if view.rows else "all_current", view)
     if view.stopped:
         section.block("stopped", view.stopped)
     if view.silent:
         section.note("silent", view.silent)
+    if supplied := reader.query("stale/stand_ins"):
+        section.note("stand_ins", supplied)

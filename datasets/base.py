@@ -8,7 +8,7 @@ the held ones, and how far it should reach. The steps of the run know kinds of i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar
@@ -202,9 +202,7 @@ class Dataset(ABC):
         return set()
 
     def expected_days(self, name: str, first: date, last: date) -> list[date]:
-        """The days of a range on which an input should have a row; none for kinds that set no
-        `expects_every_day`.
-        """
+        """The days of a range on which an input should have a row; none where that is not known."""
         return []
 
     # ---- what came
@@ -265,11 +263,25 @@ class Dataset(ABC):
             return []
         return [day for day in self.expected_days(name, min(inside), max(inside)) if day not in served]
 
+    def reaching(
+        self, connection: duckdb.DuckDBPyConnection, session: date, names: Collection[str]
+    ) -> dict[str, date]:
+        """Inputs whose held rows reach all that their schedule promises at a session, with the last day:
+        nothing is missing while their provider does not answer. None where the schedule is not known.
+        """
+        return {}
+
     # ---- what it supplies for another kind
 
     def stand_ins(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[StandIn]:
         """The newest days of other inputs that this kind supplies at a session."""
         return []
+
+    def refusals(
+        self, connection: duckdb.DuckDBPyConnection, session: date, names: Collection[str]
+    ) -> dict[str, str]:
+        """Why it supplies nothing, or not enough, for some inputs of that kind, each as one sentence."""
+        return {}
 
     # ---- how far it reaches
 

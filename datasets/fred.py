@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -55,6 +55,15 @@ class FredSeries(Dataset):
             row[0]
             for row in connection.execute("select series_id from ref.fred_series where required").fetchall()
         }
+
+    def expected_days(self, name: str, first: date, last: date) -> list[date]:
+        """The business days of a daily series, so that one which FRED no longer knows counts as missing for
+        now; days inside an answer are not expected one by one, because FRED leaves holidays blank or out.
+        """
+        series = reference_frame("fred_series").set_index("series_id")
+        if name not in series.index or series.at[name, "frequency"] != "daily":
+            return []
+        return fed_business_days_between(first, last)
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The series' release rule; where the source dates its versions, its own date is used."""
@@ -157,6 +166,27 @@ class FredSeries(Dataset):
         dated = set(rows.loc[rows["availability"] == "vintage", self.key])
         asked = asked_ranges((item.input, item.start, item.end) for item in landed if item.input not in dated)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
+
+    def reaching(
+        self, connection: duckdb.DuckDBPyConnection, session: date, names: Collection[str]
+    ) -> dict[str, date]:
+        """Series of which the release rule promises no later day than the one that is held."""
+        rows = connection.execute(
+            """
+            select series.series_id, series.release_rule, series.frequency, max(held.observation_date)
+            from ref.fred_series as series
+            inner join raw.fred_observations as held on series.series_id = held.series_id
+            where series.series_id in (select unnest($1)) and held.available_at_utc <= $2
+            group by all
+            """,
+            [sorted(names), cutoff_utc(session)],
+        ).fetchall()
+        found = {}
+        for series_id, rule, frequency, last in rows:
+            expected = expected_observation(rule, frequency, session, last)
+            if expected is not None and last >= expected:
+                found[series_id] = last
+        return found
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
         """Every active series should reach what its release rule promises by the session's cut-off. One that

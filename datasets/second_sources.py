@@ -10,7 +10,7 @@ before; with FRED back, its own rows count again. Caveat: they bridge an outage 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import ClassVar
 
@@ -36,8 +36,50 @@ LATER_RULES = {
     "DFEDTARL": "business_days:1@09:00",
     "DFEDTARU": "business_days:1@09:00",
 }
+# Per series the last value of FRED, and of a second source the newest value after it and the largest
+# difference on the days of FRED's last month.
+WHY_NOT = """
+    with fred as (
+        select series_id, observation_date, value
+        from raw.fred_observations
+        where available_at_utc <= $1 and value is not null and series_id in (select unnest($2))
+        qualify row_number() over (
+            partition by series_id, observation_date order by known_at_utc desc
+        ) = 1
+    ),
+
+    reach as (
+        select series_id, max(observation_date) as last_date, max_by(value, observation_date) as last_value
+        from fred
+        group by series_id
+    ),
+
+    second as (
+        select series_id, observation_date, value
+        from raw.second_source_rates
+        where available_at_utc <= $1 and source = $3
+        qualify row_number() over (
+            partition by series_id, observation_date order by known_at_utc desc
+        ) = 1
+    )
+
+    select
+        reach.series_id,
+        reach.last_date,
+        reach.last_value,
+        max(second.observation_date) as newest,
+        max_by(second.value, second.observation_date) as newest_value,
+        max(abs(second.value - fred.value)) filter (where fred.observation_date > reach.last_date - 31)
+    from reach
+    left join second on reach.series_id = second.series_id
+    left join fred on second.series_id = fred.series_id and second.observation_date = fred.observation_date
+    group by all
+    order by 1
+"""
 # How far back the next observation is looked for.
 LOOK_BACK_DAYS = 30
+# A series that was not served for longer is not expected with the others (the 30-year yield of 2002 to 2006).
+SERVED_LATELY = timedelta(days=60)
 
 
 class SecondSource(Dataset):
@@ -148,8 +190,30 @@ class SecondSource(Dataset):
             )
         return found
 
+    def refusals(
+        self, connection: duckdb.DuckDBPyConnection, session: date, names: Collection[str]
+    ) -> dict[str, str]:
+        """What of this source does not reach far enough, or does not continue FRED."""
+        known = [name for series in self.series.values() for name in series if name in names]
+        rows = connection.execute(WHY_NOT, [cutoff_utc(session), known, self.source]).fetchall()
+        found = {}
+        for series_id, last, value, newest, newest_value, apart in rows:
+            if newest is None:
+                reason = f"it has no {series_id}"
+            elif newest <= last:
+                reason = f"its {series_id} ends at {newest}, FRED's at {last}"
+            else:
+                reason = (
+                    f"its {series_id} reaches {newest} ({newest_value:g} after FRED's {value:g} of {last}),"
+                    f" and in the month before it differs from FRED by up to {apart or 0:g}"
+                )
+            found[series_id] = f"{self.title[0].upper()}{self.title[1:]} does not stand in: {reason}."
+        return found
+
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
-        """Every input that was ever served should reach what its first series promises."""
+        """Every input that was ever served should reach what its first series promises, with each series that
+        was served lately: one that ends is not compared any more.
+        """
         known = reference_frame("fred_series").set_index("series_id")
         last = dict(
             connection.execute(
@@ -170,7 +234,9 @@ class SecondSource(Dataset):
                 continue
             promised = days[_available(known, series[0], days) <= pd.Timestamp(cutoff_utc(session))]
             expected = promised.max().date()
-            found.append(Freshness(self.name, name, False, last[series[0]], expected, self.source))
+            lately = max(last[entry] for entry in series if entry in last) - SERVED_LATELY
+            reached = min(last[entry] for entry in series if last.get(entry, date.min) >= lately)
+            found.append(Freshness(self.name, name, False, reached, expected, self.source))
         return found
 
 

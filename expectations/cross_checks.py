@@ -134,6 +134,7 @@ SIDES = """
             round(sum(check_terms.factor * check_series.value), 9) as other_value,
             round(sum(check_terms.factor * check_series.move), 9) as other_move,
             min(check_series.previous_day) as other_previous_day,
+            max(check_series.source) as other_provider,
             count(*) as terms,
             count(check_series.move) as moving_terms,
             min(check_series.previous_day) = max(check_series.previous_day) as same_day_before
@@ -171,6 +172,11 @@ SIDES = """
         on check_list.check_id = right_side.check_id and check_series.day = right_side.day
     where right_side.terms = check_list.right_terms
         and check_list.check_kind in ('value', 'second_source', 'level', 'change', 'return', 'correlation')
+        -- A day on which the second source stands in would be compared with itself.
+        and not (
+            check_list.check_kind = 'second_source'
+            and coalesce(check_series.source = right_side.other_provider, false)
+        )
 """
 
 
@@ -227,7 +233,7 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
     if place:
         second = f"""
             union all
-            select 'second', source || '/' || series_id, observation_date, value, null
+            select 'second', source || '/' || series_id, observation_date, value, null, source
             from {place}
             where available_at_utc <= getvariable('cutoff_utc') and value is not null
             qualify row_number() over (
@@ -235,12 +241,12 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
             ) = 1
         """
     return f"""
-        with inputs(dataset, input, day, value, total_return_pct) as (
-            select 'prices', symbol, session_date, close, total_return_pct from staging.equity_prices
+        with inputs(dataset, input, day, value, total_return_pct, source) as (
+            select 'prices', symbol, session_date, close, total_return_pct, null from staging.equity_prices
             union all
-            select 'fred', series_id, observation_date, value, null from staging.fred_observations
+            select 'fred', series_id, observation_date, value, null, source from staging.fred_observations
             union all
-            select 'futures', contract, settlement_date, settle, null from staging.fed_funds_futures
+            select 'futures', contract, settlement_date, settle, null, null from staging.fed_funds_futures
             where exists (select 1 from check_terms where dataset = 'futures')
             {second}
         )
@@ -250,6 +256,7 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
             input,
             day,
             value,
+            source,
             lag(day) over days as previous_day,
             value - lag(value) over days as change,
             case when dataset = 'prices' then total_return_pct else value - lag(value) over days end as move,

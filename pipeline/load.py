@@ -31,6 +31,7 @@ from sources.protocol import NotServed
 from sources.registry import provider_name
 from warehouse.database import high_water_session, pipeline_database
 from warehouse.landing import Landed
+from warehouse.settings import Settings
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
 SHOWN_ROWS = 5
@@ -52,13 +53,14 @@ class _Outcome:
     unanswered: set[Key] = field(default_factory=set)
     stand_ins: list[StandIn] = field(default_factory=list)
     never_served: set[Key] = field(default_factory=set)
+    refusals: dict[Key, str] = field(default_factory=dict)
+    reaching: dict[Key, date] = field(default_factory=dict)
 
     @property
     def missing(self) -> dict[Key, str]:
-        """Why required inputs are missing that no second source covers."""
-        covered = {
-            (entry.dataset, entry.input) for entry in self.stand_ins if entry.complete
-        } & self.unanswered
+        """Why required inputs are missing that neither what is held nor a second source covers."""
+        supplied = {(entry.dataset, entry.input) for entry in self.stand_ins if entry.complete}
+        covered = (supplied | self.reaching.keys()) & self.unanswered
         return {
             key: text for key, text in self.problems.items() if key in self.required and key not in covered
         }
@@ -88,7 +90,7 @@ def load(run: RunContext) -> LoadSummary:
                 rule for rule in critical_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
             ]
             _look_for_sessions(connection, plan, fetched, outcome)
-            _look_for_stand_ins(connection, plan, outcome)
+            _look_for_stand_ins(run.settings, connection, plan, outcome)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
         summary = _note(run, log, fetched, outcome)
         _decide(outcome)
@@ -161,14 +163,27 @@ def _look_for_sessions(
     outcome.passed_over = sessions_passed_over(connection, high_water_session(connection), plan.target)
 
 
-def _look_for_stand_ins(connection: duckdb.DuckDBPyConnection, plan: RunPlan, outcome: _Outcome) -> None:
+def _look_for_stand_ins(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, plan: RunPlan, outcome: _Outcome
+) -> None:
     """What second sources supply, and which required inputs have no history that could be continued."""
     for dataset in DATASETS.values():
         outcome.stand_ins += dataset.stand_ins(connection, plan.target)
-    continued = {dataset.stands_in_for for dataset in DATASETS.values()}
-    for kind in continued & {kind for kind, _ in outcome.missing}:
+    second = [dataset for dataset in active_datasets(settings) if dataset.stands_in_for]
+    for kind in sorted({dataset.stands_in_for for dataset in second}):
+        silent = {name for name in _missing_of(outcome, kind) if (kind, name) in outcome.unanswered}
+        reaching = DATASETS[kind].reaching(connection, plan.target, silent)
+        outcome.reaching |= {(kind, name): day for name, day in reaching.items()}
         held = DATASETS[kind].held_until(connection, plan.target)
-        outcome.never_served |= {key for key in outcome.missing if key[0] == kind and key[1] not in held}
+        outcome.never_served |= {(kind, name) for name in _missing_of(outcome, kind) if name not in held}
+        for dataset in (entry for entry in second if entry.stands_in_for == kind):
+            why = dataset.refusals(connection, plan.target, silent - reaching.keys())
+            outcome.refusals |= {(kind, name): text for name, text in why.items()}
+
+
+def _missing_of(outcome: _Outcome, kind: str) -> set[str]:
+    """The required inputs of one kind that are missing so far."""
+    return {name for found, name in outcome.missing if found == kind}
 
 
 def _note(
@@ -177,6 +192,9 @@ def _note(
     """Record what was loaded and what is missing, before the run stops because of it."""
     for sentence in stand_in_sentences(outcome.stand_ins, outcome.unanswered):
         log.warn(sentence)
+    if complete := sorted(outcome.reaching):
+        names = ", ".join(f"{dataset}/{name}" for dataset, name in complete)
+        log.warn(f"{names}: no answer; nothing later than {min(outcome.reaching.values())} was due")
     optional = {key: text for key, text in outcome.problems.items() if key not in outcome.required}
     remember_unserved(
         run.settings,
@@ -230,7 +248,7 @@ def _missing_sentence(outcome: _Outcome) -> str:
     if outcome.never_served:
         names = ", ".join(name for _, name in sorted(outcome.never_served))
         text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
-    return text
+    return " ".join([text, *(reason for _, reason in sorted(outcome.refusals.items()))])
 
 
 def critical_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:

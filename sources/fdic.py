@@ -48,9 +48,14 @@ FIELDS = {
     "SCHF": "htm_fair_value_usd_thousand",
     "SCHA": "htm_amortised_cost_usd_thousand",
 }
+SERVED_TWICE = "institution_is_served_once"
 PAIRS = (("SCAF", "SCAA"), ("SCHF", "SCHA"))
 PAGE_ROWS = 10_000  # the most that the API serves at once; there were about 4,500 institutions in 2024
 MAX_PAGES = 10
+# Rejected reports may hold so much of what the sound ones hold; with more left out the sum would be wrong.
+MOST_LEFT_OUT = 0.01
+# Above a billion dollars no portfolio is worth less than half of what it cost, or more than twice.
+LARGE, FARTHEST = 1_000_000, 2.0
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ class FdicSource(Provider):
         reports = len(rows)
         if reports != total:
             raise Unreadable(f"{where}: field meta.total says {total} reports, the payload holds {reports}")
+        _require_most(where, values, rejected)
         frame = pd.DataFrame(
             {
                 "quarter_end": pd.Series([quarter], dtype="datetime64[us]"),
@@ -277,20 +283,54 @@ def _collect(
     """The values of each field over the sound reports, and the others with the rule that they break."""
     values: dict[str, list[float]] = {name: [] for name in FIELDS}
     rejected: list[tuple[str, dict[str, Any]]] = []
-    seen: set[Any] = set()
+    seen: dict[str, dict[str, Any]] = {}
     for row in rows:
         rule = _broken_rule(row, quarter)
-        certificate = row.get("CERT")
-        if rule is None and certificate is not None and certificate in seen:
-            rule = "institution_is_served_once"
+        certificate = str(row.get("CERT", ""))
+        if rule is None and certificate and certificate in seen:
+            other = seen[certificate]
+            same = all(row.get(name) == other.get(name) for name in FIELDS)
+            rule = SERVED_TWICE if same else "institution_has_one_report"
         if rule is not None:
             rejected.append((rule, row))
             continue
-        seen.add(certificate)
+        seen[certificate] = row
         for name in FIELDS:
             if row.get(name) is not None:
                 values[name].append(row[name])
     return values, rejected
+
+
+def _require_most(
+    where: str, values: dict[str, list[float]], rejected: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """Refuse a quarter whose rejected reports hold a good part of the securities: their sum would be short.
+
+    A report that is merely there twice takes nothing away. Where none is sound there is no sum either.
+    """
+    kept = math.fsum(value for found in values.values() for value in found)
+    left_out = [(_securities(row), row) for rule, row in rejected if rule != SERVED_TWICE]
+    short = math.fsum(amount for amount, _ in left_out)
+    if not kept or short <= MOST_LEFT_OUT * kept:
+        return
+    largest = max(left_out, key=lambda entry: entry[0])[1]
+    rules = ", ".join(sorted({rule for rule, _ in rejected if rule != SERVED_TWICE}))
+    raise Unreadable(
+        f"{where}: {len(left_out):,} reports break a rule ({rules}), the largest of CERT"
+        f" {str(largest.get('CERT'))[:20]}; they hold {short / (kept + short):.1%} of the securities, and the"
+        " sum without them would be too low"
+    )
+
+
+def _securities(row: dict[str, Any]) -> float:
+    """What a report holds, also where its numbers came as text."""
+    amounts = []
+    for name in FIELDS:
+        try:
+            amounts.append(abs(float(row.get(name) or 0)))
+        except (TypeError, ValueError):
+            continue
+    return math.fsum(amount for amount in amounts if math.isfinite(amount))
 
 
 def _broken_rule(row: dict[str, Any], quarter: date) -> str | None:
@@ -312,6 +352,8 @@ def _broken_rule(row: dict[str, Any], quarter: date) -> str | None:
         known = [row[name] for name in (fair, cost) if row.get(name) is not None]
         if len(known) == 1 and known[0] != 0:
             return "fair_value_and_cost_come_together"
+        if known and max(known) > LARGE and max(known) > FARTHEST * min(known) and len(known) == 2:
+            return "fair_value_is_near_cost"
     return None
 
 

@@ -19,7 +19,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -37,6 +37,7 @@ from sources.transport import (
     asks_to_slow_down,
     judge_slow_down,
     judge_status,
+    looks_like_a_notice,
     looks_like_a_page,
     rate_limit,
     service_url,
@@ -58,6 +59,7 @@ VINTAGES_PER_REQUEST = 1500
 # A longer request is the first load; a shorter one a trailing window, for which only the versions since its
 # start are asked.
 TRAILING_LIMIT_DAYS = 400
+ERROR = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<error\b")
 SERIES_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 
@@ -189,7 +191,8 @@ class FredSource(Provider):
         what = f"FRED: {request.input}"
         query = urlencode({"id": request.input, "cosd": str(request.start), "coed": str(request.end)})
 
-        def judge(reply: Reply) -> Verdict:
+        def judge(answer: Reply) -> Verdict:
+            reply = _as_stated(answer)
             if asks_to_slow_down(reply.content):
                 return judge_slow_down(what, reply.retry_after)
             if reply.status == 404:
@@ -243,7 +246,8 @@ class FredSource(Provider):
         assert self.key is not None
         key = self.key
 
-        def judge(reply: Reply) -> Verdict:
+        def judge(answer: Reply) -> Verdict:
+            reply = _as_stated(answer)
             if asks_to_slow_down(reply.content):
                 return judge_slow_down(what, reply.retry_after)
             if reply.status in (400, 403, 404) and not looks_like_a_page(reply.content):
@@ -343,9 +347,22 @@ def _next(dates: list[date], day: date) -> date:
     return dates[dates.index(day) + 1]
 
 
+def _as_stated(reply: Reply) -> Reply:
+    """The answer with the status that FRED's own error in it states, where it comes under status 200."""
+    if reply.status >= 300 or not ERROR.match(reply.content[:1000]):
+        return reply
+    try:
+        code = ET.fromstring(reply.content).get("code") or ""
+    except ET.ParseError:
+        return reply
+    return replace(reply, status=int(code)) if code.isascii() and code.isdigit() else reply
+
+
 def _judge_content(what: str, content: bytes) -> Verdict:
     if not content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
+    if looks_like_a_notice(content):
+        return Verdict(NotData(f"{what}: a sentence was returned instead of data; it may be a notice"))
     if looks_like_a_page(content):
         return Verdict(
             NotData(

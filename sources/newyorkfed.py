@@ -10,7 +10,8 @@ One answer about EFFR is that of five FRED series: EFFR and DFF (percentRate), D
 (targetRateFrom alone). DFF and the targets have a value on every day of the week: on days between two that
 are served, when the Federal Reserve was closed, they keep the earlier one, as on FRED. Rates are in per
 cent, newest day first. Caveat: the days after the newest one served stay open, weekends too, because a
-change is not known before it is served.
+change is not known before it is served. A day is asked for with the week before it, so that a range that
+begins on a weekend has its value.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from market_calendar.sessions import fed_business_days_between
+from sources.days import is_closed_day
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.public_api import PublicApi
 from warehouse.payloads import Payload, Request
@@ -34,6 +36,11 @@ PATHS = {"EFFR": "unsecured/effr", "SOFR": "secured/sofr"}
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 NUMBERS = ("percentRate", "targetRateFrom", "targetRateTo")
 COLUMNS = ["series_id", "observation_date", "value"]
+# The longest row of days without a rate is four, around Christmas and New Year.
+LEAD = timedelta(days=7)
+# Since then there is a range, and no rate lay more than 0.05 outside it; farther off one of them is wrong.
+RANGE_SINCE = date(2008, 12, 17)
+FAR_OUTSIDE = 0.5
 
 
 class NewYorkFedRates(PublicApi):
@@ -50,7 +57,8 @@ class NewYorkFedRates(PublicApi):
         if request.input not in PATHS:
             raise SourceError(f"{what} is not one of {', '.join(PATHS)}")
         path = f"api/rates/{PATHS[request.input]}/search.json"
-        content = self.ask(what, path, {"startDate": str(request.start), "endDate": str(request.end)})
+        asked = {"startDate": str(request.start - LEAD), "endDate": str(request.end)}
+        content = self.ask(what, path, asked)
         payload = Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
         parsed = self.parse(payload)
         if parsed.frame.empty and not parsed.rejected:
@@ -78,7 +86,7 @@ def parse_rates(payload: Payload) -> Parsed:
     rejected: list[tuple[str, dict[str, Any]]] = []
     for row in _rows(what, item, payload.content):
         day = _day(row["effectiveDate"])
-        rule = "observation_date_is_a_date" if day is None else _broken_number(row)
+        rule = "observation_date_is_a_date" if day is None else _broken_rule(item, day, row)
         if rule is None and day in rows and not _same(row, rows[day]):
             rule = "day_is_served_once"
         if rule is not None or day is None:
@@ -86,7 +94,12 @@ def parse_rates(payload: Payload) -> Parsed:
             continue
         rows[day] = row
     found = sorted(rows.items())
-    entries = [entry for series, fields in SERIES[item].items() for entry in _series(series, fields, found)]
+    entries = [
+        entry
+        for series, fields in SERIES[item].items()
+        for entry in _series(series, fields, found)
+        if entry[1] >= payload.request.start
+    ]
     frame = pd.DataFrame(entries, columns=COLUMNS)
     frame["observation_date"] = pd.to_datetime(frame["observation_date"]).astype("datetime64[us]")
     frame["value"] = frame["value"].astype("float64")
@@ -111,9 +124,10 @@ def _rows(what: str, item: str, content: bytes) -> list[dict[str, Any]]:
         if "effectiveDate" not in row:
             raise Unreadable(f"{what}: field effectiveDate is missing; there are {', '.join(row)[:150]}")
     # A single day without a rate is a day without one; a field that no day has was renamed.
-    for name in FIELDS[item]:
-        if rows and not any(name in row for row in rows):
-            raise Unreadable(f"{what}: field {name} is missing; there are {', '.join(rows[0])[:150]}")
+    for name, since in FIELDS[item].items():
+        due = [row for row in rows if str(row["effectiveDate"]) >= str(since)]
+        if due and not any(name in row for row in due):
+            raise Unreadable(f"{what}: field {name} is missing; there are {', '.join(due[0])[:150]}")
     return rows
 
 
@@ -126,11 +140,23 @@ def _day(text: object) -> date | None:
         return None
 
 
-def _broken_number(row: dict[str, Any]) -> str | None:
-    """The rule that a rate or target breaks; absent, null and empty mean that there is none."""
+def _broken_rule(item: str, day: date, row: dict[str, Any]) -> str | None:
+    """The rule that a day breaks; absent, null and empty mean that there is no rate or target."""
     for name in NUMBERS:
         if row.get(name) not in (None, "") and _number(row[name]) is None:
             return f"{name}_is_a_finite_number"
+    # In 2002 there is a rate of a holiday, on FRED too.
+    if day >= RANGE_SINCE and is_closed_day(day):
+        return "day_is_a_business_day"
+    if item != "EFFR" or day < RANGE_SINCE:
+        return None
+    rate, lower, upper = (_number(row.get(name)) for name in NUMBERS)
+    if lower is None and upper is None:
+        return None
+    if lower is None or upper is None:
+        return "target_range_has_both_ends"
+    if rate is not None and not lower - FAR_OUTSIDE <= rate <= upper + FAR_OUTSIDE:
+        return "rate_is_near_the_target_range"
     return None
 
 
@@ -178,7 +204,11 @@ SERIES: Mapping[str, Mapping[str, _Rule]] = {
     },
     "SOFR": {"SOFR": _Rule(_rate)},
 }
-FIELDS = {"EFFR": ("percentRate", "targetRateFrom"), "SOFR": ("percentRate",)}
+# Fields, and the first day since which each has always been served.
+FIELDS: Mapping[str, Mapping[str, date]] = {
+    "EFFR": {"percentRate": date.min, "targetRateFrom": date.min, "targetRateTo": RANGE_SINCE},
+    "SOFR": {"percentRate": date.min},
+}
 
 
 def _series(

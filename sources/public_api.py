@@ -19,6 +19,7 @@ from sources.transport import (
     asks_to_slow_down,
     judge_slow_down,
     judge_status,
+    looks_like_a_notice,
     looks_like_a_page,
     rate_limit,
     service_url,
@@ -93,6 +94,8 @@ def judge_reply(what: str, reply: Reply) -> Verdict:
         return shared
     if not reply.content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"), retry=True)
+    if looks_like_a_notice(reply.content):
+        return Verdict(NotData(f"{what}: a sentence was returned instead of data; it may be a notice"))
     if looks_like_a_page(reply.content):
         text = "a web page was returned instead of data; it may be a notice or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))

@@ -36,6 +36,7 @@ from sources.transport import (
     Transport,
     Verdict,
     judge_status,
+    looks_like_a_notice,
     looks_like_a_page,
     rate_limit,
     service_url,
@@ -159,6 +160,8 @@ def judge_prices(what: str, reply: Reply, key: Secret) -> Verdict:
         return shared
     if not reply.content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
+    if looks_like_a_notice(reply.content):
+        return Verdict(NotData(f"{what}: a sentence was returned instead of data; it may be a notice"))
     if looks_like_a_page(reply.content):
         text = "a web page was returned instead of data; it may be a notice, a captcha or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))

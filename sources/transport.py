@@ -15,6 +15,7 @@ import email.utils
 import fcntl
 import os
 import random
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from sources.protocol import SourceError, SourceUnavailable, Unreadable
 from warehouse.settings import SettingsError
 
 SHORT_NOTICE_BYTES = 1000
+SENTENCE = re.compile(rb"(\xef\xbb\xbf)?\s*[A-Za-z][A-Za-z'-]*([\s!.:;]|\Z)")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Requests a second. FRED answers 429 above two a second as it counts them, so it is asked less often.
 MOST_REQUESTS_PER_SECOND, FRED_REQUESTS_PER_SECOND = 2.0, 1.5
@@ -60,7 +62,9 @@ class RateLimited(SourceUnavailable):
 
 
 class NotData(SourceUnavailable):
-    """An answer with status 200 that is a web page or nothing at all: a notice, a captcha, a proxy's page."""
+    """An answer with status 200 that is a web page, a sentence or nothing: a notice, a captcha, a proxy's
+    page.
+    """
 
 
 class Forbidden(SourceError):
@@ -153,6 +157,7 @@ class Transport(Generic[R]):
         self.failures_before_rest = failures_before_rest
         self.rest_seconds = rest_seconds
         self._failures = 0
+        self._last_failure = ""
         self._rest_until = 0.0
 
     def ask(self, what: str, send: Callable[[float, Body], R], judge: Callable[[R], Verdict]) -> R:
@@ -171,7 +176,7 @@ class Transport(Generic[R]):
         if started < self._rest_until:
             return None, SourceUnavailable(
                 f"{what}: not requested, because {self.provider} has just failed {self._failures} times"
-                " in a row"
+                f" in a row (the last was {self._last_failure})"
             )
         error: SourceError | None = None
         for attempt in range(1, self.attempts + 1):
@@ -240,6 +245,7 @@ class Transport(Generic[R]):
         if not error.retryable or isinstance(error, NotData):
             return
         self._failures += 1
+        self._last_failure = str(error)
         if self._failures >= self.failures_before_rest:
             self._rest_until = time.monotonic() + self.rest_seconds
 
@@ -291,7 +297,8 @@ def judge_status(what: str, status: int, retry_after: str | None) -> Verdict:
     if status == 429:
         text = f"{what}: too many requests (status 429)"
         return Verdict(RateLimited(text), retry=True, wait_seconds=seconds_to_wait(retry_after))
-    if status in (408, 425) or status >= 500:
+    # 423 is among FRED's own: what is asked for is locked for the moment.
+    if status in (408, 423, 425) or status >= 500:
         text = f"{what}: the server answered with status {status}"
         return Verdict(SourceUnavailable(text), retry=True, wait_seconds=seconds_to_wait(retry_after))
     if status in (401, 403):
@@ -337,6 +344,13 @@ def looks_like_a_page(content: bytes) -> bool:
     """Whether a body is HTML: a notice or a captcha that came with status 200."""
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in start[:512]
+
+
+def looks_like_a_notice(content: bytes) -> bool:
+    """Whether a body is a short sentence in plain text ("Will be right back..."), as no format begins; the
+    first line of a CSV has a comma behind its first word.
+    """
+    return len(content) <= SHORT_NOTICE_BYTES and SENTENCE.match(content) is not None
 
 
 def service_url(name: str, environ: Mapping[str, str], *, carries_key: bool = False) -> str | None:

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from sources.days import is_closed_day
 from sources.fred_answers import xml_root
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.public_api import PublicApi
@@ -117,6 +118,11 @@ def parse_curve(payload: Payload) -> Parsed:
             continue
         days.append((day, row))
         if not request.start <= day <= request.end:
+            continue
+        if is_closed_day(day):
+            # A row without a yield is how the feed lists some holidays.
+            if any(row.get(name) for name in FIELDS):
+                rejected.append(("day_is_a_business_day", row))
             continue
         for name, (series_id, _) in FIELDS.items():
             text = row.get(name, "")

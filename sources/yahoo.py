@@ -45,6 +45,7 @@ from sources.transport import (
     asks_to_slow_down,
     judge_slow_down,
     judge_status,
+    looks_like_a_notice,
     looks_like_a_page,
     rate_limit,
     service_url,
@@ -285,6 +286,8 @@ def judge_chart(what: str, status: int, retry_after: str | None, content: bytes)
         return shared
     if not content.strip():
         return Verdict(NotData(f"{what}: the answer is empty"))
+    if looks_like_a_notice(content):
+        return Verdict(NotData(f"{what}: a sentence was returned instead of data; it may be a notice"))
     if looks_like_a_page(content):
         text = "a web page was returned instead of data; it may be a notice, a captcha or a proxy's"
         return Verdict(NotData(f"{what}: {text}"))

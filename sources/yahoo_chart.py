@@ -23,6 +23,8 @@ from sources.protocol import Parsed, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, delivery_month, with_previous_adj_close
 from sources.yahoo_days import (
     LIVE_DIFFERS,
+    NEXT_DAY,
+    NEXT_DAY_BEGINS,
     PARTIAL_SESSION,
     Answer,
     LastDay,
@@ -185,6 +187,9 @@ def _check_calendar(chart: Chart, *, futures: bool) -> None:
     if last is not None and last.live is not None:
         daily = daily.drop(index=last.live)
     check_days(chart.what, daily, chart.zone, futures=futures)
+    # A few bars of the evening before their day are not refused with the rest: each would be a day early.
+    early = daily[daily.dt.hour >= NEXT_DAY_BEGINS.hour].index
+    chart.rules[early] = chart.rules[early].where(chart.rules[early] != "", NEXT_DAY)
 
 
 def _traded(frame: pd.DataFrame) -> pd.Series:

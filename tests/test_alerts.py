@@ -632,6 +632,26 @@ def test_status_lists_the_core_inputs_and_counts_the_others(home: Settings) -> N
     assert len(lines) == 5
 
 
+def test_status_names_what_a_second_source_supplies(home: Settings) -> None:
+    changed(
+        home,
+        "update ops.freshness set source = 'fred' where dataset = 'fred'",
+        "insert into ops.freshness by name select * replace ('par_yields' as dataset, 'treasury' as source)"
+        " from ops.freshness where input = 'DGS2'",
+    )
+    assert len(check_publication(home, MORNING).lines) == 4
+    changed(
+        home,
+        "update ops.freshness set source = 'treasury', last_date = date '2024-07-15', stale = false"
+        " where dataset = 'fred' and input in ('DGS2', 'DGS3MO')",
+    )
+    assert check_publication(home, MORNING).lines[4:] == [
+        "  from a second source, treasury: fred/DGS2 2024-07-15, fred/DGS3MO 2024-07-15"
+    ]
+    changed(home, "alter table ops.freshness drop column source")
+    assert len(check_publication(home, MORNING).lines) == 4, "of an earlier version"
+
+
 def test_what_make_status_says_is_what_the_watch_says(
     home: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

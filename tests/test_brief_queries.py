@@ -53,6 +53,18 @@ def test_every_query_is_used_and_every_name_exists() -> None:
     assert [name for name in NAMES if f'"{name}"' not in code] == []
 
 
+def test_what_a_second_source_supplies_is_found(marts: duckdb.DuckDBPyConnection) -> None:
+    rows = [("fred", "DGS2", "fred"), ("fred", "VIXCLS", "fred"), ("par_yields", "curve", "treasury")]
+    insert = (
+        "insert into ops.freshness (dataset, input, source, last_date) values (?, ?, ?, date '2024-07-15')"
+    )
+    marts.executemany(insert, [*rows, ("prices", "SPY", None)])
+    query = statement("stale/stand_ins").sql
+    assert marts.execute(query).fetchall() == []
+    marts.execute("update ops.freshness set source = 'treasury' where input = 'DGS2'")
+    assert marts.execute(query).fetchall() == [("fred", "DGS2", dt.date(2024, 7, 15), "treasury")]
+
+
 def executions(path: Path) -> list[ast.expr]:
     """The statements that a module gives to DuckDB."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

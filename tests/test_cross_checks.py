@@ -109,6 +109,32 @@ def test_a_difference_of_two_series(market: Market) -> None:
     assert market.sentence().endswith("likely wrong: fred/DGS2")
 
 
+def test_a_day_on_which_the_second_source_stands_in_is_not_compared_with_itself(market: Market) -> None:
+    values = rate(4.4)
+    market.fred("DGS2", values)
+    rows = pd.DataFrame({"s": "DGS2", "d": DAYS, "v": np.append(values[:-3], [9.0, 9.0, 9.0])})
+    market.connection.execute(
+        load_catalog()["raw.second_source_rates"].ddl().replace(" not null", "").replace("NOT NULL", "")
+    )
+    market.insert("raw.second_source_rates", "series_id, observation_date, value", rows)
+    market.connection.execute(
+        "update raw.second_source_rates set source = 'treasury', available_at_utc = observation_date,"
+        " known_at_utc = observation_date"
+    )
+    market.check("second_source", "fred/DGS2", "second/treasury/DGS2", 0.05)
+    [result] = market.compare().results
+    assert (result["checked_rows"], result["failed_rows"]) == (len(DAYS), 3)
+    market.connection.execute(
+        f"update staging.fred_observations set value = 9, source = 'treasury'"
+        f" where observation_date > '{DAYS[-4].date()}'"
+    )
+    [result] = market.compare().results
+    assert result["passed"] and result["checked_rows"] == len(DAYS) - 3
+    market.connection.execute("update staging.fred_observations set source = 'treasury'")
+    [result] = market.compare().results
+    assert result["checked_rows"] == 0 and "not compared" in str(result["sample"])
+
+
 @pytest.mark.parametrize("offender", ["DGS2", "DGS10", "T10Y2Y"])
 def test_the_one_that_left_its_history_is_named(market: Market, offender: str) -> None:
     series = {"DGS2": rate(4.4), "DGS10": rate(4.2)}

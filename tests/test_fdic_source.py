@@ -14,13 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import duckdb
 import pandas as pd
 import pytest
 
-from datasets.bank_financials import quarter_inputs
+from datasets.bank_financials import BankFinancials, quarter_inputs
 from sources.fdic import BASE_URL, FdicSource, Reply
 from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
 from sources.transport import NotData, Secret, Transport
+from warehouse.catalog import load_catalog
 from warehouse.landing import land, read_landed
 from warehouse.payloads import Payload, Request
 from warehouse.settings import Settings, SettingsError
@@ -36,6 +38,9 @@ def report(certificate: int, *without: str, **values: Any) -> dict[str, Any]:
     row = {"CERT": certificate, "REPDTE": "20240630", "SCAF": 90, "SCAA": 100, "SCHF": 40, "SCHA": 50}
     row |= {"ID": f"{certificate}_20240630"} | values
     return {"data": {name: row[name] for name in row if name not in without}, "score": 0}
+
+
+LARGE = {"SCAF": 90_000, "SCAA": 100_000, "SCHF": 40_000, "SCHA": 50_000}
 
 
 def page(rows: list[dict[str, Any]], total: int | None = None) -> bytes:
@@ -346,7 +351,7 @@ def test_a_value_that_is_left_out_is_null_for_that_bank() -> None:
 
 
 def test_a_value_that_is_left_out_beside_its_other_half_is_named() -> None:
-    parsed = parse(page([report(1), report(2, "SCHF"), report(3, "REPDTE")]))
+    parsed = parse(page([report(1, **LARGE), report(2, "SCHF"), report(3, "REPDTE")]))
     assert [rule for rule, _ in parsed.rejected] == [
         "fair_value_and_cost_come_together",
         "report_is_of_the_quarter_asked",
@@ -364,20 +369,96 @@ def test_a_value_that_is_left_out_beside_its_other_half_is_named() -> None:
         ({"SCAA": -1}, "afs_amortised_cost_usd_thousand_is_not_negative"),
         ({"SCHF": None}, "fair_value_and_cost_come_together"),
         ({"SCAA": None}, "fair_value_and_cost_come_together"),
-        ({"CERT": 1}, "institution_is_served_once"),
+        ({"CERT": 1} | LARGE, "institution_is_served_once"),
+        ({"CERT": "1"} | LARGE, "institution_is_served_once"),
+        ({"CERT": 1}, "institution_has_one_report"),
     ],
 )
 def test_a_bad_report_is_named_and_the_rest_counts(values: dict[str, Any], rule: str) -> None:
-    parsed = parse(page([report(1), report(2, **values)]))
+    parsed = parse(page([report(1, **LARGE), report(2, **values)]))
     ((found, row),) = parsed.rejected
     assert found == rule and row["CERT"] == values.get("CERT", 2)
     assert parsed.frame["institutions"].tolist() == [1]
-    assert parsed.frame["afs_fair_value_usd_thousand"].tolist() == [90]
+    assert parsed.frame["afs_fair_value_usd_thousand"].tolist() == [90_000]
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"SCAF": "90000"}, "afs_fair_value_usd_thousand_is_a_finite_number"),
+        ({"SCHF": None}, "fair_value_and_cost_come_together"),
+        ({"REPDTE": "20240331"}, "report_is_of_the_quarter_asked"),
+        ({"CERT": 1, "SCAF": 1_900_000, "SCAA": 2_000_000}, "institution_has_one_report"),
+        ({"SCAF": 1, "SCAA": 2_000_000}, "fair_value_is_near_cost"),
+        ({"SCHF": 5_000_000}, "fair_value_is_near_cost"),
+    ],
+)
+def test_a_bad_report_of_a_large_bank_is_not_left_out_of_the_sum(values: dict[str, Any], rule: str) -> None:
+    with pytest.raises(Unreadable, match=rf"1 reports break a rule \({rule}\), the largest of CERT"):
+        parse(page([report(1, **LARGE), report(2, **(LARGE | values))]))
 
 
 def test_a_quarter_of_bad_reports_gives_no_row() -> None:
     parsed = parse(page([report(1, SCHF="x")]))
     assert parsed.frame.empty and len(parsed.rejected) == 1
+
+
+# --- sums that do not continue the others ---------------------------------------------------------------
+
+
+def sums(quarter: str, cost_bn: float = 5_300.0, loss_bn: float = 512.0, banks: int = 4_500) -> pd.DataFrame:
+    half = cost_bn * 1e6 / 2
+    row = {"quarter_end": pd.Timestamp(quarter), "institutions": banks}
+    row |= {"afs_fair_value_usd_thousand": half - loss_bn * 4e5, "afs_amortised_cost_usd_thousand": half}
+    row |= {"htm_fair_value_usd_thousand": half - loss_bn * 6e5, "htm_amortised_cost_usd_thousand": half}
+    return pd.DataFrame([row])
+
+
+def refused(*rows: pd.DataFrame, held: pd.DataFrame | None = None) -> dict[str, str]:
+    table = load_catalog()["raw.bank_financials"]
+    with duckdb.connect() as connection:
+        connection.execute("create schema raw")
+        connection.execute(table.ddl().replace(" not null", ""))
+        if held is not None:
+            connection.execute("insert into raw.bank_financials by name select * from held")
+        return dict(BankFinancials().broken_continuity(connection, pd.concat(rows, ignore_index=True)))
+
+
+def test_quarters_as_they_were_are_loaded() -> None:
+    """The largest changes since 2020: securities grew by a tenth in a quarter, losses from 0 to 469 bn in a
+    year.
+    """
+    assert not refused(
+        sums("2020-03-31", 4_200, -80),
+        sums("2020-06-30", 4_700, -100),
+        sums("2022-03-31", 6_300, 250),
+        sums("2022-06-30", 6_200, 470),
+        sums("2024-06-30", 5_300, 513.7),
+        sums("2024-09-30", 5_400, 364.4),
+        sums("2024-12-31", 5_350, 481.2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (sums("2020-06-30", 5_300_000, 100_000), "the amounts are in another unit, or most reports"),
+        (sums("2020-06-30", 5.3, 0.1), "the amounts are in another unit, or most reports"),
+        (sums("2024-06-30", 5_300, 256), "bank_reported_losses.csv has -512.9"),
+        (sums("2024-06-30", 5_300, -512), "bank_reported_losses.csv has -512.9"),
+        (sums("2020-06-30", 2_700, 50, 2_250), "2,250 banks hold securities of 2,700 bn USD, after 4,500"),
+        (sums("2020-06-30", 5_200, 50, 3_900), "3,900 banks hold"),
+        (sums("2020-06-30", 9_000, 50), "9,000 bn USD"),
+    ],
+)
+def test_a_sum_in_another_unit_or_without_half_of_the_banks_is_refused(
+    wrong: pd.DataFrame, reason: str
+) -> None:
+    """On a first load beside the quarter before, and against the one that is held."""
+    before = sums("2020-03-31")
+    name = str(wrong["quarter_end"].iloc[0].date())
+    assert reason in refused(before, wrong).pop(name)
+    assert reason in refused(wrong, held=before)[name]
 
 
 @pytest.mark.parametrize(

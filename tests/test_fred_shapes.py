@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from sources.fred import FredSource
-from sources.protocol import NotServed
+from sources.protocol import NotServed, SourceError, SourceUnavailable
 from sources.registry import parse_payload
 from sources.transport import Forbidden, RateLimited, Transport
 from tests.faults.feed import Feed
@@ -135,3 +135,25 @@ def test_too_many_requests_is_waited_for(key: str, status: int, server: Server) 
     server.fault = Fault(status=status, body=lambda _: notice)
     with pytest.raises(RateLimited):
         source(server.url, key=key).fetch(request)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "expected"),
+    [
+        (423, 423, "Locked", SourceUnavailable),
+        (200, 500, "Internal Server Error", SourceUnavailable),
+        (200, 423, "Locked", SourceUnavailable),
+        (200, 400, "Bad Request.  The series does not exist.", NotServed),
+        (200, 400, "Bad Request.  The value for variable api_key is not registered.", Forbidden),
+    ],
+)
+@pytest.mark.parametrize("key", [KEY, ""])
+def test_an_error_has_the_status_that_it_states(
+    key: str, status: int, code: int, message: str, expected: type[Exception], server: Server
+) -> None:
+    body = f'<?xml version="1.0" encoding="utf-8" ?>\n<error code="{code}" message="{message}"/>\n'
+    server.fault = Fault(status=status, body=lambda _: body.encode())
+    with pytest.raises(SourceError) as caught:
+        source(server.url, key).fetch(REQUEST)
+    wanted: type[Exception] = expected if key or code != 400 else SourceError
+    assert type(caught.value) is wanted and caught.value.retryable is (expected is SourceUnavailable)

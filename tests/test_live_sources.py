@@ -136,6 +136,11 @@ WIRE: dict[str, tuple[Fault, type[SourceError], bool]] = {
     "status_302": (Fault(status=304), SourceError, False),
     "html_with_200": (Fault(body=content(HTML)), NotData, True),
     "captcha": (Fault(body=content(CAPTCHA)), NotData, True),
+    "sentence": (
+        Fault(body=content(b"Will be right back...\n\nThank you for your patience.")),
+        NotData,
+        True,
+    ),
     "empty": (Fault(body=content(b"")), NotData, True),
     "blank": (Fault(body=content(b"\n \n")), NotData, True),
     "nul": (Fault(body=lambda body: body[:50] + b"\x00" + body[50:]), Unreadable, False),

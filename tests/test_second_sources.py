@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from datasets.registry import DATASETS, active_datasets
-from datasets.second_sources import SecondSource
+from datasets.second_sources import ParYields, SecondSource
 from expectations.cross_checks import compare
 from market_calendar.sessions import cutoff_utc
 from sources.newyorkfed import NewYorkFedRates
@@ -31,6 +31,7 @@ from transforms.runner import build_model
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
 from warehouse.payloads import Payload, Request
+from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 SETTINGS = Settings.from_environment({"ROTATION_SOURCE": "live"})
@@ -72,7 +73,7 @@ def test_one_search_serves_the_rate_and_the_target_range() -> None:
         provider = NewYorkFedRates.open(SETTINGS, {"ROTATION_NEWYORKFED_URL": server.url})
         payload = provider.fetch(effr_request())
         assert server.paths() == [
-            "/api/rates/unsecured/effr/search.json?startDate=2024-06-03&endDate=2024-07-16"
+            "/api/rates/unsecured/effr/search.json?startDate=2024-05-27&endDate=2024-07-16"
         ]
     served = json.loads(payload.content)["refRates"]
     assert served[0]["effectiveDate"] == "2024-07-15", "newest first, and the day itself comes tomorrow"
@@ -110,6 +111,47 @@ def test_a_single_target_is_the_old_series_and_a_range_the_new_ones() -> None:
     assert values(frame, "DFEDTARL") == {"2008-12-17": 0.0} and values(frame, "DFEDTARU") == {
         "2008-12-17": 0.25
     }
+
+
+def test_a_range_with_one_end_is_named_and_a_field_that_no_day_has_is_refused() -> None:
+    """A lower end alone would be read as the single target that ended in 2008."""
+    rows = [day("2024-07-15"), day("2024-07-12", high=None), day("2024-07-11", low=None)]
+    parsed = NewYorkFedRates.parse(rates(rows))
+    assert {rule for rule, _ in parsed.rejected} == {"target_range_has_both_ends"}
+    assert values(parsed.frame, "DFEDTAR") == {} and list(values(parsed.frame, "DFEDTARL")) == ["2024-07-15"]
+    single = [day("2024-07-15", high=None), day("2008-12-12", high=None)]
+    with pytest.raises(Unreadable, match="field targetRateTo is missing"):
+        NewYorkFedRates.parse(rates(single))
+    assert values(NewYorkFedRates.parse(rates(single[1:])).frame, "DFEDTAR") == {"2008-12-12": 5.25}
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "named"),
+    [
+        ("2024-07-12", 53.3, "rate_is_near_the_target_range"),
+        ("2024-07-12", 0.0533, "rate_is_near_the_target_range"),
+        ("2024-07-12", 0.0, "rate_is_near_the_target_range"),
+        ("2024-07-14", 5.33, "day_is_a_business_day"),  # a Sunday
+        ("2024-07-04", 5.33, "day_is_a_business_day"),
+        ("2019-09-17", 5.55, ""),  # a rate a little above the range is right
+        ("2002-02-18", 1.7, ""),  # a rate of a holiday, on FRED too
+    ],
+)
+def test_a_rate_far_from_its_range_or_of_a_closed_day_is_named(text: str, rate: float, named: str) -> None:
+    parsed = NewYorkFedRates.parse(rates([day(text, rate), day("2024-07-01")]))
+    assert [rule for rule, _ in parsed.rejected] == ([named] if named else [])
+    assert (text in values(parsed.frame, "EFFR")) is not bool(named)
+
+
+@pytest.mark.parametrize("start", [date(2024, 7, 4), date(2024, 7, 6), date(2024, 7, 7)])
+def test_a_range_that_begins_on_a_closed_day_has_its_rate(start: date) -> None:
+    """As it was held from the answer of the day before, so that nothing seems to be gone."""
+    with SecondSourcesServer(Feed(END)) as server:
+        provider = NewYorkFedRates.open(SETTINGS, {"ROTATION_NEWYORKFED_URL": server.url})
+        frame = provider.parse(provider.fetch(effr_request(start))).frame
+    for series_id in ("DFF", "DFEDTARL", "DFEDTARU"):
+        assert next(iter(values(frame, series_id))) == str(start)
+    assert min(values(frame, "EFFR")) >= str(start)
 
 
 def test_a_missing_rate_is_no_row_and_a_wrong_one_is_named() -> None:
@@ -228,6 +270,15 @@ def test_years_without_a_maturity_are_read_and_a_renamed_field_is_refused() -> N
     assert values(TreasuryYields.parse(curve(old)).frame, "DGS30") == {}
     with pytest.raises(Unreadable, match="field BC_30YEAR is missing"):
         TreasuryYields.parse(curve(new))
+
+
+def test_yields_of_a_closed_day_are_named_and_an_empty_row_of_one_is_not() -> None:
+    empty = {name: "" if name.startswith("BC_") else text for name, text in whole("2024-07-04").items()}
+    parsed = TreasuryYields.parse(curve(whole("2024-07-12"), whole("2024-07-13"), empty))
+    assert [(rule, row["NEW_DATE"][:10]) for rule, row in parsed.rejected] == [
+        ("day_is_a_business_day", "2024-07-13")
+    ]
+    assert values(parsed.frame, "DGS2") == {"2024-07-12": 4.5}
 
 
 def test_a_yield_that_is_no_number_is_named() -> None:
@@ -461,6 +512,166 @@ def test_a_second_source_that_ends_too_early_does_not_cover(outage: Outage) -> N
     outage.fred.feed.as_of, outage.second.feed.as_of = TUESDAY, FRIDAY
     outage.home.run(REQUIRED + SECOND, TUESDAY, trailing=True)
     assert outage.home.stopped is not None and "DGS2" in outage.home.stopped
+
+
+def test_a_day_that_does_not_continue_fred_does_not_stand_in(outage: Outage) -> None:
+    """The past is right and the new day is not; nobody else vouches for it."""
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.second.served = lambda name, values: (
+        values.where(values.index < "2024-07-15", values * 100) if name == "DGS2" else values
+    )
+    outage.run(TUESDAY)
+    assert outage.home.stopped is not None
+    assert "The Treasury does not stand in: its DGS2 reaches 2024-07-15" in outage.home.stopped
+    assert "after FRED's 4.51 of 2024-07-12" in outage.home.stopped and "DGS10" not in outage.home.stopped
+    assert list(outage.observations("DGS2", TUESDAY))[-1] == "2024-07-12"
+
+
+MONTH = pd.bdate_range("2024-06-03", "2024-07-12")
+NEW_DAY = pd.Timestamp("2024-07-15")
+
+
+def stands_in(fred: list[float], second: list[float], new: float, series_id: str = "DGS2") -> bool:
+    """Whether the model takes a new day from the Treasury, given both sources' past."""
+    columns = "series_id varchar, observation_date date, value double, source varchar"
+    times = "available_at_utc timestamp, known_at_utc timestamp"
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as pipeline; create schema pipeline.raw; create schema ref")
+        connection.execute("set variable cutoff_utc = timestamp '2024-07-17'")
+        connection.register("series", reference_frame("fred_series"))
+        connection.execute("create table ref.fred_series as from series")
+        past = pd.DataFrame({"series_id": series_id, "observation_date": MONTH, "value": fred})
+        other = pd.DataFrame(
+            {"series_id": series_id, "observation_date": [*MONTH, NEW_DAY], "value": [*second, new]}
+        )
+        for table, source, rows in (
+            ("fred_observations", "fred", past),
+            ("second_source_rates", "treasury", other),
+        ):
+            connection.execute(
+                f"create table pipeline.raw.{table} ({columns}, {times}, availability varchar)"
+            )
+            moments = {"available_at_utc": rows["observation_date"], "known_at_utc": rows["observation_date"]}
+            connection.register("served", rows.assign(source=source, availability="assumed", **moments))
+            connection.execute(f"insert into pipeline.raw.{table} by name select * from served")
+        model = load_catalog()["staging.fred_observations"].model
+        assert model is not None
+        found = connection.execute(
+            f"select observation_date from ({model.read_text(encoding='utf-8')}) where source = 'treasury'"
+        ).fetchall()
+        assert {day for (day,) in found} <= {NEW_DAY.date()}
+        return bool(found)
+
+
+# A quiet month: the yield moves by two hundredths a day.
+QUIET = [round(4.5 + 0.02 * (number % 3), 2) for number in range(len(MONTH))]
+# Near zero, as in 2021.
+NEAR_ZERO = [round(0.03 + 0.01 * (number % 3), 2) for number in range(len(MONTH))]
+
+
+@pytest.mark.parametrize(
+    ("new", "taken"),
+    [
+        (4.53, True),
+        (4.1, True),
+        (5.2, True),
+        (3.3, True),
+        (453.0, False),
+        (45.3, False),
+        (0.453, False),
+        (0.0453, False),
+        (0.0, False),
+        (-4.53, False),
+        (10.0, False),
+        (2.4, False),
+    ],
+)
+def test_a_new_day_must_continue_what_fred_served(new: float, taken: bool) -> None:
+    assert stands_in(QUIET, QUIET, new) is taken
+
+
+@pytest.mark.parametrize(
+    ("second", "taken"),
+    [
+        (QUIET, True),
+        ([*QUIET[:20], QUIET[20] + 0.04, *QUIET[21:]], True),  # one of the two corrected a day
+        ([*QUIET[:20], QUIET[20] + 0.06, *QUIET[21:]], False),
+        ([*QUIET[1:], QUIET[-1]], False),  # a day early
+        ([QUIET[0], *QUIET[:-1]], False),  # a day late
+        ([value + 0.03 for value in QUIET], False),  # another maturity, near by
+    ],
+)
+def test_a_source_must_have_the_values_of_fred_on_the_days_before(second: list[float], taken: bool) -> None:
+    assert stands_in(QUIET, second, QUIET[-1]) is taken
+
+
+@pytest.mark.parametrize("factor", [100.0, 10.0, 0.1, 0.01])
+def test_a_factor_is_seen_near_zero(factor: float) -> None:
+    assert stands_in(NEAR_ZERO, NEAR_ZERO, 0.05, "DGS1MO")
+    assert not stands_in(NEAR_ZERO, [value * factor for value in NEAR_ZERO], 0.05 * factor, "DGS1MO")
+    assert stands_in(NEAR_ZERO, NEAR_ZERO, 0.0, "DGS1MO"), "a yield may be zero"
+
+
+def test_a_series_that_fred_does_not_know_for_a_day_is_missing_and_not_gone(outage: Outage) -> None:
+    """No such series, or a header without a row."""
+    outage.run(FRIDAY)
+    outage.fred.fault = Fault(on="graph", body=lambda body: body.split(b"\n")[0] + b"\n")
+    outage.run(TUESDAY)
+    assert outage.home.stopped is None and "DGS10, DGS2: FRED did not answer" in outage.warnings()
+    assert {entry["kind"] for entry in outage.home.errors.values()} == {"NotServedNow"}
+    outage.run(date(2024, 8, 1))
+    assert outage.home.stopped is not None, "after two weeks it is taken for gone"
+
+
+def test_an_outage_on_a_day_on_which_nothing_is_due_stops_nothing(outage: Outage) -> None:
+    """On Monday FRED owes Friday's values; they are held already."""
+    outage.run(FRIDAY)
+    down(outage.fred)
+    outage.run(date(2024, 7, 15))
+    assert outage.home.stopped is None
+    assert "fred/DFF, fred/DGS10, fred/DGS2: no answer; nothing later than 2024-07-12 was due" in (
+        outage.warnings()
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "reached"),
+    [
+        ({}, date(2024, 7, 15)),
+        ({"DGS10": date(2024, 7, 1)}, date(2024, 7, 1)),
+        ({"DGS2": date(2024, 7, 3)}, date(2024, 7, 3)),
+        ({"DGS30": date(2002, 2, 15)}, date(2024, 7, 15)),  # as from 2002 to 2006
+    ],
+)
+def test_a_maturity_that_ends_makes_the_curve_late(ends: dict[str, date], reached: date) -> None:
+    """Else it would not be compared any more, and nobody would know."""
+    rows = [
+        ("treasury", name, ends.get(name, date(2024, 7, 15))) for name in ParYields.series["par_yield_curve"]
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as pipeline; create schema pipeline.raw")
+        connection.execute(
+            "create table pipeline.raw.second_source_rates (source varchar, series_id varchar,"
+            " observation_date date, available_at_utc timestamp)"
+        )
+        insert = "insert into pipeline.raw.second_source_rates values (?, ?, ?, ?)"
+        connection.executemany(insert, [(*row, row[2]) for row in rows])
+        [found] = ParYields().freshness(connection, TUESDAY)
+    assert found.last_date == reached and found.expected_date == date(2024, 7, 15)
+    assert found.stale is (reached != date(2024, 7, 15))
+
+
+def test_why_fred_is_not_asked_any_more_is_said(outage: Outage) -> None:
+    outage.run(FRIDAY, REQUIRED)
+    down(outage.fred)
+    inputs = [("fred", name) for name in ("DGS1", "DGS5", "DGS7", "DGS2")]
+    outage.run(TUESDAY, inputs)
+    assert outage.home.stopped is not None
+    assert "not requested, because FRED has just failed 3 times in a row (the last was FRED: DGS7" in (
+        outage.home.stopped
+    )
+    assert "503" in outage.home.stopped
 
 
 def test_second_sources_that_are_down_stop_nothing(outage: Outage) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from market_calendar.sessions import session_close_utc, sessions_between, settlement_days_between
 from sources.protocol import NotServed, Parsed, Unreadable
-from sources.transport import RateLimited
+from sources.transport import RateLimited, looks_like_a_notice
 from sources.yahoo import YahooFutures, YahooPrices, judge_chart
 from tests.faults.feed import Feed
 from tests.faults.yahoo_answers import YahooStyle, chart
@@ -257,6 +257,16 @@ def test_a_shift_of_all_days_is_refused_by_name() -> None:
         YahooPrices.parse(answer("KRE", daily(DAY, "09:30"), gmtoffset=3600))
 
 
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_a_few_bars_of_the_evening_before_their_day_are_named(count: int) -> None:
+    """Stamped an hour early, as by a clock that was not changed: each would be a day early."""
+    stamps = daily(date(2024, 3, 20), "00:00", 13)
+    early = [stamp - timedelta(hours=1) for stamp in stamps[:count]]
+    parsed = YahooFutures.parse(answer("ZQU24", [*early, *stamps[count:]]))
+    assert rules_of(parsed) == ["bar_is_of_its_own_trading_day"] * count
+    assert days_of(parsed) == days_of(YahooFutures.parse(answer("ZQU24", stamps)))[count:]
+
+
 def test_a_holiday_row_of_an_index_and_a_sunday_row_of_a_contract_are_no_shift() -> None:
     holiday = at(date(2024, 7, 4), "09:30")
     parsed = YahooPrices.parse(answer("^VIX", sorted([*daily(DAY, "09:30", 12), holiday])))
@@ -298,6 +308,25 @@ SLOW_DOWN = {
 def test_too_many_requests_is_a_limit_whatever_the_status(name: str, status: int) -> None:
     verdict = judge_chart("Yahoo: KRE", status, "7", SLOW_DOWN[name])
     assert isinstance(verdict.error, RateLimited) and verdict.retry and verdict.wait_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        (b"Rate limited. Try after a while.", True),
+        (b"\n Unavailable", True),
+        (b"\xef\xbb\xbfService Unavailable\n", True),
+        (b"observation_date,DGS2\n2024-07-15,4.46\n", False),
+        (b"DATE,DGS2\n2024-07-15,4.46\n", False),
+        (b"date,VALUE and more\n", False),
+        (b'{"chart": 1}', False),
+        (b"<feed/>", False),
+        (b"42", False),
+        (b"Words " * 200, False),
+    ],
+)
+def test_a_sentence_is_no_data(text: bytes, notice: bool) -> None:
+    assert looks_like_a_notice(text) is notice
 
 
 def test_the_words_in_data_are_no_limit() -> None:

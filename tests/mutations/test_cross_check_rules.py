@@ -110,7 +110,7 @@ def broken_by(check_id: str, newest: tuple[str, str]) -> tuple[str, str]:
             )
             return name, f"update {table} set {turned} where {key} = '{entry}'"
         case "adjusted_close":
-            return name, f"update raw.equity_prices set dividend = dividend * 2 + 1 where {of_day}"
+            return name, f"update {table} set dividend = dividend * 2 + 1 where {of_day}"
         case "stands_still":
             return name, (
                 f"update {table} set {value} = 50{', total_return_pct = 0' if dataset == 'prices' else ''}"

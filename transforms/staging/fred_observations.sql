@@ -25,21 +25,45 @@ second_sources as (
     ) = 1
 ),
 
-reach as (
+moves as (
     select
         series_id,
-        max(observation_date) as last_date
+        observation_date,
+        value,
+        abs(value - lag(value) over (partition by series_id order by observation_date)) as move
     from versions
+    where value is not null
+),
+
+last_values as (
+    select
+        series_id,
+        max_by(value, observation_date) as last_value,
+        max(move) as largest_move
+    from moves
     group by series_id
 ),
 
--- A source in other units, or with two maturities exchanged, agrees nowhere; one that has no day in common with FRED's last month
--- would leave a hole.
+reach as (
+    select
+        versions.series_id,
+        max(versions.observation_date) as last_date,
+        any_value(last_values.last_value) as last_value,
+        any_value(last_values.largest_move) as largest_move
+    from versions
+    inner join last_values on versions.series_id = last_values.series_id
+    group by versions.series_id
+),
+
+-- A source in other units, with two maturities exchanged or with days shifted agrees nowhere, near zero or in a calm month not to the
+-- last digit; one that has no day in common with FRED's last month would leave a hole.
 agreeing as (
     select
         second_sources.source,
         second_sources.series_id,
-        reach.last_date
+        reach.last_date,
+        reach.last_value,
+        reach.largest_move
     from second_sources
     inner join reach on second_sources.series_id = reach.series_id
     inner join versions
@@ -50,9 +74,13 @@ agreeing as (
         versions.observation_date > reach.last_date - interval 31 days
         and versions.value is not null
     group by all
-    having max(abs(second_sources.value - versions.value)) <= 0.051
+    having
+        max(abs(second_sources.value - versions.value)) <= 0.051
+        and median(abs(second_sources.value - versions.value)) <= 0.006
 ),
 
+-- Nobody else vouches for these days: a value outside the series' range, a move far beyond any that is held or a step by about a power of
+-- ten does not continue what FRED served.
 stand_ins as (
     select second_sources.*
     from second_sources
@@ -64,6 +92,12 @@ stand_ins as (
     where
         second_sources.observation_date > agreeing.last_date
         and second_sources.observation_date <= coalesce(series.active_to, date '9999-12-31')
+        and second_sources.value between series.plausible_min and series.plausible_max
+        and abs(second_sources.value - agreeing.last_value) <= greatest(1.5 * agreeing.largest_move, 1.5)
+        and not (
+            abs(second_sources.value - agreeing.last_value) > 0.3
+            and coalesce(abs(log10(abs(nullif(second_sources.value / nullif(agreeing.last_value, 0), 0)))) > 0.85, false)
+        )
     qualify row_number() over (
         partition by second_sources.series_id, second_sources.observation_date
         order by second_sources.source
