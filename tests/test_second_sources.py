@@ -711,7 +711,14 @@ def test_a_second_source_that_differs_is_named_with_its_series(outage: Outage) -
     with duckdb.connect() as connection:
         connection.execute(f"attach '{settings.warehouse}' as pipeline (read_only)")
         connection.execute("create schema staging; create schema ref")
-        for name in ("fred_series", "cross_checks", "cross_check_exceptions", "calendar", "fomc_meetings"):
+        for name in (
+            "fred_series",
+            "cross_checks",
+            "cross_check_exceptions",
+            "calendar",
+            "fomc_meetings",
+            "instruments",
+        ):
             connection.execute(f"create table ref.{name} as from pipeline.ref.{name}")
         for name in ("equity_prices", "fed_funds_futures"):
             connection.execute(load_catalog()[f"staging.{name}"].ddl())
