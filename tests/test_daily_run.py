@@ -298,14 +298,14 @@ def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
         assert json.loads((settings.published / "status.json").read_text())["state"] == "success"
 
 
-def test_a_required_symbol_without_the_session_stops_the_publication(
-    market: Path, begun: Path, tmp_path: Path
-) -> None:
-    folder, settings = copied(market, begun, tmp_path)
+def test_a_required_symbol_without_the_session_stops_the_publication(market: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(market, tmp_path / "files")
     path = folder / "prices" / "KRE.csv"
     path.write_text(
         "\n".join(line for line in path.read_text().splitlines() if "2024-07-17" not in line) + "\n"
     )
+    settings = small_settings(folder, tmp_path / "home")
+    run_day(settings, "2024-07-16")
     with pytest.raises(
         StepFailed,
         match=(
