@@ -211,10 +211,17 @@ CORRUPTIONS = [
         "warning",
     ),
     Corruption(
+        "ten stale days of ZQF25",
+        ("ZQF25",),
+        edit("ZQF25", stale(["settle"], "2024-07-01", "2024-07-15")),
+        "warning",
+    ),
+    # Not told from a quiet contract: the months beside it moved on fewer than six of the days.
+    Corruption(
         "ten stale days of ZQU24",
         ("ZQU24",),
         edit("ZQU24", stale(["settle"], "2024-07-01", "2024-07-15")),
-        "warning",
+        "unseen",
     ),
     Corruption("the strip a month later", ("futures/ZQ",), strip_a_month_later, "refused", alone=True),
     Corruption(
@@ -284,7 +291,7 @@ CORRUPTIONS = [
         "ICSA in thousands for a month",
         ("ICSA",),
         edit("ICSA", times(["ICSA"], 0.001, *MONTH)),
-        "quarantined",
+        "refused",
     ),
     Corruption(
         "DFEDTARU without its last change", ("DFEDTARU",), edit("DFEDTARU", last_hike_missing), "warning"
