@@ -82,8 +82,8 @@ MUTATIONS = [
         "staging.fed_funds_futures",
         "contract_moves_when_its_neighbours_do",
         "update staging.fed_funds_futures set settle = (select settle from staging.fed_funds_futures where"
-        " contract = 'ZQF24' and settlement_date = '2023-09-29') where contract = 'ZQF24'"
-        " and settlement_date between '2023-09-29' and '2023-10-31'",
+        " contract = 'ZQV22' and settlement_date = '2022-06-15') where contract = 'ZQV22'"
+        " and settlement_date between '2022-06-15' and '2022-07-15'",
         also=("settlement_is_near_its_neighbours",),
     ),
     Mutation(
