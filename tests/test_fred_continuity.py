@@ -6,6 +6,7 @@ import csv
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,13 @@ def scale(settings: Settings, series: str, factor: float, since: str) -> None:
 
 
 def held(settings: Settings, series: str) -> tuple[float, float]:
+    return of_series(settings, series, "min(value), max(value)")
+
+
+def of_series(settings: Settings, series: str, columns: str) -> tuple[Any, Any]:
     with pipeline_database(settings, read_only=True) as connection:
         row = connection.execute(
-            "select min(value), max(value) from raw.fred_observations where series_id = ?", [series]
+            f"select {columns} from raw.fred_observations where series_id = ?", [series]
         ).fetchone()
     assert row is not None
     return row
@@ -145,12 +150,7 @@ def test_a_column_that_was_lost_is_no_withdrawal(settings: Settings, series: str
 
 def versions(settings: Settings, series: str) -> tuple[int, int]:
     """How many versions of observations are held, and how many of them have a value."""
-    with pipeline_database(settings, read_only=True) as connection:
-        row = connection.execute(
-            "select count(*), count(value) from raw.fred_observations where series_id = ?", [series]
-        ).fetchone()
-    assert row is not None
-    return row
+    return of_series(settings, series, "count(*), count(value)")
 
 
 def test_the_last_observations_may_be_withdrawn(settings: Settings) -> None:
