@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 import pandas as pd
 
 from expectations.cross_check_terms import LEFT_PATTERNS, WrongTerms, parse_sides
-from expectations.reference_dates import check_events, check_meetings
+from expectations.reference_dates import check_events, check_meetings, check_schedules
 from transforms.lib.claims.parameters import (
     Known,
     WrongParameters,
@@ -28,7 +28,7 @@ from warehouse.catalog import load_catalog
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
 Frames = Callable[[str], pd.DataFrame]
-NEVER_EMPTY = ("fomc_meetings", "events", "bank_securities_weights")
+NEVER_EMPTY = ("fomc_meetings", "fomc_schedules", "events", "bank_securities_weights")
 CHECKED = ("instruments", "groups", "group_members", "pairs", "fred_series", "claims", "cross_checks")
 
 
@@ -168,4 +168,5 @@ def _dates(frames: Frames) -> Problems:
         if frames(name).empty:
             yield name, 1, "the list has no row"
     yield from check_meetings(frames("fomc_meetings"))
+    yield from check_schedules(frames("fomc_schedules"), frames("fomc_meetings"))
     yield from check_events(frames("events"), frames("fred_series"))

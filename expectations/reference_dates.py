@@ -1,11 +1,11 @@
 """Whether the hand-kept dates of FOMC decisions and of releases can be what they say.
 
-In: `fomc_meetings.csv` and `events.csv` as frames. Out: file, line and what is wrong. A row is compared with
-itself (a decision is announced on its day and takes effect on the next business day, a release is dated by
-its time) and with its neighbours (eight meetings a year, one release a month, the range before a decision is
-the one after the decision before). The bounds hold for every row since 1994. Caveat: a row all of whose
-dates are a day off agrees with itself; a decision that moved the target is then named by the cross check
-`target_range_changes_on_decisions`.
+In: `fomc_meetings.csv`, `fomc_schedules.csv` and `events.csv` as frames. Out: file, line and what is wrong.
+A row is compared with itself (a decision is announced on its day and takes effect on the next business day,
+a release is dated by its time) and with its neighbours (eight meetings a year, one release a month, the
+range before a decision is the one after the decision before). The bounds hold for every row since 1994.
+Caveat: a row all of whose dates are a day off agrees with itself; a decision that moved the target is then
+named by the cross check `target_range_changes_on_decisions`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Row = dict[Hashable, Any]
 """A row of a frame."""
 # Scheduled meetings lie 34 to 58 days apart since 1994.
 MEETING_DAYS = (21, 70)
+# The schedule of a year has been announced 94 to 537 days before its first meeting (2000, assumed; 2026).
+ANNOUNCED_DAYS = (60, 800)
 # A monthly report comes 1 to 51 days after the end of its month (51: the shutdown of 2025).
 LATEST_REPORT_DAYS = 75
 # A shutdown has cost one report (October 2025), which came with the next.
@@ -50,6 +52,30 @@ def check_meetings(meetings: pd.DataFrame) -> Iterator[Problem]:
             range_before = (row["lower_after"], row["upper_after"])
         for text in texts:
             yield "fomc_meetings", int(row["_line"]), f"decision of {day:%Y-%m-%d}: {text}"
+
+
+def check_schedules(schedules: pd.DataFrame, meetings: pd.DataFrame) -> Iterator[Problem]:
+    """Wrong rows of `fomc_schedules.csv`: an announcement comes before the year's first meeting, and in
+    order.
+    """
+    ahead = meetings[meetings["scheduled"].astype(bool)]
+    first_meeting = ahead.groupby(ahead["decision_date"].dt.year)["decision_date"].min()
+    before = None
+    rows = schedules.assign(_line=range(2, len(schedules) + 2)).sort_values("schedule_year")
+    for row in rows.to_dict("records"):
+        year, day = row["schedule_year"], row["announced_on"]
+        first = first_meeting.get(year)
+        text = None
+        if first is not None and not _within((first - day).days, ANNOUNCED_DAYS):
+            text = (
+                f"announced {(first - day).days} days before the first meeting of the year, {first:%Y-%m-%d};"
+                f" {ANNOUNCED_DAYS[0]} to {ANNOUNCED_DAYS[1]} are possible"
+            )
+        elif before is not None and day < before:
+            text = f"announced before the schedule of the year before, {before:%Y-%m-%d}"
+        if text:
+            yield "fomc_schedules", int(row["_line"]), f"schedule of {year}, {day:%Y-%m-%d}: {text}"
+        before = day
 
 
 def _wrong_days(row: Row) -> Iterator[str]:

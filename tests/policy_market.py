@@ -27,11 +27,16 @@ STAGING = (
     "staging.fred_observations",
     "staging.fomc_decisions",
     "staging.fomc_moves",
+    "staging.fomc_moves_2022",
 )
 MARTS = (
     "marts.fomc_probabilities",
-    "marts.fomc_meetings_daily",
     "marts.fomc_probabilities_by_method",
+    "marts.fomc_meetings_by_method",
+    "staging.fomc_meeting_changes",
+    "marts.fomc_meetings_daily",
+    "marts.fomc_probability_changes",
+    "marts.fomc_meeting_history",
     "marts.policy_path_daily",
     "marts.policy_repricing",
     "marts.policy_surprises",

@@ -55,7 +55,7 @@ def test_settlements_before_any_meeting_is_known_make_a_path_without_meetings() 
     con = policy_warehouse()
     con.execute("delete from ref.fomc_meetings where decision_date <> date '2024-01-31'")
     day = simulated_settlements()
-    fill(con, "raw.fed_funds_futures", day[day["settlement_date"] == "2022-06-30"])
+    fill(con, "raw.fed_funds_futures", day[day["settlement_date"] == "2022-06-23"])
     build_policy(con)
     assert con.execute("select count(*) from staging.fomc_moves").fetchall() == [(0,)]
     assert con.execute("select reason, next_meeting_date from marts.policy_path_daily").fetchall() == [

@@ -85,10 +85,9 @@ def test_a_path_of_steps_is_solved_and_fitted_exactly(steps: list[int], start: f
     assert np.allclose(table.start_rate_pct[0], levels[:-1], atol=1e-9)
     assert np.allclose(table.end_rate_pct[0], levels[1:], atol=1e-9)
     assert fit(averages).residual_bp[0] == pytest.approx(0.0, abs=1e-6)
-    year_end, last, _ = policy_path.compute_rate_on(
-        table, DECISIONS, np.array(["2022-12-31"], dtype="datetime64[D]")
-    )
-    assert year_end[0] == pytest.approx(levels[-1], abs=1e-9) and last[0] == 7
+    year_end = policy_path.compute_rate_on(table, DECISIONS, np.array(["2022-12-31"], dtype="datetime64[D]"))
+    assert year_end.rate_pct[0] == pytest.approx(levels[-1], abs=1e-9) and year_end.decision[0] == 7
+    assert year_end.missing_contract[0] is None
     terminal, place = policy_path.compute_terminal(table, DECISIONS, AS_OF)
     assert abs(terminal[0] - start) == pytest.approx(np.abs(levels - start).max(), abs=1e-9)
     assert (
@@ -129,8 +128,8 @@ def test_probabilities_are_distributions_and_every_mean_shifts_with_the_prices(
 def test_hikes_and_cuts_are_mirror_images(steps: list[int]) -> None:
     up, down = averages_of(steps), averages_of([-step for step in steps])
     on = np.array(["2022-12-31"], dtype="datetime64[D]")
-    rise = policy_path.compute_rate_on(solve(up), DECISIONS, on)[0] - 2.0
-    fall = policy_path.compute_rate_on(solve(down), DECISIONS, on)[0] - 2.0
+    rise = policy_path.compute_rate_on(solve(up), DECISIONS, on).rate_pct - 2.0
+    fall = policy_path.compute_rate_on(solve(down), DECISIONS, on).rate_pct - 2.0
     assert rise == pytest.approx(-fall, abs=1e-9)
 
 
@@ -248,10 +247,11 @@ def test_neither_new_year_nor_a_new_month_makes_a_jump() -> None:
 def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_make_no_jump(
     present: tuple[str, str],
 ) -> None:
-    """From 1 July next year's meetings are known, so that January 2024 is read otherwise; and a contract is
-    there on one day only.
+    """From 1 July next year's meetings are known here, so that January 2024 is read otherwise; and a
+    contract is there on one day only.
     """
     con = policy_warehouse()
+    _announce_2024_on_1_july(con)
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"}
     curve |= {f"2024-{month:02d}": 95.6 + 0.05 * month for month in range(3, 9)}
@@ -271,10 +271,11 @@ def test_contract_that_drops_out_or_appears_and_meetings_announced_overnight_mak
 
 
 def test_meetings_that_become_known_overnight_make_no_jump() -> None:
-    """On 30 June 2023 December's end can only be solved forward; from 1 July on January's meeting is known
-    and it is solved from behind.
+    """On 30 June 2023 December's end can only be solved forward here; from 1 July on January's meeting is
+    known and it is solved from behind.
     """
     con = policy_warehouse()
+    _announce_2024_on_1_july(con)
     add_rate(con, "DFF", "2022-12-15", "2023-07-02", 5.08)
     curve = {month: price for month, price in CURVE_2023.items() if month >= "2023-06"} | {"2023-06": 94.92}
     add_settlements(con, "2023-06-30", curve)
@@ -285,6 +286,15 @@ def test_meetings_that_become_known_overnight_make_no_jump() -> None:
     ).fetchall()
     assert abs(levels[1][0] - levels[0][0]) > 0.005
     assert changes(con, "2023-07-03")["year_end"] == pytest.approx(0.0, abs=1e-9)
+
+
+def _announce_2024_on_1_july(con: duckdb.DuckDBPyConnection) -> None:
+    """The true schedule of 2024 has been known longer; no announcement of one falls between two
+    settlements.
+    """
+    con.execute(
+        "update ref.fomc_meetings set known_from_date = date '2023-07-01' where year(decision_date) >= 2024"
+    )
 
 
 def test_events_belong_to_the_first_settlement_after_them() -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pandas as pd
 import pytest
 import yaml
 
 from market_calendar import release_rules, sessions
 from market_calendar.calendar_file import LAST_DAY
 from warehouse.catalog import CALENDAR_END
-from warehouse.reference_data import DEFAULTS
+from warehouse.reference_data import COMPUTED, DEFAULTS, reference_frame
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "warehouse" / "reference"
@@ -53,8 +54,9 @@ def test_csv_has_the_columns_of_its_table_and_casts_to_their_types(table: str) -
     path = REFERENCE / f"{table.removeprefix('ref.')}.csv"
     with path.open(newline="", encoding="utf-8") as handle:
         header = next(csv.reader(handle))
-    # What depends on where the data comes from stands in no CSV.
-    assert header == [name for name in spec["columns"] if name not in DEFAULTS.get(path.stem, {})]
+    # What depends on where the data comes from, or is computed, stands in no CSV.
+    absent = {*DEFAULTS.get(path.stem, {}), *COMPUTED.get(path.stem, ())}
+    assert header == [name for name in spec["columns"] if name not in absent]
     types = {column: COLUMNS[column]["type"] for column in header}
     con = duckdb.connect()
     con.execute(
@@ -246,10 +248,52 @@ def test_announcements_are_in_new_york_time_on_the_decision_day() -> None:
     assert announced["2020-03-15"] == "2020-03-15 21:00:00"
 
 
-def test_meetings_are_known_in_time_and_never_early() -> None:
+def test_meetings_are_known_from_their_announcement_or_from_the_ninth_decision_before() -> None:
+    """Counted anew with plain lists."""
+    schedules = {int(row["schedule_year"]): row for row in rows("fomc_schedules")}
+    scheduled = [date(row["decision_date"]) for row in MEETINGS if row["scheduled"] == "true"]
+    frame = reference_frame("fomc_meetings").set_index("decision_date")
     for row in MEETINGS:
-        decision, known = date(row["decision_date"]), date(row["known_from_date"])
-        assert known == (dt.date(decision.year - 1, 7, 1) if row["scheduled"] == "true" else decision), row
+        day, known = date(row["decision_date"]), frame.loc[row["decision_date"]]
+        if row["scheduled"] != "true":
+            assert known["known_from_date"].date() == known["announced_on"].date() == day
+            assert pd.isna(known["listed_from"]) and not known["known_from_assumed"]
+            continue
+        naming = [schedules[day.year]] if day.year in schedules else []
+        first_of_the_year = min(other for other in scheduled if other.year == day.year)
+        before = schedules.get(day.year - 1)
+        if before and before["names_next_january"] == "true" and day == first_of_the_year:
+            naming.append(before)
+        announced = min(date(each["announced_on"]) for each in naming)
+        place = scheduled.index(day)
+        listed = scheduled[place - 9] + dt.timedelta(days=1) if place >= 9 else None
+        assert known["announced_on"].date() == announced, day
+        assert (None if pd.isna(known["listed_from"]) else known["listed_from"].date()) == listed, day
+        assert known["known_from_date"].date() == min(announced, listed or announced), day
+        assert known["known_from_date"].date() < day, day
+
+
+@pytest.mark.parametrize(
+    ("meeting", "announced", "listed", "assumed"),
+    [
+        ("2025-01-29", "2023-06-23", "2023-12-14", False),  # named with the schedule of 2024
+        ("2025-03-19", "2024-08-09", "2024-02-01", False),
+        ("2026-01-28", "2024-08-09", "2024-12-19", False),
+        ("2026-07-29", "2024-08-09", "2025-06-19", False),
+        ("2027-01-27", "2024-08-09", "2025-12-11", False),
+        ("2027-06-09", "2025-09-05", "2026-04-30", False),
+        ("2028-01-26", "2025-09-05", "2026-12-10", False),
+        ("2000-02-02", "1999-10-31", "1998-12-23", True),  # the release of 1998 names no meeting of 2000
+        ("2017-02-01", "2015-05-11", "2015-12-17", False),
+        ("2020-03-18", "2019-05-17", "2019-01-31", True),
+    ],
+)
+def test_when_a_meeting_was_announced_and_listed(
+    meeting: str, announced: str, listed: str, assumed: bool
+) -> None:
+    known = reference_frame("fomc_meetings").set_index("decision_date").loc[meeting]
+    assert (str(known["announced_on"].date()), str(known["listed_from"].date())) == (announced, listed)
+    assert known["known_from_assumed"] == assumed
 
 
 def test_the_cancelled_meeting_of_march_2020() -> None:

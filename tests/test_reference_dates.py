@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from expectations.reference_checks import check_reference_rows
-from expectations.reference_dates import check_events, check_meetings
+from expectations.reference_dates import check_events, check_meetings, check_schedules
 from market_calendar.calendar_file import REFERENCE
 from market_calendar.horizons import horizons
-from warehouse.reference_data import ReferenceDataError, reference_frame
+from warehouse.catalog import load_catalog
+from warehouse.reference_data import ReferenceDataError, reference_frame, typed_reference
 
 Change = Callable[[pd.DataFrame, int], None]
 SEPTEMBER = "2024-09-18"
@@ -124,6 +125,34 @@ def test_a_kind_of_release_that_a_series_needs_is_not_forgotten() -> None:
     assert "CPIAUCSL is released as 'cpi', of which events.csv has no row" in said
 
 
+@pytest.mark.parametrize(
+    ("year", "day", "said"),
+    [
+        (2025, "2025-02-09", "announced -11 days before the first meeting of the year, 2025-01-29"),
+        (2025, "2014-08-09", "announced 3826 days before"),
+        (2026, "2024-08-08", "announced before the schedule of the year before, 2024-08-09"),
+        (2010, "2008-06-02", "announced before the schedule of the year before, 2008-06-03"),
+    ],
+)
+def test_a_wrong_announcement_of_a_schedule_is_named(year: int, day: str, said: str) -> None:
+    frame = reference_frame("fomc_schedules").copy()
+    frame.loc[frame["schedule_year"] == year, "announced_on"] = pd.Timestamp(day)
+    problems = list(check_schedules(frame, reference_frame("fomc_meetings")))
+    assert any(file == "fomc_schedules" and said in text for file, _, text in problems), problems
+    assert not list(check_schedules(reference_frame("fomc_schedules"), reference_frame("fomc_meetings")))
+
+
+def test_a_meeting_that_no_announcement_names_is_refused() -> None:
+    table = load_catalog()["ref.fomc_meetings"]
+    path = REFERENCE / "fomc_meetings.csv"
+    rows = pd.read_csv(path, dtype="str", keep_default_na=False)
+    later = rows.tail(1).assign(
+        decision_date="2028-03-15", announced_at_utc="2028-03-15 18:00:00", effective_date="2028-03-16"
+    )
+    with pytest.raises(ReferenceDataError, match="no announcement names the meeting of 2028-03-15"):
+        typed_reference(table, path.name, pd.concat([rows, later], ignore_index=True))
+
+
 def test_a_wrong_date_stops_the_run_with_its_line() -> None:
     def frames(name: str) -> pd.DataFrame:
         frame = reference_frame(name).copy()
@@ -136,7 +165,7 @@ def test_a_wrong_date_stops_the_run_with_its_line() -> None:
     check_reference_rows()
 
 
-@pytest.mark.parametrize("empty", ["fomc_meetings", "events", "bank_securities_weights"])
+@pytest.mark.parametrize("empty", ["fomc_meetings", "fomc_schedules", "events", "bank_securities_weights"])
 def test_a_list_without_a_row_is_refused_and_does_not_stop_the_status(empty: str, tmp_path: Path) -> None:
     def frames(name: str) -> pd.DataFrame:
         frame = reference_frame(name)

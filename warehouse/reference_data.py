@@ -8,6 +8,7 @@ type, unknown symbol) is refused with file and line named.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +16,16 @@ import duckdb
 import pandas as pd
 
 from market_calendar.calendar_file import CalendarError, calendar_rows
+from market_calendar.fomc_schedule import compute_known_dates
 from warehouse.catalog import Table, load_catalog, quoted
 
 LOG = logging.getLogger(__name__)
 FOLDER = Path(__file__).resolve().parent / "reference"
 # Columns of a ref table that are in no CSV: their values depend on the provider of the data.
 DEFAULTS = {"instruments": {"price_basis": "split_adjusted"}}
+# Columns of ref.fomc_meetings that are computed from the list itself and from ref.fomc_schedules.
+KNOWN_DATES = ("announced_on", "announced_on_assumed", "listed_from", "known_from_date", "known_from_assumed")
+COMPUTED: dict[str, tuple[str, ...]] = {"fomc_meetings": KNOWN_DATES}
 
 
 class ReferenceDataError(ValueError):
@@ -43,31 +48,53 @@ def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
     else:
         text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
     defaults = DEFAULTS.get(name, {})
-    expected = [column for column in table.column_names if column not in defaults]
+    absent = {*defaults, *COMPUTED.get(name, ())}
+    expected = [column for column in table.column_names if column not in absent]
     if list(text.columns) != expected:
         raise ReferenceDataError(f"reference/{path.name}: the header must read {','.join(expected)}")
     return typed_reference(table, path.name, text.assign(**defaults))
 
 
 def typed_reference(table: Table, file: str, text: pd.DataFrame) -> pd.DataFrame:
-    """The texts of a table of `ref` in its types.
+    """The texts of a table of `ref` in its types, with the columns that are computed from them.
 
     Raises:
         ReferenceDataError: a cell is of another type, empty where it must not be, or a key is there twice.
     """
+    computed = COMPUTED.get(table.name, ())
     frame = pd.DataFrame(
-        {column.name: _typed(file, text[column.name], column.type) for column in table.columns}
+        {
+            column.name: _typed(file, text[column.name], column.type)
+            for column in table.columns
+            if column.name not in computed
+        }
     )
-    for required in table.required_columns:
-        empty = frame.index[frame[required].isna()]
-        if len(empty):
-            raise ReferenceDataError(f"reference/{file} line {empty[0] + 2}: {required} is empty")
+    if computed:
+        _refuse_empty(file, frame, [name for name in table.required_columns if name not in computed])
+        frame = frame.join(compute_known_dates(frame, reference_frame("fomc_schedules")))
+        frame = frame[table.column_names]
+        unnamed = frame.index[frame["announced_on"].isna()]
+        if len(unnamed):
+            day = frame.loc[unnamed[0], "decision_date"]
+            raise ReferenceDataError(
+                f"reference/{file} line {unnamed[0] + 2}: no announcement names the meeting of"
+                f" {day:%Y-%m-%d}. Add the day on which the schedule of {day.year} was announced to"
+                f" fomc_schedules.csv."
+            )
+    _refuse_empty(file, frame, table.required_columns)
     duplicates = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
     if len(duplicates):
         raise ReferenceDataError(
             f"reference/{file} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
         )
     return frame
+
+
+def _refuse_empty(file: str, frame: pd.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        empty = frame.index[frame[name].isna()]
+        if len(empty):
+            raise ReferenceDataError(f"reference/{file} line {empty[0] + 2}: {name} is empty")
 
 
 def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:

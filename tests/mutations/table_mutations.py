@@ -337,7 +337,7 @@ MUTATIONS = [
     ),
     Mutation(
         "marts.policy_repricing",
-        "a_change_is_missing_or_has_no_reason",
+        "a_missing_change_has_a_reason",
         update("marts.policy_repricing", "change_bp = null, reason = null"),
     ),
     Mutation(

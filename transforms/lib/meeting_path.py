@@ -53,6 +53,9 @@ REASON_TEXT: Final[tuple[str | None, ...]] = (
     "two_decisions_in_month",
     "amplification_above_4",
     "residual_above_10_bp",
+    "later_contract_missing",
+    "own_contract_missing",
+    "earlier_contract_missing",
 )
 (
     _NO_REASON,
@@ -64,12 +67,20 @@ REASON_TEXT: Final[tuple[str | None, ...]] = (
     _TWO_DECISIONS,
     _HIGH_AMPLIFICATION,
     _LARGE_RESIDUAL,
+    _LATER_MISSING,
+    _OWN_MISSING,
+    _EARLIER_MISSING,
 ) = range(len(REASON_TEXT))
 
 
 @dataclass(frozen=True)
 class Path:
-    """Expected rates around each decision; every array has the shape (settlement days, decisions)."""
+    """Expected rates around each decision; every array has the shape (settlement days, decisions).
+
+    missing_month: column of the month whose price the method would have used and does not have, -1 where it
+    has all. Where such a row is solved all the same, it is solved another way than CME would have
+    (`reason`).
+    """
 
     start_rate_pct: FloatArray
     end_rate_pct: FloatArray
@@ -78,6 +89,7 @@ class Path:
     amplification: FloatArray
     residual_bp: FloatArray
     reason: TextArray
+    missing_month: IntArray
 
 
 @dataclass(frozen=True)
@@ -156,9 +168,11 @@ def compute_path(
         refused: (days, months), prices that are not believed.
     """
     averages = averages_pct if refused is None else np.where(refused, np.nan, averages_pct)
+    # one day more, with every price: its methods are those that CME would have used
+    averages = np.vstack([averages, np.zeros((1, averages.shape[1]))])
     absent = np.full(averages.shape, _PRICE_MISSING, dtype=np.int64)
     if refused is not None:
-        absent[refused] = _PRICE_REFUSED
+        absent[:-1][refused] = _PRICE_REFUSED
     members = {int(month): np.flatnonzero(decision_month == month) for month in np.unique(decision_month)}
     months = _Months(averages, absent, days_in_month, old_rate_days, members)
     levels = _Levels.unsolved(len(decision_month), averages.shape[0])
@@ -167,8 +181,10 @@ def compute_path(
         _solve_backward(levels, months, month)
     for month in members:
         _solve_forward(levels, months, month)
+    missing = _find_missing(months, decision_month, levels.method[:, -1])
     shared = np.array([len(members[int(month)]) > 1 for month in decision_month], dtype=bool)[:, None]
-    return _describe_path(levels, shared)
+    path = _describe_path(levels, shared, missing, decision_month)
+    return Path(**{name: values[:-1] for name, values in vars(path).items()})
 
 
 def _read_anchors(levels: _Levels, averages: FloatArray, decision_month: IntArray) -> None:
@@ -231,8 +247,51 @@ def _solve_forward(path: _Levels, months: _Months, month: int) -> None:
     path.residual_bp[months.members[month]] = np.where(known & np.isfinite(price), gap, np.nan)
 
 
-def _describe_path(levels: _Levels, shared: BoolArray) -> Path:
-    """From levels to decisions, with method and flags; `shared`: the month has another decision too."""
+def _find_missing(months: _Months, decision_month: IntArray, usual: IntArray) -> IntArray:
+    """(decisions, days): the first month without a price among those that the usual way would use, -1 if
+    none.
+
+    usual: by level, the method that solves it when every month has a price. A level read from an anchor
+    needs the month beside its decision, one solved backward the decision's own month and what its later
+    levels need, one solved forward its month and what the earlier ones need.
+    """
+    gone = np.isnan(months.averages)
+    decisions, days = len(decision_month), months.averages.shape[0]
+    before = np.full((decisions + 1, days), -1, dtype=np.int64)  # of a level as S of its last decision
+    after = before.copy()  # of a level as E of its first decision
+    for level in np.flatnonzero(usual[:decisions] == _ANCHOR):
+        last = decision_month[level] - 1
+        first = decision_month[level - 1] + 1 if level > 0 else last
+        before[level] = np.where(gone[:, last], last, -1)
+        after[level] = np.where(gone[:, first], first, -1)
+    for month in reversed(months.members):
+        inside = months.members[month]
+        first = int(inside[0])
+        if usual[first] == _BACKWARD:
+            before[first] = after[first] = _first_gone(month, gone, after[int(inside[-1]) + 1])
+    for month, inside in months.members.items():
+        first, end = int(inside[0]), int(inside[-1]) + 1
+        for level in range(first + 1, end + 1):
+            # between two decisions of one month a level rests on the levels of both sides
+            sides = (before[first], after[end]) if level < end else (before[first],)
+            if usual[level] == _FORWARD or (usual[level] == _BACKWARD and level < end):
+                before[level] = after[level] = _first_gone(month, gone, *sides)
+    return np.where(after[1:] >= 0, after[1:], before[:-1])
+
+
+def _first_gone(month: int, gone: BoolArray, *others: IntArray) -> IntArray:
+    """The month itself where it has no price, else what the others lack."""
+    found = np.full(gone.shape[0], -1, dtype=np.int64)
+    for other in others:
+        found = np.where(found >= 0, found, other)
+    return np.where(gone[:, month], month, found)
+
+
+def _describe_path(levels: _Levels, shared: BoolArray, missing: IntArray, decision_month: IntArray) -> Path:
+    """From levels to decisions, with method and flags.
+
+    shared: the month has another decision too. missing: see _find_missing.
+    """
     start, end = levels.before[:-1], levels.after[1:]
     method, amplification, residual_bp = levels.method, levels.amplification, levels.residual_bp
     solved = np.isfinite(start) & np.isfinite(end)
@@ -241,6 +300,9 @@ def _describe_path(levels: _Levels, shared: BoolArray) -> Path:
     flag = np.where(np.abs(residual_bp) > FLAG_RESIDUAL_BP, _LARGE_RESIDUAL, _NO_REASON)
     flag = np.where(worst_factor > FLAG_AMPLIFICATION, _HIGH_AMPLIFICATION, flag)
     flag = np.where(shared, _TWO_DECISIONS, flag)
+    distance = missing - decision_month[:, None]
+    degraded = np.select([distance > 0, distance == 0], [_LATER_MISSING, _OWN_MISSING], _EARLIER_MISSING)
+    flag = np.where(missing >= 0, degraded, flag)
     reason = np.where(solved, flag, np.where(np.isnan(start), levels.why_start, levels.why[1:]))
     return Path(
         start_rate_pct=start.T,
@@ -250,6 +312,7 @@ def _describe_path(levels: _Levels, shared: BoolArray) -> Path:
         amplification=worst_factor.T,
         residual_bp=residual_bp.T,
         reason=np.array(REASON_TEXT, dtype=object)[reason].T,
+        missing_month=missing.T,
     )
 
 

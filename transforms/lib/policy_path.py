@@ -44,6 +44,17 @@ class Table:
     start_rate_pct: FloatArray
     end_rate_pct: FloatArray
     reason: TextArray
+    missing_contract: TextArray
+
+
+@dataclass(frozen=True)
+class RateOn:
+    """An expected rate at a date, one entry per settlement day."""
+
+    rate_pct: FloatArray
+    decision: IntArray  # position of the decision it follows, -1: it is the rate before the next one
+    reason: TextArray
+    missing_contract: TextArray
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,9 @@ def compute_table(moves: fomc.Moves, days: int, meetings: int) -> Table:
     end[moves.day, moves.meeting] = moves.path.end_rate_pct
     reason = np.full((days, meetings), None, dtype=object)
     reason[moves.day, moves.meeting] = moves.path.reason
-    return Table(listed, start, end, reason)
+    missing = np.full((days, meetings), None, dtype=object)
+    missing[moves.day, moves.meeting] = fomc.compute_contracts(moves.path.missing_month)
+    return Table(listed, start, end, reason, missing)
 
 
 def compute_start(table: Table) -> tuple[FloatArray, IntArray]:
@@ -77,23 +90,22 @@ def compute_start(table: Table) -> tuple[FloatArray, IntArray]:
     return rate, first
 
 
-def compute_rate_on(
-    table: Table, decision_date: DateArray, on: DateArray
-) -> tuple[FloatArray, IntArray, TextArray]:
+def compute_rate_on(table: Table, decision_date: DateArray, on: DateArray) -> RateOn:
     """Expected rate once the decisions up to the date `on` (one per settlement day) are in force.
 
     It is E of the last listed decision up to that date; when none is left (the last one of the year has
-    passed), S of the next. Returns also the position of the decision the rate belongs to (-1 in the latter
-    case) and its reason.
+    passed), S of the next. Reason and missing contract are those of that decision.
     """
     rows = np.arange(on.size)
     reached = table.listed & (decision_date[None, :] <= on[:, None])
     last = np.where(reached.any(axis=1), reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1), -1)
     start, first = compute_start(table)
     rate = np.where(last >= 0, table.end_rate_pct[rows, last], start)
-    why = np.where(last >= 0, table.reason[rows, last], table.reason[rows, first])
+    decision = np.where(last >= 0, last, first)
+    why = table.reason[rows, decision]
     why[first < 0] = "no_meeting_known"
-    return rate, last, why
+    missing = np.where(first < 0, np.array(None, dtype=object), table.missing_contract[rows, decision])
+    return RateOn(rate, last, why, missing)
 
 
 def compute_terminal(

@@ -1,6 +1,6 @@
 -- How good the probability table was: Brier score of each scheduled meeting at six horizons, against what was decided, beside the
--- naive forecast that the range in force stays. Rows never change when later meetings come; the mean_* columns are over the meetings of the
--- horizon up to and including the row's, so that the last row of a horizon is its score so far.
+-- naive forecast that the range in force stays, for both day counts. Rows never change when later meetings come; the mean_* columns are
+-- over the meetings of the day count and horizon up to and including the row's: the last row of a horizon is its score so far.
 with meetings as (
     select
         decision_date,
@@ -30,6 +30,17 @@ captured as (
     from marts.fomc_meetings_daily
 ),
 
+methods as (
+    -- the day counts, and the last day of one that is not computed any more
+    select
+        'cme_2023plus' as method_version,
+        cast(null as date) as last_day
+    union all
+    select
+        'cme_2022' as method_version,
+        date '2023-12-31' as last_day
+),
+
 forecasts as (
     -- the last settlement day at least that many days before the meeting
     select
@@ -49,9 +60,12 @@ forecasts as (
 
 -- the last day of the data bounds the rows, so that a meeting is scored once it has been held
 held as (
-    select forecasts.*
+    select
+        forecasts.*,
+        methods.method_version
     from forecasts
     cross join captured
+    inner join methods on coalesce(forecasts.as_of_date <= methods.last_day, true)
     where
         forecasts.as_of_date >= captured.first_date
         and forecasts.meeting_date <= greatest(captured.last_date, coalesce(getvariable('session_date'), captured.last_date))
@@ -59,24 +73,28 @@ held as (
 
 scores as (
     select
+        held.method_version,
         held.horizon_days,
         held.meeting_date,
         max(case when abs(outcomes.target_upper_pct - held.upper_after) < 0.01 then outcomes.prob end) as listed_prob,
         count(outcomes.prob) as outcomes,
         sum(outcomes.prob * outcomes.prob order by outcomes.moves) as sum_of_squares
     from held
-    inner join marts.fomc_probabilities as outcomes
+    inner join marts.fomc_probabilities_by_method as outcomes
         on
-            held.as_of_date = outcomes.as_of_date
+            held.method_version = outcomes.method_version
+            and held.as_of_date = outcomes.as_of_date
             and held.meeting_date = outcomes.meeting_date
-    group by held.horizon_days, held.meeting_date
+    group by held.method_version, held.horizon_days, held.meeting_date
 ),
 
 scored as (
     select
+        held.method_version,
         held.horizon_days,
         held.meeting_date,
         held.as_of_date,
+        (held.method_version = 'cme_2022') = (held.as_of_date <= date '2023-12-13') as as_published,
         case when scores.outcomes > 0 and held.upper_after is not null then coalesce(scores.listed_prob, 0.0) end as decided_prob,
         -- sum over outcomes of (p - happened)^2 = sum p^2 - 2 p(decided) + 1; greatest() would turn a NULL into 0
         case
@@ -89,30 +107,41 @@ scored as (
     from held
     left join scores
         on
-            held.horizon_days = scores.horizon_days
+            held.method_version = scores.method_version
+            and held.horizon_days = scores.horizon_days
             and held.meeting_date = scores.meeting_date
     left join marts.policy_path_daily as path
         on held.as_of_date = path.as_of_date
-    left join marts.fomc_meetings_daily as meetings_daily
+    left join marts.fomc_meetings_by_method as meetings_daily
         on
-            held.as_of_date = meetings_daily.as_of_date
+            held.method_version = meetings_daily.method_version
+            and held.as_of_date = meetings_daily.as_of_date
             and held.meeting_date = meetings_daily.meeting_date
 )
 
 select
+    method_version,
     horizon_days,
     meeting_date,
     as_of_date,
+    as_published,
     decided_prob,
     brier_score,
     case when brier_score is not null then naive_score end as brier_score_no_change,
     cast(count(brier_score) over so_far as integer) as scored_meetings,
     avg(brier_score) over so_far as mean_brier_score,
     avg(case when brier_score is not null then naive_score end) over so_far as mean_brier_score_no_change,
+    case when as_published then avg(case when as_published then brier_score end) over published end as mean_brier_score_as_published,
     case when brier_score is null then coalesce(outcome_why, why) end as reason
 from scored
-window so_far as (
-    partition by horizon_days
-    order by meeting_date
-    rows between unbounded preceding and current row
-)
+window
+    so_far as (
+        partition by method_version, horizon_days
+        order by meeting_date
+        rows between unbounded preceding and current row
+    ),
+    published as (
+        partition by horizon_days
+        order by meeting_date, as_published
+        rows between unbounded preceding and current row
+    )

@@ -1,68 +1,88 @@
--- One row per settlement day and meeting ahead: expected rate, cumulative and own probabilities, how it was solved.
--- Cumulative figures (cut_prob, hold_prob, hike_prob, entropy_bits) are against the target range in force that day and
--- NULL when this meeting or an earlier one could not be solved; the meeting_*_prob stand on this meeting alone.
-with expected as (
-    select
-        as_of_date,
-        meeting_date,
-        target_lower_pct,
-        decided_moves,
-        end_rate_pct,
-        moves_expected,
-        solved,
-        amplification,
-        reason,
-        floor(moves_expected) as lower_move,
-        moves_expected - floor(moves_expected) as upper_weight
-    from staging.fomc_moves
+-- One row per settlement day and meeting ahead, in the marts' own day count: marts.fomc_meetings_by_method with what changed over a day, a
+-- week and a month (staging.fomc_meeting_changes: one row per span there, columns here).
+with meetings as (
+    select *
+    from marts.fomc_meetings_by_method
+    where method_version = 'cme_2023plus'
 ),
 
-cumulative as (
-    -- ordered sums: a sum of floats in no fixed order is not the same to the bit on two threads
+changes as (
     select
         as_of_date,
         meeting_date,
-        least(1.0, sum(case when moves < 0 then prob else 0 end order by moves)) as cut_prob,
-        least(1.0, sum(case when moves = 0 then prob else 0 end order by moves)) as hold_prob,
-        least(1.0, sum(case when moves > 0 then prob else 0 end order by moves)) as hike_prob,
-        abs(sum(case when prob > 0 then -prob * log2(prob) else 0 end order by moves)) as entropy_bits
-    from marts.fomc_probabilities
+        max(compared_date) filter (where span = '1d') as compared_date_1d,
+        max(expected_rate_change_bp) filter (where span = '1d') as expected_rate_change_1d_bp,
+        max(below_prob) filter (where span = '1d') as below_base_1d_prob,
+        max(at_prob) filter (where span = '1d') as at_base_1d_prob,
+        max(above_prob) filter (where span = '1d') as above_base_1d_prob,
+        max(below_change_pp) filter (where span = '1d') as below_base_1d_change_pp,
+        max(above_change_pp) filter (where span = '1d') as above_base_1d_change_pp,
+        max(reason) filter (where span = '1d') as change_1d_reason,
+        max(compared_date) filter (where span = '1w') as compared_date_1w,
+        max(expected_rate_change_bp) filter (where span = '1w') as expected_rate_change_1w_bp,
+        max(below_prob) filter (where span = '1w') as below_base_1w_prob,
+        max(at_prob) filter (where span = '1w') as at_base_1w_prob,
+        max(above_prob) filter (where span = '1w') as above_base_1w_prob,
+        max(below_change_pp) filter (where span = '1w') as below_base_1w_change_pp,
+        max(above_change_pp) filter (where span = '1w') as above_base_1w_change_pp,
+        max(reason) filter (where span = '1w') as change_1w_reason,
+        max(compared_date) filter (where span = '1m') as compared_date_1m,
+        max(expected_rate_change_bp) filter (where span = '1m') as expected_rate_change_1m_bp,
+        max(below_prob) filter (where span = '1m') as below_base_1m_prob,
+        max(at_prob) filter (where span = '1m') as at_base_1m_prob,
+        max(above_prob) filter (where span = '1m') as above_base_1m_prob,
+        max(below_change_pp) filter (where span = '1m') as below_base_1m_change_pp,
+        max(above_change_pp) filter (where span = '1m') as above_base_1m_change_pp,
+        max(reason) filter (where span = '1m') as change_1m_reason
+    from staging.fomc_meeting_changes
     group by as_of_date, meeting_date
 )
 
 select
-    expected.as_of_date,
-    expected.meeting_date,
-    case when expected.solved is not null then expected.end_rate_pct end as expected_rate_pct,
-    25.0 * expected.moves_expected as implied_change_bp,
-    cumulative.cut_prob,
-    cumulative.hold_prob,
-    cumulative.hike_prob,
-    case
-        when expected.lower_move < -1 then 1.0
-        when expected.lower_move = -1 then 1.0 - expected.upper_weight
-        when expected.lower_move >= 0 then 0.0
-    end as meeting_cut_prob,
-    case
-        when expected.lower_move = -1 then expected.upper_weight
-        when expected.lower_move = 0 then 1.0 - expected.upper_weight
-        when expected.lower_move is not null then 0.0
-    end as meeting_hold_prob,
-    case
-        when expected.lower_move >= 1 then 1.0
-        when expected.lower_move = 0 then expected.upper_weight
-        when expected.lower_move < 0 then 0.0
-    end as meeting_hike_prob,
-    cumulative.entropy_bits,
-    expected.amplification,
-    expected.solved,
-    case
-        when expected.solved is null or cumulative.cut_prob is not null then expected.reason
-        when expected.target_lower_pct is null or expected.decided_moves is null then 'target_range_unknown'
-        else 'earlier_meeting_unsolved'
-    end as reason
-from expected
-left join cumulative
+    meetings.as_of_date,
+    meetings.meeting_date,
+    meetings.target_lower_pct,
+    meetings.target_upper_pct,
+    meetings.expected_rate_pct,
+    meetings.implied_change_bp,
+    meetings.moves_priced,
+    meetings.cut_prob,
+    meetings.hold_prob,
+    meetings.hike_prob,
+    meetings.meeting_cut_prob,
+    meetings.meeting_hold_prob,
+    meetings.meeting_hike_prob,
+    meetings.entropy_bits,
+    meetings.amplification,
+    meetings.solved,
+    meetings.reason,
+    meetings.missing_contract,
+    changes.compared_date_1d,
+    changes.expected_rate_change_1d_bp,
+    changes.below_base_1d_prob,
+    changes.at_base_1d_prob,
+    changes.above_base_1d_prob,
+    changes.below_base_1d_change_pp,
+    changes.above_base_1d_change_pp,
+    changes.change_1d_reason,
+    changes.compared_date_1w,
+    changes.expected_rate_change_1w_bp,
+    changes.below_base_1w_prob,
+    changes.at_base_1w_prob,
+    changes.above_base_1w_prob,
+    changes.below_base_1w_change_pp,
+    changes.above_base_1w_change_pp,
+    changes.change_1w_reason,
+    changes.compared_date_1m,
+    changes.expected_rate_change_1m_bp,
+    changes.below_base_1m_prob,
+    changes.at_base_1m_prob,
+    changes.above_base_1m_prob,
+    changes.below_base_1m_change_pp,
+    changes.above_base_1m_change_pp,
+    changes.change_1m_reason
+from meetings
+left join changes
     on
-        expected.as_of_date = cumulative.as_of_date
-        and expected.meeting_date = cumulative.meeting_date
+        meetings.as_of_date = changes.as_of_date
+        and meetings.meeting_date = changes.meeting_date

@@ -25,8 +25,10 @@ COLUMNS = [
     "prob",
     "moves",
     "method_version",
+    "missing_contract",
 ]
 
+# A meeting's distribution rests on the meetings before it: what one of them lacks, its table lacks.
 MOVES = """
 select
     as_of_date,
@@ -35,21 +37,31 @@ select
     target_lower_pct,
     target_upper_pct,
     decided_moves,
-    moves_expected
-from staging.fomc_moves
+    moves_expected,
+    as_published,
+    last_value(missing_contract ignore nulls) over (
+        partition by as_of_date order by meeting_number
+        rows between unbounded preceding and current row
+    ) as missing_contract
+from {table}
 order by as_of_date, meeting_number
 """
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per settlement day, meeting and outcome, in that order."""
-    return compute_probabilities(con.execute(MOVES).df(), fomc.METHOD_VERSION)
+    return read_probabilities(con, "staging.fomc_moves", fomc.METHOD_VERSION)[COLUMNS]
+
+
+def read_probabilities(con: duckdb.DuckDBPyConnection, table: str, method_version: str) -> pd.DataFrame:
+    """One row per outcome, of a table of moves that is built; with `as_published`."""
+    return compute_probabilities(con.execute(MOVES.format(table=table)).df(), method_version)
 
 
 def compute_probabilities(moves: pd.DataFrame, method_version: str) -> pd.DataFrame:
-    """From expected moves (columns of MOVES, sorted) to one row per outcome."""
+    """From expected moves (columns of MOVES, sorted) to one row per outcome, COLUMNS and `as_published`."""
     if moves.empty:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=[*COLUMNS, "as_published"])
     as_of_date = moves["as_of_date"].to_numpy()
     day = np.cumsum(np.concatenate(([True], as_of_date[1:] != as_of_date[:-1]))) - 1
     place = moves["meeting_number"].to_numpy(dtype=np.int64) - 1
@@ -83,6 +95,7 @@ def compute_probabilities(moves: pd.DataFrame, method_version: str) -> pd.DataFr
             "prob": np.concatenate(prob)[order],
             "moves": total_moves.astype(np.int64),
             "method_version": method_version,
-        },
-        columns=COLUMNS,
+            "missing_contract": picked["missing_contract"],
+            "as_published": picked["as_published"],
+        }
     )

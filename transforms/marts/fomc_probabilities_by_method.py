@@ -1,45 +1,35 @@
 """Probabilities of the target range by day count: as the marts count now, and as CME published into 2023.
 
-In: marts.fomc_probabilities; the inputs of staging.fomc_moves for the older count. Out: one row per day
-count, settlement day, meeting and outcome. `cme_2022` ends with 2023: CME left it at some time between
-April and December 2023 (the day is not known), nothing was published that way later, and a second copy of
-every later day would only invite mixing the two. Source of the formula: CME FedWatch methodology; see
-transforms/lib/fomc.py. Caveat: counting by the effective day is right throughout; `cme_2022` serves to
-reproduce figures published then.
+In: staging.fomc_moves, and staging.fomc_moves_2022 for the older count. Out: one row per day count,
+settlement day, meeting and outcome; `as_published` marks the count that CME published by on that day.
+Source of the formula: CME FedWatch methodology; see transforms/lib/fomc.py. Caveat: counting by the
+effective day is right throughout; `cme_2022` serves to reproduce figures published then.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 import duckdb
 import pandas as pd
 
 from transforms.lib import fomc
-from transforms.marts.fomc_probabilities import compute_probabilities
-from transforms.staging import fomc_moves
+from transforms.marts.fomc_probabilities import read_probabilities
 
-COLUMNS = ["method_version", "as_of_date", "meeting_date", "target_lower_pct", "prob"]
-LAST_DAY_2022: Final = pd.Timestamp("2023-12-31")
-
-CURRENT = """
-select
-    method_version,
-    as_of_date,
-    meeting_date,
-    target_lower_pct,
-    prob
-from marts.fomc_probabilities
-order by as_of_date, meeting_date, target_lower_pct
-"""
+COLUMNS = [
+    "method_version",
+    "as_of_date",
+    "meeting_date",
+    "target_lower_pct",
+    "target_upper_pct",
+    "prob",
+    "moves",
+    "as_published",
+    "missing_contract",
+]
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per day count, settlement day, meeting and outcome."""
-    moves = fomc_moves.build(con, fomc.METHOD_VERSION_2022)
-    moves = moves[pd.to_datetime(moves["as_of_date"]) <= LAST_DAY_2022]
-    moves = moves.sort_values(["as_of_date", "meeting_number"], ignore_index=True)
-    older = compute_probabilities(moves, fomc.METHOD_VERSION_2022)[COLUMNS]
-    current = con.execute(CURRENT).df()[COLUMNS]
+    older = read_probabilities(con, "staging.fomc_moves_2022", fomc.METHOD_VERSION_2022)
+    current = read_probabilities(con, "staging.fomc_moves", fomc.METHOD_VERSION)
     parts = [part for part in (older, current) if not part.empty]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)

@@ -4,11 +4,13 @@ In: settlements, final averages and decisions (transforms/lib/policy_inputs.py),
 Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the
 extreme of the path, each against the rate expected before the next meeting; the fit of the whole curve; why
 a figure is missing. Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch
-methodology). Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, because
-next year's meetings are not known before July; the terminal rate sees known meetings only.
+methodology). Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, so that
+it does not depend on which meetings are known; the terminal rate sees known meetings only.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -34,6 +36,7 @@ COLUMNS = [
     "curve_contracts",
     "curve_degrees_of_freedom",
     "year_end_reason",
+    "year_end_missing_contract",
     "rate_12m_reason",
     "curve_reason",
     "reason",
@@ -48,7 +51,8 @@ select
     target_upper_pct,
     start_rate_pct,
     end_rate_pct,
-    reason
+    reason,
+    missing_contract
 from staging.fomc_moves
 order by as_of_date, meeting_number
 """
@@ -87,14 +91,14 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     start_reason = np.where(
         first >= 0, table.reason[np.arange(market.as_of_date.size), first], "no_meeting_known"
     )
-    year_end_rate, year_end_reason = _year_end(market, table, start, first, start_reason)
+    year_end = _year_end(market, table, start, first, start_reason)
     rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason)
     terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
     fit, curve_reason = _fit(market)
 
     lower, upper = _range_by_day(market, moves)
     reason = np.where(np.isnan(lower), "target_range_unknown", policy_inputs.NO_TEXT)
-    for text in (year_end_reason, rate_12m_reason, curve_reason):
+    for text in (year_end.reason, rate_12m_reason, curve_reason):
         reason = np.where(pd.isna(reason), text, reason)
     return pd.DataFrame(
         {
@@ -104,8 +108,8 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "effr_pct": _effective_rate(con, market.as_of_date),
             "next_meeting_date": _date_at(market.decision_date, first),
             "rate_before_next_meeting_pct": start,
-            "year_end_rate_pct": year_end_rate,
-            "bp_priced_year_end": 100.0 * (year_end_rate - start),
+            "year_end_rate_pct": year_end.rate_pct,
+            "bp_priced_year_end": 100.0 * (year_end.rate_pct - start),
             "rate_12m_pct": rate_12m,
             "bp_priced_12m": 100.0 * (rate_12m - start),
             "terminal_rate_pct": terminal,
@@ -114,7 +118,8 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "curve_residual_month": _first_day(fit.month),
             "curve_contracts": fit.contracts,
             "curve_degrees_of_freedom": fit.degrees_of_freedom,
-            "year_end_reason": year_end_reason,
+            "year_end_reason": year_end.reason,
+            "year_end_missing_contract": year_end.missing_contract,
             "rate_12m_reason": rate_12m_reason,
             "curve_reason": curve_reason,
             "reason": reason,
@@ -129,12 +134,13 @@ def _year_end(
     start: fomc.FloatArray,
     first: fomc.IntArray,
     start_reason: fomc.TextArray,
-) -> tuple[fomc.FloatArray, fomc.TextArray]:
+) -> policy_path.RateOn:
     """Expected rate after the last meeting of the year, and what to know about it."""
     year_end = (market.as_of_date.astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
-    rate, _, reason = policy_path.compute_rate_on(table, market.decision_date, year_end)
-    rate = np.where(first >= 0, rate, np.nan)
-    return rate, np.where(np.isfinite(rate) & np.isnan(start), start_reason, reason)
+    found = policy_path.compute_rate_on(table, market.decision_date, year_end)
+    rate = np.where(first >= 0, found.rate_pct, np.nan)
+    reason = np.where(np.isfinite(rate) & np.isnan(start), start_reason, found.reason)
+    return replace(found, rate_pct=rate, reason=reason)
 
 
 def _twelve_months(
@@ -173,13 +179,14 @@ def _table(market: policy_inputs.Market, moves: pd.DataFrame) -> policy_path.Tab
     meeting = np.searchsorted(market.decision_date, policy_inputs.to_dates(moves["meeting_date"]))
     listed = np.zeros(shape, dtype=bool)
     start, end = np.full(shape, np.nan), np.full(shape, np.nan)
-    reason = np.full(shape, None, dtype=object)
     listed[day, meeting] = True
     start[day, meeting] = policy_inputs.to_floats(moves["start_rate_pct"])
     end[day, meeting] = policy_inputs.to_floats(moves["end_rate_pct"])
-    texts = moves["reason"].astype(object)
-    reason[day, meeting] = texts.where(texts.notna(), None).to_numpy()
-    return policy_path.Table(listed, start, end, reason)
+    reason, missing = (np.full(shape, None, dtype=object) for _ in range(2))
+    for texts, name in ((reason, "reason"), (missing, "missing_contract")):
+        values = moves[name].astype(object)
+        texts[day, meeting] = values.where(values.notna(), None).to_numpy()
+    return policy_path.Table(listed, start, end, reason, missing)
 
 
 def _range_by_day(

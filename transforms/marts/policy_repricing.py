@@ -11,13 +11,23 @@ after its release. Caveat: a day's change has more causes than the releases list
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import numpy as np
 import pandas as pd
 
 from transforms.lib import fomc, policy_inputs, policy_path
 
-COLUMNS = ["as_of_date", "horizon", "change_bp", "event_types", "previous_as_of_date", "reason"]
+COLUMNS = [
+    "as_of_date",
+    "horizon",
+    "change_bp",
+    "event_types",
+    "previous_as_of_date",
+    "reason",
+    "missing_contract",
+]
 HORIZONS = ("12m", "next_meeting", "year_end")
 
 # FOMC decisions are rows of ref.fomc_meetings; they may also be in ref.events. A release without a clock
@@ -45,27 +55,35 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     if market is None:
         return pd.DataFrame(columns=COLUMNS)
     days = market.as_of_date.size
-    changes, reasons = compute_changes(market)
+    changes = compute_changes(market)
     events = con.execute(EVENTS).df()
     event_types = compute_event_types(market.as_of_date, market.previous_date, events)
     frame = pd.DataFrame(
         {
             "as_of_date": np.tile(market.as_of_date, len(HORIZONS)),
             "horizon": np.repeat(HORIZONS, days),
-            "change_bp": np.concatenate([changes[name] for name in HORIZONS]),
+            "change_bp": np.concatenate([changes[name].change_bp for name in HORIZONS]),
             "event_types": np.tile(event_types, len(HORIZONS)),
             "previous_as_of_date": np.tile(market.previous_date, len(HORIZONS)),
-            "reason": np.concatenate([reasons[name] for name in HORIZONS]),
+            "reason": np.concatenate([changes[name].reason for name in HORIZONS]),
+            "missing_contract": np.concatenate([changes[name].missing_contract for name in HORIZONS]),
         },
         columns=COLUMNS,
     )
     return frame
 
 
-def compute_changes(
-    market: policy_inputs.Market,
-) -> tuple[dict[str, fomc.FloatArray], dict[str, fomc.TextArray]]:
-    """Change since the settlement day before by horizon, in bp, and why it is missing."""
+@dataclass(frozen=True)
+class Changes:
+    """Changes since the settlement day before, one entry per settlement day."""
+
+    change_bp: fomc.FloatArray
+    reason: fomc.TextArray
+    missing_contract: fomc.TextArray
+
+
+def compute_changes(market: policy_inputs.Market) -> dict[str, Changes]:
+    """Change since the settlement day before by horizon, why it is missing or what to know about it."""
     days = market.as_of_date.size
     now = np.flatnonzero(market.previous >= 0)
     before = market.previous[now]
@@ -75,17 +93,28 @@ def compute_changes(
     never = np.datetime64("1900-01-01", "D")
     next_meeting = np.where(first >= 0, market.decision_date[np.maximum(first, 0)], never)
     year_end = (market.as_of_date[now].astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
-    changes = {name: np.full(days, np.nan) for name in HORIZONS}
-    reasons = {name: np.full(days, "previous_day_missing", dtype=object) for name in HORIZONS}
+    changes = {
+        name: Changes(
+            np.full(days, np.nan),
+            np.full(days, "previous_day_missing", dtype=object),
+            np.full(days, None, dtype=object),
+        )
+        for name in HORIZONS
+    }
     for name, on in (("next_meeting", next_meeting), ("year_end", year_end)):
-        rate, _, why = policy_path.compute_rate_on(table_now, market.decision_date, on)
-        rate_before, _, why_before = policy_path.compute_rate_on(table_before, market.decision_date, on)
-        change = 100.0 * (rate - rate_before)
-        changes[name][now] = change
-        missing = np.where(np.isnan(rate), why, why_before)
-        reasons[name][now] = np.where(np.isfinite(change), policy_inputs.NO_TEXT, missing)
-    changes["12m"][now], reasons["12m"][now] = _far_changes(market, now, before)
-    return changes, reasons
+        later = policy_path.compute_rate_on(table_now, market.decision_date, on)
+        earlier = policy_path.compute_rate_on(table_before, market.decision_date, on)
+        change = 100.0 * (later.rate_pct - earlier.rate_pct)
+        contract = np.where(pd.isna(later.missing_contract), earlier.missing_contract, later.missing_contract)
+        missing = np.where(np.isnan(later.rate_pct), later.reason, earlier.reason)
+        # a change is degraded where one of its days is
+        flag = np.where(pd.isna(later.missing_contract), earlier.reason, later.reason)
+        flag = np.where(pd.isna(contract), policy_inputs.NO_TEXT, flag)
+        changes[name].change_bp[now] = change
+        changes[name].reason[now] = np.where(np.isfinite(change), flag, missing)
+        changes[name].missing_contract[now] = contract
+    changes["12m"].change_bp[now], changes["12m"].reason[now] = _far_changes(market, now, before)
+    return changes
 
 
 def _tables(
@@ -100,7 +129,7 @@ def _tables(
     shared |= np.arange(today.shape[1])[None, :] < current[:, None]
     today, yesterday = np.where(shared, today, np.nan), np.where(shared, yesterday, np.nan)
 
-    # A scheduled meeting that became known overnight (1 July) counts on both days, else the same
+    # A scheduled meeting that became known overnight counts on both days, else the same
     # contracts would be read in two ways.
     known_now = market.known[now]
     known_before = market.known[before] | (

@@ -43,8 +43,6 @@ where not cancelled
 order by decision_date
 """
 
-MONTH_CODES = "FGHJKMNQUVXZ"
-
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per meeting_date, in that order."""
@@ -78,9 +76,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         {
             "meeting_date": decision_date,
             "surprise_bp": surprise,
-            "contract": [
-                f"ZQ{MONTH_CODES[number % 12]}{(1970 + number // 12) % 100:02d}" for number in month
-            ],
+            "contract": fomc.compute_contracts(month),
             "scaled": month == fomc.compute_month_number(decision_date),
             "scale_factor": scale,
             "decided_change_bp": (

@@ -10,6 +10,7 @@ incomplete: it is the market's last guess, up to 0.3 bp off in 2021-2024 and mor
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from transforms.lib import fomc, policy_inputs
@@ -29,6 +30,8 @@ COLUMNS = [
     "amplification",
     "residual_bp",
     "reason",
+    "missing_contract",
+    "as_published",
 ]
 
 
@@ -69,24 +72,30 @@ def build(con: duckdb.DuckDBPyConnection, method_version: str = fomc.METHOD_VERS
         to_floats(meetings["lower_after"])[held],
         to_floats(meetings["upper_after"])[held],
     )
-    in_force = {"target_lower_pct": lower, "target_upper_pct": upper, "decided_moves": pending}
-    return _frame(moves, as_of_date, decision_date, in_force)
+    early = as_of_date <= np.datetime64(fomc.LAST_DAY_PUBLISHED_2022, "D")
+    by_day = {
+        "target_lower_pct": lower,
+        "target_upper_pct": upper,
+        "decided_moves": pending,
+        "as_published": early == (method_version == fomc.METHOD_VERSION_2022),
+    }
+    return _frame(moves, as_of_date, decision_date, by_day)
 
 
 def _frame(
     moves: fomc.Moves,
     as_of_date: fomc.DateArray,
     decision_date: fomc.DateArray,
-    in_force: dict[str, fomc.FloatArray],
+    by_day: dict[str, fomc.FloatArray | fomc.BoolArray],
 ) -> pd.DataFrame:
-    """The moves as rows; `in_force` has columns by settlement day."""
+    """The moves as rows; `by_day` has columns by settlement day."""
     path = moves.path
     return pd.DataFrame(
         {
             "as_of_date": as_of_date[moves.day],
             "meeting_date": decision_date[moves.meeting],
             "meeting_number": moves.meeting_number,
-            **{name: values[moves.day] for name, values in in_force.items()},
+            **{name: values[moves.day] for name, values in by_day.items()},
             "start_rate_pct": path.start_rate_pct,
             "end_rate_pct": path.end_rate_pct,
             "moves_expected": path.moves_expected,
@@ -94,6 +103,7 @@ def _frame(
             "amplification": path.amplification,
             "residual_bp": path.residual_bp,
             "reason": path.reason,
+            "missing_contract": fomc.compute_contracts(path.missing_month),
         },
         columns=COLUMNS,
     )

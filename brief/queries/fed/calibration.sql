@@ -6,10 +6,10 @@ select
     mean_brier_score_no_change,
     scored_meetings
 from marts.fomc_calibration
-where (horizon_days, meeting_date) in (
+where method_version = 'cme_2023plus' and (horizon_days, meeting_date) in (
     select (horizon_days, max(meeting_date))
     from marts.fomc_calibration as earlier
-    where meeting_date <= $as_of and mean_brier_score is not null
+    where method_version = 'cme_2023plus' and meeting_date <= $as_of and mean_brier_score is not null
     group by horizon_days
 )
 order by horizon_days
