@@ -259,7 +259,7 @@ def _find_missing(months: _Months, decision_month: IntArray, usual: IntArray) ->
     decisions, days = len(decision_month), months.averages.shape[0]
     before = np.full((decisions + 1, days), -1, dtype=np.int64)  # of a level as S of its last decision
     after = before.copy()  # of a level as E of its first decision
-    for level in np.flatnonzero(usual[:decisions] == _ANCHOR):
+    for level in np.flatnonzero(usual[:decisions] == _ANCHOR).tolist():
         last = decision_month[level] - 1
         first = decision_month[level - 1] + 1 if level > 0 else last
         before[level] = np.where(gone[:, last], last, -1)
