@@ -34,6 +34,7 @@ from warehouse.database import (
     write_home_marker,
 )
 from warehouse.migrations import RAW_TABLES, migrate_home
+from warehouse.reference_data import load_reference
 from warehouse.settings import Settings
 
 ARCHIVE = Path(__file__).parent / "data" / "home_layout_1.tar.xz"
@@ -194,6 +195,24 @@ def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
     assert migrate_home(other)
     assert sources(settings) == PROVIDERS
     assert not migrate_home(other)
+
+
+def test_a_reference_table_of_layout_3_is_made_anew_and_filled_by_the_next_load(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_HOME": str(tmp_path / "home")})
+    prepare_home(settings)
+    table = load_catalog()["ref.fomc_meetings"]
+    with pipeline_database(settings) as connection:
+        for column in ("announced_on", "announced_on_assumed", "listed_from"):
+            connection.execute(f"alter table ref.fomc_meetings drop column {column}")
+    write_home_marker(settings, {"kind": "real", "layout": 3})
+    assert migrate_home(settings)
+    with pipeline_database(settings) as connection:
+        load_reference(connection)
+        rows = connection.execute("select * from ref.fomc_meetings where decision_date = '2025-01-29'")
+        [row] = [dict(zip(table.column_names, found, strict=True)) for found in rows.fetchall()]
+    assert (str(row["announced_on"]), str(row["listed_from"])) == ("2023-06-23", "2023-12-14")
+    assert str(row["known_from_date"]) == "2023-06-23"
+    assert not migrate_home(settings)
 
 
 def test_a_column_that_a_table_has_got_since_is_added_once(tmp_path: Path) -> None:

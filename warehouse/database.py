@@ -22,7 +22,7 @@ from warehouse.durable import replace_durably
 from warehouse.settings import Settings
 
 # The layout of the homes that this version makes (warehouse.migrations).
-LAYOUT = 3
+LAYOUT = 4
 MEMORY_LIMIT = "4GB"
 PIPELINE_SCHEMAS = ("raw", "ref", "ops")
 

@@ -7,6 +7,7 @@ run again. Caveat: forward only; an earlier version does not know what a later o
 themselves `live`. What runs must know of each other moves from text files to `runs/state.json`.
 2 → 3: reference tables whose columns have changed are made anew; the next plan fills them from the CSV files.
 `ops.freshness` says who served the newest day.
+3 → 4: `ref.fomc_meetings` says when a meeting was announced and listed; made anew like the tables before.
 """
 
 from __future__ import annotations
