@@ -261,11 +261,11 @@ def check_market_beats_no_change_at_every_horizon(con: duckdb.DuckDBPyConnection
     assert rows[1][2] < rows[2][2] < rows[3][2] < rows[4][2] < rows[5][2]
 
 
-def check_both_day_counts_are_there_and_the_older_one_ends_with_2023(
+def check_both_day_counts_are_there_and_the_older_one_ends_with_2024(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
     rows = con.execute("""
-        select method_version, count(*) > 200000, max(as_of_date) <= date '2023-12-31'
+        select method_version, count(*) > 200000, max(as_of_date) <= date '2024-12-31'
         from marts.fomc_probabilities_by_method group by all order by all
         """).fetchall()
     assert rows == [("cme_2022", True, True), ("cme_2023plus", True, False)]
@@ -290,7 +290,7 @@ CHECKS: list[Check] = [
     check_next_meeting_of_march_2020,
     check_scores_are_recomputed_from_the_probabilities,
     check_market_beats_no_change_at_every_horizon,
-    check_both_day_counts_are_there_and_the_older_one_ends_with_2023,
+    check_both_day_counts_are_there_and_the_older_one_ends_with_2024,
 ]
 
 

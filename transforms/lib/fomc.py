@@ -28,9 +28,9 @@ from transforms.lib.month_averages import compute_refused
 
 METHOD_VERSION: Final = "cme_2023plus"
 METHOD_VERSION_2022: Final = "cme_2022"
-# CME left `cme_2022` between 4 April and 14 December 2023 (docs/metrics-fed.md): the day is not known, so
-# it counts as published up to the last decision before CME's exports of the new kind begin.
-LAST_DAY_PUBLISHED_2022: Final = "2023-12-13"
+# CME's export of 12 March 2024 still has the old count on every day up to 2024-03-11, that of 16 September
+# 2024 the new one. The day of the switch is not known, so what is proved counts (docs/metrics-fed.md).
+LAST_DAY_PUBLISHED_2022: Final = "2024-03-11"
 MONTH_CODES: Final = "FGHJKMNQUVXZ"
 
 # Look-back for the anchor before the current month. The longest chain of meeting months on record is six.
@@ -54,7 +54,7 @@ def compute_decision_months(
 
     `cme_2023plus`: the announcement day has the old rate, the new one starts on `effective_date` (N = d for
     the usual decision with the next day effective). The month is the one of the last day under the old
-    rate: where that is the last day of a month, N = D and M = 0. `cme_2022`, as CME published into 2023:
+    rate: where that is the last day of a month, N = D and M = 0. `cme_2022`, as CME published into 2024:
     the announcement day has the new rate already, N = d - 1, in the month of the decision. A decision on
     the first (2023-02-01: N = 0) leaves it a meeting month, which the published figures of 2023-03-10 need.
     """

@@ -38,7 +38,7 @@ methods as (
     union all
     select
         'cme_2022' as method_version,
-        date '2023-12-31' as last_day
+        date '2024-12-31' as last_day
 ),
 
 forecasts as (
@@ -94,7 +94,7 @@ scored as (
         held.horizon_days,
         held.meeting_date,
         held.as_of_date,
-        (held.method_version = 'cme_2022') = (held.as_of_date <= date '2023-12-13') as as_published,
+        (held.method_version = 'cme_2022') = (held.as_of_date <= date '2024-03-11') as as_published,
         case when scores.outcomes > 0 and held.upper_after is not null then coalesce(scores.listed_prob, 0.0) end as decided_prob,
         -- sum over outcomes of (p - happened)^2 = sum p^2 - 2 p(decided) + 1; greatest() would turn a NULL into 0
         case

@@ -13,6 +13,16 @@ with expected as (
     from staging.fomc_moves_2022
 ),
 
+listed as (
+    -- what CME's table has: the scheduled meetings from the day on which each was listed
+    select
+        expected.*,
+        coalesce(expected.as_of_date >= meetings.listed_from, false) as is_listed
+    from expected
+    left join ref.fomc_meetings as meetings
+        on expected.meeting_date = meetings.decision_date
+),
+
 described as (
     select
         *,
@@ -23,8 +33,16 @@ described as (
             partition by method_version, as_of_date
             order by meeting_number
             rows between unbounded preceding and current row
-        ) as table_missing_contract
-    from expected
+        ) as table_missing_contract,
+        case
+            when is_listed
+                then count(*) filter (where is_listed) over (
+                    partition by method_version, as_of_date
+                    order by meeting_number
+                    rows between unbounded preceding and current row
+                )
+        end as cme_number
+    from listed
 ),
 
 cumulative as (
@@ -47,6 +65,7 @@ select
     described.as_of_date,
     described.meeting_date,
     described.as_published,
+    cast(described.cme_number as integer) as cme_number,
     described.target_lower_pct,
     described.target_upper_pct,
     case when described.solved is not null then described.end_rate_pct end as expected_rate_pct,

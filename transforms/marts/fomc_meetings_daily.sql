@@ -41,6 +41,7 @@ changes as (
 select
     meetings.as_of_date,
     meetings.meeting_date,
+    meetings.cme_number,
     meetings.target_lower_pct,
     meetings.target_upper_pct,
     meetings.expected_rate_pct,

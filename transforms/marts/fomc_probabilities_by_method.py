@@ -1,4 +1,4 @@
-"""Probabilities of the target range by day count: as the marts count now, and as CME published into 2023.
+"""Probabilities of the target range by day count: as the marts count now, and as CME published into 2024.
 
 In: staging.fomc_moves, and staging.fomc_moves_2022 for the older count. Out: one row per day count,
 settlement day, meeting and outcome; `as_published` marks the count that CME published by on that day.

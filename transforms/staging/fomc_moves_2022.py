@@ -1,8 +1,8 @@
-"""Expected rates and moves of each decision ahead with the day count that CME used into 2023.
+"""Expected rates and moves of each decision ahead with the day count that CME used into 2024.
 
 In and out: as transforms/staging/fomc_moves.py, with the announcement day under the new rate (`cme_2022`).
 Source: CME FedWatch tables quoted by the press of those years (docs/metrics-fed.md). Caveat: the rows end
-with 2023. Nothing was published that way later, and a second copy of every later day would only invite
+with 2024. Nothing was published that way later, and a second copy of every later day would only invite
 mixing the two.
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 from transforms.lib import fomc
 from transforms.staging import fomc_moves
 
-LAST_DAY: Final = pd.Timestamp("2023-12-31")
+LAST_DAY: Final = pd.Timestamp("2024-12-31")
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
