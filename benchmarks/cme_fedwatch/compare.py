@@ -100,10 +100,13 @@ def compare(warehouse: str, folder: Path) -> None:
     solver = Solver(inputs.copy_inputs(warehouse))
     days = solver.moves()["as_of_date"].drop_duplicates()
     total = int(inputs.in_periods(days).sum())
+    solved = solver.solve()["as_of_date"].drop_duplicates()
+    solved = set(solved[inputs.in_periods(solved)])
     for variant, title in VARIANTS.items():
         theirs = read_tables(folder, variant)
         causes = find_causes(solver, theirs, without=EXPIRED if variant else "")
-        print(f"\n{title}: {len(causes)} of {total} days with a table of the package")
+        alone = len(solved - set(theirs["as_of_date"]))
+        print(f"\n{title}: {total} days, {len(causes)} with both tables, {alone} with ours alone")
         for name, limit in (("equal to 1e-9", EQUAL), ("0.1", TOLERANCE), ("0.5 points", WIDE_TOLERANCE)):
             within = int((causes["gap"] <= limit).sum())
             print(f"within {name}: {within} days, {100 * within / len(causes):.2f} %")

@@ -4,9 +4,9 @@ python -m benchmarks.cme_fedwatch.published WAREHOUSE FEDWATCH FOLDER [PYFEDWATC
 
 In: a publication's warehouse.duckdb; the folder of recorded exports (cme_tables.csv, and the settlements of
 the days that the publication does not have); the folders in which the runners wrote theirs.csv. Out: cells of
-CME's within 0.1 points, by meeting. Caveat: for days of which only the later contracts are recorded, a table
-cannot begin with the next meeting. There each meeting is compared alone: CME's own distribution after the
-meeting before it, moved on by the step of the other side.
+CME's within 0.1 points, by meeting; ours also with the nine meetings alone that CME lists. Caveat: for days
+of which only the later contracts are recorded, a table cannot begin with the next meeting. There each meeting
+is compared alone: CME's own distribution after the meeting before it, moved on by the step of the other side.
 """
 
 from __future__ import annotations
@@ -97,8 +97,18 @@ def read_tool(folder: Path) -> pd.DataFrame:
     return theirs[theirs["expired"] == 0]
 
 
-def solve_ours(con: duckdb.DuckDBPyConnection, fedwatch: Path) -> tuple[pd.DataFrame, pd.Series]:
-    """Our tables for the days of the publication and for the later ones, and the range in force by day."""
+def solve_ours(
+    con: duckdb.DuckDBPyConnection, fedwatch: Path, *, listed_only: bool = False
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Our tables for the days of the publication and for the later ones, and the range in force by day.
+
+    Args:
+        con: The copied inputs; their settlements are replaced.
+        fedwatch: The folder with the settlements of the later days.
+        listed_only: Know the nine meetings that CME lists, and no announced one behind them.
+    """
+    if listed_only:
+        con.execute("update ref.fomc_meetings set known_from_date = listed_from where scheduled")
     moves = fomc_moves.build(con, fomc.METHOD_VERSION)
     lower_pct = moves.groupby(pd.to_datetime(moves["as_of_date"]))["target_lower_pct"].first()
     replace_settlements(con, read_strip(fedwatch))
@@ -110,7 +120,8 @@ def solve_ours(con: duckdb.DuckDBPyConnection, fedwatch: Path) -> tuple[pd.DataF
 def main(warehouse: str, fedwatch: Path, folder: Path, pyfedwatch_folder: Path | None = None) -> None:
     """Print whole tables, meetings alone, and the steps of those."""
     mine, lower_pct = solve_ours(inputs.copy_inputs(warehouse), fedwatch)
-    tools = {"ours": mine, "cme-fedwatch": read_tool(folder)}
+    listed, _ = solve_ours(inputs.copy_inputs(warehouse), fedwatch, listed_only=True)
+    tools = {"ours": mine, "ours, nine meetings": listed, "cme-fedwatch": read_tool(folder)}
     if pyfedwatch_folder is not None:
         tools["pyfedwatch"] = read_tool(pyfedwatch_folder)
     published = read_published(fedwatch, lower_pct)
