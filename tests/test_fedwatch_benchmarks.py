@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import fedwatch_inputs as inputs
-from benchmarks.cme_fedwatch import compare, published, rules
+from benchmarks import fedwatch_rules as rules
+from benchmarks.cme_fedwatch import compare, published
+from benchmarks.pyfedwatch import compare as pyfedwatch_compare
 from tests.model_fixture import build
 from tests.policy_market import STAGING, add_rate, add_settlements, contract_of, policy_warehouse
 from transforms.lib import fomc
@@ -54,6 +56,21 @@ def test_a_day_has_the_cause_without_which_it_agrees() -> None:
     found = compare.find_causes(HandMadeSolver(own, under), theirs)
     assert found["cause"].tolist() == ["agrees", "a cause", compare.OTHER]
     np.testing.assert_allclose(found["gap"], [0.0005, 0.1, 0.1])
+
+
+def test_a_day_that_pyfedwatch_shows_otherwise_has_the_first_cause_that_applies() -> None:
+    index = pd.DatetimeIndex([MONDAY, TUESDAY, WEDNESDAY, JUNE])
+    strip = set(pd.period_range("2022-06", "2022-08", freq="M"))
+    days = pyfedwatch_compare.Days(
+        failed=pd.Series({WEDNESDAY: "KeyError: 'ZQK22'"}),
+        gap=pd.Series([0.004, 0.2, 0.2, 0.2], index=index),
+        gap_without={"a rule": pd.Series([0.2, 0.004, 0.0, 0.0], index=index)},
+        decision=pd.Series([JUNE, JULY]),
+        priced=pd.Series([strip] * 4, index=index),
+        last_shown=pd.Series(JULY, index=index),
+    )
+    found = [pyfedwatch_compare.find_cause(day, days).split(":")[0] for day in index]
+    assert found == ["agrees", "a rule", "the package raises", "announcement day"]
 
 
 def test_a_step_that_counts_twice_is_found_by_the_steps() -> None:

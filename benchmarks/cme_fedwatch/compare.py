@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import fedwatch_inputs as inputs
-from benchmarks.cme_fedwatch.rules import EXPIRED, LAST_OF_MONTH, Solver
+from benchmarks.fedwatch_rules import EXPIRED, LAST_OF_MONTH, Solver
 
 EQUAL = 1e-9
 TOLERANCE = 0.001

@@ -25,7 +25,6 @@ from transforms.lib import fomc
 from transforms.staging import fomc_moves
 
 RECORDED_LATER = pd.Timestamp("2026-01-01")
-MONTH_CODES = "FGHJKMNQUVXZ"
 
 
 def read_published(fedwatch: Path, lower_pct: pd.Series) -> pd.DataFrame:
@@ -41,7 +40,7 @@ def read_published(fedwatch: Path, lower_pct: pd.Series) -> pd.DataFrame:
 
 def replace_settlements(con: duckdb.DuckDBPyConnection, prices: pd.DataFrame) -> None:
     """Leave these settlements alone in the copied inputs."""
-    code = prices["contract"].str[2].map(MONTH_CODES.index) + 1
+    code = prices["contract"].str[2].map(fomc.MONTH_CODES.index) + 1
     month = pd.to_datetime("20" + prices["contract"].str[3:5] + "-" + code.astype(str) + "-01")
     con.register("strip", prices.assign(delivery_month=month))
     con.execute("delete from staging.fed_funds_futures")

@@ -1,4 +1,4 @@
-"""Our calculation with a rule of cme-fedwatch in place of our own, to prove what a difference comes from.
+"""Our calculation with a rule of another package in place of our own, to prove what a difference comes from.
 
 In: the inputs of a publication. Out: probabilities by day, meeting and change, as in
 benchmarks/fedwatch_inputs.py. Caveat: the rules are put in by replacing functions and limits of
@@ -26,6 +26,10 @@ Rule = Callable[[], contextlib.AbstractContextManager[Any]]
 
 NEVER = 1000.0  # no month has so many days
 EXPIRED = "expired month: unknown there, its final average (DFF) here"
+EFFECTIVE = "new rate effective later than the next day: N by the day of the decision there"
+REFUSED = "a price is refused here"
+EARLY = "D/N above 10: divided there, not here"
+FORWARD = "D/M above 4: solved forward there, not here"
 LAST_OF_MONTH = "two decisions in one month: the last alone there"
 CUT_MONTHS, COMPUTE_REFUSED = fomc._cut_months, fomc.compute_refused
 COMPUTE_KNOWN, COMPUTE_MONTHS = fomc.compute_known, fomc.compute_decision_months
@@ -61,23 +65,17 @@ def effective_next_day(
 
 
 def package_rules(decision_date: fomc.DateArray) -> dict[str, Rule]:
-    """The package's rules by the name of the cause.
+    """The rules of cme-fedwatch by the name of the cause.
 
     Args:
         decision_date: Of every row of ref.fomc_meetings, in order.
     """
     return {
         EXPIRED: partial(patch.object, fomc, "_cut_months", without_expired),
-        "new rate effective later than the next day: N by the day of the decision there": partial(
-            patch.object, fomc, "compute_decision_months", effective_next_day
-        ),
-        "a price is refused here": partial(patch.object, fomc, "compute_refused", refuse_nothing),
-        "D/N above 10: divided there, not here": partial(
-            patch.object, meeting_path, "MAX_BACKWARD_AMPLIFICATION", NEVER
-        ),
-        "D/M above 4: solved forward there, not here": partial(
-            patch.object, meeting_path, "MAX_FORWARD_AMPLIFICATION", NEVER
-        ),
+        EFFECTIVE: partial(patch.object, fomc, "compute_decision_months", effective_next_day),
+        REFUSED: partial(patch.object, fomc, "compute_refused", refuse_nothing),
+        EARLY: partial(patch.object, meeting_path, "MAX_BACKWARD_AMPLIFICATION", NEVER),
+        FORWARD: partial(patch.object, meeting_path, "MAX_FORWARD_AMPLIFICATION", NEVER),
         LAST_OF_MONTH: partial(
             patch.object, fomc, "compute_known", partial(last_of_each_month, decision_date)
         ),
@@ -85,17 +83,17 @@ def package_rules(decision_date: fomc.DateArray) -> dict[str, Rule]:
 
 
 class Solver:
-    """Solves all days under some of the package's rules, each set of rules once."""
+    """Solves all days under some of the rules, each set of rules once."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self.con = con
+    def __init__(self, con: duckdb.DuckDBPyConnection, method_version: str = fomc.METHOD_VERSION) -> None:
+        self.con, self.method_version = con, method_version
         decisions = con.execute("select decision_date from ref.fomc_meetings order by 1").df()
         self.rules = package_rules(decisions["decision_date"].to_numpy(dtype="datetime64[D]"))
         self.tables: dict[tuple[str, ...], pd.DataFrame] = {}
 
     def moves(self) -> pd.DataFrame:
         """The rows of staging.fomc_moves by our own rules."""
-        moves = fomc_moves.build(self.con, fomc.METHOD_VERSION)
+        moves = fomc_moves.build(self.con, self.method_version)
         dates = {name: pd.to_datetime(moves[name]) for name in inputs.KEY}
         return moves.assign(**dates)
 
@@ -105,7 +103,7 @@ class Solver:
             with contextlib.ExitStack() as stack:
                 for name in names:
                     stack.enter_context(self.rules[name]())
-                self.tables[names] = inputs.solve(self.con, fomc.METHOD_VERSION)
+                self.tables[names] = inputs.solve(self.con, self.method_version)
         return self.tables[names]
 
     def explanations(self, *, without: str = "") -> Iterator[tuple[str, ...]]:
