@@ -50,11 +50,6 @@ def read_tables(folder: Path, variant: int) -> pd.DataFrame:
     return theirs[shown & inputs.in_periods(theirs["as_of_date"])]
 
 
-def gap_by_day(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
-    """Largest difference by day over the meetings that both show."""
-    return inputs.largest_gap(mine, inputs.only_meetings_of(theirs, mine))
-
-
 def step_gap_by_day(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
     """Largest difference by day between the expected moves of single meetings that both show."""
     steps = inputs.compute_steps(mine).to_frame("ours").join(inputs.compute_steps(theirs), how="inner")
@@ -64,17 +59,21 @@ def step_gap_by_day(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
 def find_causes(solver: Solver, theirs: pd.DataFrame, *, without: str = "") -> pd.DataFrame:
     """Gap and cause of each day; the first set of rules counts that makes the day agree.
 
+    The meetings compared are those that both show by our own rules. One that disappears under another rule
+    counts with its whole probability, so that no day agrees because it shows less.
+
     Args:
         solver: Our calculation.
         theirs: The package's tables.
         without: A rule that cannot be the cause.
     """
-    gap = gap_by_day(solver.solve(), theirs)
+    shared = inputs.only_meetings_of(theirs, solver.solve())
+    gap = inputs.largest_gap(solver.solve(), shared)
     cause = pd.Series(np.where(gap <= TOLERANCE, "agrees", OTHER), index=gap.index)
     for names in solver.explanations(without=without):
         if not (cause == OTHER).any():
             break
-        agrees = gap_by_day(solver.solve(*names), theirs).reindex(gap.index) <= TOLERANCE
+        agrees = inputs.largest_gap(solver.solve(*names), shared) <= TOLERANCE
         cause[(cause == OTHER) & agrees] = " + ".join(names)
     for names in solver.explanations(without=without):
         if LAST_OF_MONTH in names and (cause == OTHER).any():
@@ -100,8 +99,8 @@ def compare(warehouse: str, folder: Path) -> None:
     solver = Solver(inputs.copy_inputs(warehouse))
     days = solver.moves()["as_of_date"].drop_duplicates()
     total = int(inputs.in_periods(days).sum())
-    solved = solver.solve()["as_of_date"].drop_duplicates()
-    solved = set(solved[inputs.in_periods(solved)])
+    solved_days = solver.solve()["as_of_date"].drop_duplicates()
+    solved = set(solved_days[inputs.in_periods(solved_days)])
     for variant, title in VARIANTS.items():
         theirs = read_tables(folder, variant)
         causes = find_causes(solver, theirs, without=EXPIRED if variant else "")
