@@ -2,8 +2,8 @@
 
 python -m benchmarks.pyfedwatch.compare export WAREHOUSE FOLDER     (project's environment)
 ENVIRONMENT/bin/python benchmarks/pyfedwatch/run_pyfedwatch.py FOLDER/prices.csv FOLDER/meetings.csv
-FOLDER/theirs.csv python -m benchmarks.pyfedwatch.compare compare WAREHOUSE FOLDER    (project's
-environment)
+FOLDER/theirs.csv
+python -m benchmarks.pyfedwatch.compare compare WAREHOUSE FOLDER    (project's environment)
 
 In: a publication's warehouse.duckdb. A day agrees when no outcome of the meetings that the package shows
 differs by more than half a point. The package counts the announcement day under the new rate, so that it is
@@ -13,151 +13,104 @@ compared with `cme_2022`; the share for `cme_2023plus` is printed beside it.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
+from benchmarks import fedwatch_inputs as inputs
+from benchmarks.fedwatch_rules import EARLY, REFUSED, Solver
 from transforms.lib import fomc
-from transforms.marts.fomc_probabilities import compute_probabilities
-from transforms.staging import fomc_moves
 
-LAST_DAY = "2023-09-15"  # the recorded contracts are complete to here, as is the package's own sample
 TOLERANCE = 0.005
+LAST_PRICE = "expired month: its last price there, its final average (DFF) here"
 
 
-def export(warehouse: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(warehouse, read_only=True) as con:
-        con.execute(
-            f"""copy (select contract, settlement_date as "Date", settle as "Close"
-            from staging.fed_funds_futures
-            where settlement_date <= date '{LAST_DAY}' order by 1, 2) to '{folder}/prices.csv' (header)"""
-        )
-        con.execute(
-            f"""copy (select decision_date, known_from_date,
-            case when cancelled then cancelled_on end as cancelled_on
-            from ref.fomc_meetings order by 1) to '{folder}/meetings.csv' (header)"""
-        )
+@dataclass(frozen=True)
+class Days:
+    """What the cause of a difference is read from, by settlement day."""
+
+    failed: pd.Series  # the package's error
+    gap: pd.Series
+    gap_without: dict[str, pd.Series]  # with the package's rule in place of ours, by the name of the cause
+    decision: pd.Series  # dates of the decisions that were held, in order
+    priced: pd.Series  # delivery months with a price that day
+    last_shown: pd.Series  # last meeting that the package shows
 
 
-def ours(con: duckdb.DuckDBPyConnection, method_version: str) -> pd.DataFrame:
-    """Probabilities by day, meeting and change in bp from the range in force."""
-    moves = fomc_moves.build(con, method_version).sort_values(
-        ["as_of_date", "meeting_number"], ignore_index=True
-    )
-    table = compute_probabilities(moves, method_version)
-    return pd.DataFrame(
-        {
-            "as_of_date": pd.to_datetime(table["as_of_date"]),
-            "meeting_date": pd.to_datetime(table["meeting_date"]),
-            "change_bp": 25 * table["moves"].astype(int),
-            "prob": table["prob"],
-        }
-    )
+def find_cause(day: pd.Timestamp, days: Days) -> str:
+    """The first cause that applies."""
+    month, meetings = day.to_period("M"), days.decision.dt.to_period("M")
+    shared = set(meetings[meetings.duplicated(keep=False)])
+    if day in days.failed.index:
+        return "the package raises: " + str(days.failed[day]).split(":")[0]
+    if days.gap[day] <= TOLERANCE:
+        return "agrees"
+    if (days.decision == day).any():
+        return "announcement day: the package has dropped the meeting already"
+    for name, gap in days.gap_without.items():
+        if gap[day] <= TOLERANCE:
+            return name
+    if month in shared or (month - 1) in shared:
+        return "two decisions in one month: the package takes the first only"
+    needed = pd.period_range(month, days.last_shown[day].to_period("M") + 1, freq="M")
+    if not set(needed) <= days.priced[day]:
+        return "a contract has no price that day: the package takes an older one"
+    return "anything else"
 
 
-def without_rates(warehouse: str) -> duckdb.DuckDBPyConnection:
-    """The same inputs without DFF: expired months then count with their last price, as in the package."""
-    con = duckdb.connect()
-    con.execute(f"attach '{warehouse}' as publication (read_only)")
-    for schema in ("staging", "ref"):
-        con.execute(f"create schema {schema}")
-    con.execute("create table staging.fed_funds_futures as from publication.staging.fed_funds_futures")
-    con.execute(
-        "create table staging.fred_observations as from publication.staging.fred_observations where series_id"
-        " <> 'DFF'"
-    )
-    for name in ("calendar", "fomc_meetings"):
-        con.execute(f"create table ref.{name} as from publication.ref.{name}")
-    return con
-
-
-def largest_gap(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
-    """Largest absolute difference by day; a meeting that only the package has counts with its whole
-    probability.
-    """
-    shown = theirs[["as_of_date", "meeting_date"]].drop_duplicates()
-    mine = mine[mine["prob"] > 0].merge(shown, on=["as_of_date", "meeting_date"])
-    both = mine.merge(
-        theirs, on=["as_of_date", "meeting_date", "change_bp"], how="outer", suffixes=("_ours", "_theirs")
-    )
-    both = both.sort_values(["as_of_date", "meeting_date", "change_bp"])
-    gap = (both["prob_ours"].fillna(0.0) - both["prob_theirs"].fillna(0.0)).abs()
-    return gap.groupby(both["as_of_date"]).max()
-
-
-def compare(warehouse: str, folder: Path) -> None:
-    raw = pd.read_csv(folder / "theirs.csv", parse_dates=["as_of_date", "meeting_date"])
-    failed = raw[raw["error"].notna()].set_index("as_of_date")["error"]
-    theirs = raw[raw["error"].isna()].drop(columns="error").astype({"change_bp": float})
-    days = pd.DatetimeIndex(sorted(raw["as_of_date"].unique()))
-    con = duckdb.connect(warehouse, read_only=True)
-    gap_2022 = largest_gap(ours(con, fomc.METHOD_VERSION_2022), theirs).reindex(days)
-    gap_now = largest_gap(ours(con, fomc.METHOD_VERSION), theirs).reindex(days)
-    gap_last_price = largest_gap(ours(without_rates(warehouse), fomc.METHOD_VERSION_2022), theirs).reindex(
-        days
-    )
-
-    meetings = con.execute(
-        """select decision_date, scheduled, known_from_date, effective_date from ref.fomc_meetings
-        where not coalesce(cancelled, false) order by 1"""
-    ).df()
-    decision = pd.to_datetime(meetings["decision_date"])
-    month = decision.dt.to_period("M")
-    doubled = set(month[month.duplicated(keep=False)])
-    reasons = con.execute(
-        """select as_of_date, bool_or(reason = 'price_refused') as refused,
-            bool_or(solved = 'forward') as forward,
-            bool_or(solved is null) as unsolved
-        from marts.fomc_meetings_daily group by all order by 1"""
-    ).df()
-    reasons["as_of_date"] = pd.to_datetime(reasons["as_of_date"])
-    reasons = reasons.set_index("as_of_date").reindex(days).fillna(False)
+def read_days(
+    con: duckdb.DuckDBPyConnection,
+    failed: pd.Series,
+    theirs: pd.DataFrame,
+    gap: pd.Series,
+    gap_without: dict[str, pd.Series],
+) -> Days:
+    """Gather what the causes are read from."""
+    decision = con.execute(
+        "select decision_date from ref.fomc_meetings where not coalesce(cancelled, false) order by 1"
+    ).df()["decision_date"]
     priced = con.execute(
         "select distinct settlement_date, delivery_month from staging.fed_funds_futures"
     ).df()
-    by_day = priced.groupby(pd.to_datetime(priced["settlement_date"]))["delivery_month"].apply(
-        lambda column: set(pd.to_datetime(column).dt.to_period("M"))
+    month = pd.to_datetime(priced["delivery_month"]).dt.to_period("M")
+    return Days(
+        failed=failed,
+        gap=gap,
+        gap_without=gap_without,
+        decision=pd.to_datetime(decision),
+        priced=month.groupby(pd.to_datetime(priced["settlement_date"])).agg(set),
+        last_shown=theirs.groupby("as_of_date")["meeting_date"].max(),
     )
-    last_shown = theirs.groupby("as_of_date")["meeting_date"].max()
 
-    def cause(day: pd.Timestamp) -> str:
-        if day in failed.index:
-            return "the package raises: " + str(failed[day]).split(":")[0]
-        if gap_2022[day] <= TOLERANCE:
-            return "agrees"
-        if (decision == day).any():
-            return "announcement day: the package has dropped the meeting already"
-        this_month = day.to_period("M")
-        if gap_last_price[day] <= TOLERANCE:
-            return "expired month: its last price there, its final average (DFF) here"
-        if this_month in doubled or (this_month - 1) in doubled:
-            return "two decisions in one month: the package takes the first only"
-        needed = pd.period_range(this_month, last_shown[day].to_period("M") + 1, freq="M")
-        if not set(needed) <= by_day[day]:
-            return "a contract has no price that day: the package takes an older one"
-        if bool(reasons.loc[day, "refused"]):
-            return "price refused here"
-        before = decision[(decision < day)].iloc[-1].to_period("M")
-        if before == this_month:
-            return "a meeting earlier in the month"
-        if bool(reasons.loc[day, "unsolved"]):
-            return "a meeting that is not solved here (D/N above 10, or another price refused)"
-        return "other"
 
-    causes = pd.Series([cause(day) for day in days], index=days)
-    print(
-        f"{len(days)} days from {days[0].date()} to {days[-1].date()}, meetings shown by the package per day:"
-    )
+def compare(warehouse: str, folder: Path) -> None:
+    """Print the table of README.md and write the cause of each day to causes.csv."""
+    theirs, failed = inputs.read_theirs(folder / "theirs.csv")
+    theirs = theirs[inputs.in_periods(theirs["as_of_date"], (inputs.COMPLETE,))]
+    failed = failed[inputs.in_periods(failed.index.to_series(), (inputs.COMPLETE,))]
+    index = pd.DatetimeIndex(sorted({*theirs["as_of_date"], *failed.index}))
+
+    def gap_to(mine: pd.DataFrame) -> pd.Series:
+        return inputs.largest_gap(mine, theirs).reindex(index)
+
+    con = inputs.copy_inputs(warehouse)
+    solver = Solver(con, fomc.METHOD_VERSION_2022)
+    without_rates = inputs.copy_inputs(warehouse, without="DFF")
+    gap, gap_now = gap_to(solver.solve()), gap_to(inputs.solve(con, fomc.METHOD_VERSION))
+    gap_without = {LAST_PRICE: gap_to(inputs.solve(without_rates, fomc.METHOD_VERSION_2022))}
+    gap_without |= {name: gap_to(solver.solve(name)) for name in (REFUSED, EARLY)}
+    days = read_days(con, failed, theirs, gap, gap_without)
+    causes = pd.Series([find_cause(day, days) for day in index], index=index)
+    print(f"{len(index)} days from {index[0].date()} to {index[-1].date()}")
+    print("meetings shown by the package per day:")
     print(theirs.groupby("as_of_date")["meeting_date"].nunique().value_counts().sort_index().to_string())
-    print(f"within half a point, cme_2022: {100 * (gap_2022 <= TOLERANCE).mean():.2f} % of all days")
+    print(f"within half a point, cme_2022: {100 * (gap <= TOLERANCE).mean():.2f} % of all days")
     print(f"within half a point, cme_2023plus: {100 * (gap_now <= TOLERANCE).mean():.2f} % of all days")
-    table = causes.value_counts().rename("days").to_frame()
-    table["share_pct"] = (100 * table["days"] / len(days)).round(2)
-    print(table.to_string())
-    causes.to_frame("cause").assign(gap=gap_2022).to_csv(folder / "causes.csv")
+    print(inputs.count_shares(causes).to_string())
+    causes.to_frame("cause").assign(gap=gap).to_csv(folder / "causes.csv")
 
 
 if __name__ == "__main__":
-    {"export": export, "compare": compare}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
+    {"export": inputs.export, "compare": compare}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
