@@ -96,7 +96,7 @@ class FredSeries(Dataset):
         years without such a date are as old as the newest projections that name them.
         """
         series = reference_frame("fred_series").set_index("series_id")
-        parts = []
+        parts: list[pd.Series] = []
         for series_id, part in rows.groupby("series_id", sort=False):
             rule, frequency = (
                 str(series.at[series_id, "release_rule"]),

@@ -107,7 +107,7 @@ class FredSeries:
             return None
         dots = self._projections.by_year
         alive = dots.published >= date_or(row.get("active_from"), HORIZON_START)
-        return Dots(*(column[alive] for column in dots))
+        return Dots(dots.published[alive], dots.years[alive], dots.values[alive])
 
     @cached_property
     def _makers(self) -> dict[str, Callable[[str], Observations]]:

@@ -86,7 +86,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     rows = _known_dots(dots, days)
     market = _market(con, rows)
-    gap = np.round(100.0 * (market["market_midpoint_pct"] - rows["median_dot_pct"]), GAP_DECIMALS)
+    gap = (100.0 * (market["market_midpoint_pct"] - rows["median_dot_pct"])).round(GAP_DECIMALS)
     parts = pd.Series(gap.abs() >= PARTS_BP, dtype="boolean").mask(gap.isna())
     flagged = market["gap_reason"].where(
         market["gap_reason"].notna() | ~rows["repeated"].astype(bool), "dots_repeated"
@@ -123,8 +123,8 @@ def _known_dots(dots: pd.DataFrame, days: fomc.DateArray) -> pd.DataFrame:
             )
         )
     rows = pd.concat(parts, ignore_index=True)
-    rows = rows[rows["target_year"] >= rows["as_of_date"].dt.year]
-    return rows.sort_values(["as_of_date", "target_year"], kind="stable", ignore_index=True)
+    ahead: pd.DataFrame = rows[rows["target_year"] >= rows["as_of_date"].dt.year]
+    return ahead.sort_values(["as_of_date", "target_year"], kind="stable", ignore_index=True)
 
 
 def _market(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
