@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from datasets.base import Dataset, Described, Freshness, PlannedInput, Reach
@@ -280,10 +281,10 @@ def served_projection(rule: str, rows: pd.DataFrame) -> pd.Series:
     years = set(rows.loc[rows["value"].notna(), "observation_date"].dt.year)
     clock = parse_rule(rule).clock_time
     assert clock is not None
-    day = newest_with_years(years, here)
-    if day is not None and new_york_to_utc(day, clock) > known:
-        day = newest_with_years(years, day - timedelta(days=1))
-    moment = known if day is None else new_york_to_utc(day, clock)
+    # Of the projections of that very day only what came after their clock time.
+    [today] = new_york_to_utc(np.array([here], dtype="datetime64[D]"), clock)
+    day = newest_with_years(years, here if today <= known else here - timedelta(days=1))
+    moment = known if day is None else new_york_to_utc(np.array([day], dtype="datetime64[D]"), clock)[0]
     return pd.Series(moment, index=rows.index, dtype="datetime64[us]")
 
 

@@ -138,13 +138,6 @@ def is_beyond_calendar(rule: str, observation_dates: pd.Series) -> pd.Series:
     return pd.Series(months > last, index=observation_dates.index)
 
 
-def new_york_to_utc(day: dt.date, clock_time: dt.time) -> pd.Timestamp:
-    """A New York clock time of a day as naive UTC."""
-    import numpy as np
-
-    return _new_york_to_utc(np.array([day], dtype="datetime64[D]"), clock_time)[0]
-
-
 def _compute(
     rule: ReleaseRule, frequency: str, days: np.ndarray, releases: Mapping[str, pd.Series] | None
 ) -> pd.DatetimeIndex:
@@ -154,7 +147,7 @@ def _compute(
     if rule.kind == "session_close":
         closes = _session_closes().reindex(pd.DatetimeIndex(days).as_unit("us"))
         # The validation gate rejects a row on a day without a session; here it gets the usual 16:00.
-        usual = _new_york_to_utc(days, dt.time(16, 0))
+        usual = new_york_to_utc(days, dt.time(16, 0))
         return pd.DatetimeIndex(
             np.where(closes.isna().to_numpy(), usual.to_numpy(), closes.to_numpy())
         ).as_unit("us")
@@ -174,12 +167,12 @@ def _compute(
         return pd.DatetimeIndex(result).as_unit("us")
     assert rule.clock_time is not None
     if rule.kind == "same_day":
-        return _new_york_to_utc(days, rule.clock_time)
+        return new_york_to_utc(days, rule.clock_time)
     if rule.kind == "projections":
         first = [
             projections.first_naming(int(year) + 1970) for year in days.astype("datetime64[Y]").astype(int)
         ]
-        return _new_york_to_utc(np.array(first, dtype="datetime64[D]"), rule.clock_time)
+        return new_york_to_utc(np.array(first, dtype="datetime64[D]"), rule.clock_time)
     calendar = np.busdaycalendar(weekmask="1111100", holidays=_fed_holidays())
     if rule.kind == "business_days":
         roll = "backward" if rule.lag else "forward"
@@ -187,7 +180,7 @@ def _compute(
     else:
         shifted = _period_end(days, frequency) + np.timedelta64(rule.lag, "D")
         released = np.busday_offset(shifted, 0, roll="forward", busdaycal=calendar)
-    return _new_york_to_utc(released, rule.clock_time)
+    return new_york_to_utc(released, rule.clock_time)
 
 
 def _period_end(days: np.ndarray, frequency: str) -> np.ndarray:
@@ -203,7 +196,8 @@ def _period_end(days: np.ndarray, frequency: str) -> np.ndarray:
     return result
 
 
-def _new_york_to_utc(days: np.ndarray, clock_time: dt.time) -> pd.DatetimeIndex:
+def new_york_to_utc(days: np.ndarray, clock_time: dt.time) -> pd.DatetimeIndex:
+    """A New York clock time of some days as naive UTC."""
     import pandas as pd
 
     local = pd.DatetimeIndex(days).as_unit("us") + pd.Timedelta(

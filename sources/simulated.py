@@ -110,6 +110,6 @@ class SimulatedSeries(SimulatedProvider):
         series = reference_frame("fred_series").set_index("series_id")
         clock = parse_rule(str(series.at[payload.request.input, "release_rule"])).clock_time
         assert clock is not None, f"{payload.request.input}: its release rule has no clock time"
-        moments = [new_york_to_utc(day.date(), clock) for day in rows[PUBLISHED]]
-        available = pd.Series(moments, index=rows.index, dtype="datetime64[us]")
+        moments = new_york_to_utc(rows[PUBLISHED].to_numpy().astype("datetime64[D]"), clock)
+        available = pd.Series(moments, index=rows.index)
         return replace(parsed, frame=parsed.frame.assign(available_at_utc=available, availability="vintage"))

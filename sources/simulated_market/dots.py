@@ -28,6 +28,7 @@ OPINION_SD_PCT, OPINION_HALF_LIFE = 0.35, 3.0
 MIDPOINT_ABOVE_EFFR_PCT = 0.125 - EFFR_ABOVE_LOWER_PCT
 LOWEST_DOT_PCT = 0.125
 PATH_MONTHS = 48
+LAST_MONTH = 12  # the decision of December is the year's last
 
 
 class Dots(NamedTuple):
@@ -71,7 +72,8 @@ class Projections:
             days, path = self._rates.expected_path(day, PATH_MONTHS)
             for year in range(day.item().year, last_year_named(day.item()) + 1):
                 end = np.datetime64(f"{year}-12-31")
-                away = (end - day).astype(np.float64) / 365.25
+                decided = day.item().month == LAST_MONTH and year == day.item().year
+                away = 0.0 if decided else (end - day).astype(np.float64) / 365.25
                 market = path[np.searchsorted(days, end)] + MIDPOINT_ABOVE_EFFR_PCT
                 weight = 1.0 - np.exp(-TOWARDS_LONGER_RUN_PER_YEAR * away)
                 own = opinion[place] * min(away, 1.0)

@@ -10,14 +10,14 @@ a version of its own, only the longer-run median shows that there were projectio
 
 from __future__ import annotations
 
-import datetime as dt
-
 import duckdb
 import numpy as np
 import pandas as pd
 
 from market_calendar.projections import RELEASE_TIME, with_projections
 from market_calendar.release_rules import new_york_to_utc
+from transforms.lib.month_averages import DateArray
+from transforms.lib.policy_inputs import to_dates
 
 LONGER_RUN = "longer_run"
 COLUMNS = [
@@ -61,22 +61,35 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     longer = con.execute(VERSIONS, ["FEDTARMDLR"]).df().drop_duplicates("observation_date", keep="last")
     longer = longer[longer["value"].notna()]
     years = con.execute(VERSIONS, ["FEDTARMD"]).df()
-    decisions = [stamp.date() for stamp in con.execute(DECISIONS).df()["decision_date"]]
-    scheduled = with_projections(decisions)
-    shown = {stamp.date() for stamp in longer["observation_date"]}
-    dated = {day for moment in years["available_at_utc"] if (day := _newest_before(scheduled, moment))}
-    days = sorted(shown | dated)
+    shown = to_dates(longer["observation_date"])
+    dated = _newest_before(_scheduled(con), years["available_at_utc"])
+    days = np.union1d(shown, dated)
+    released = new_york_to_utc(days, RELEASE_TIME)
     parts = [_longer_run(longer)]
     for place, day in enumerate(days):
-        following = _released(days[place + 1]) if place + 1 < len(days) else None
-        parts.append(_of_years(years, day, following, repeated=day not in dated))
+        following = released[place + 1] if place + 1 < days.size else pd.Timestamp.max
+        known = years[years["available_at_utc"] < following]
+        parts.append(_of_years(known, day, released[place], repeated=day not in dated))
     found = pd.concat(parts, ignore_index=True)[COLUMNS]
     return found.sort_values(["projection_date", "target"], kind="stable", ignore_index=True)
 
 
+def _scheduled(con: duckdb.DuckDBPyConnection) -> DateArray:
+    """The decisions that come with projections, in order."""
+    decisions = con.execute(DECISIONS).df()["decision_date"]
+    return np.array(with_projections(stamp.date() for stamp in decisions), dtype="datetime64[D]")
+
+
+def _newest_before(scheduled: DateArray, moments: pd.Series) -> DateArray:
+    """The projections that were the newest at each of some moments."""
+    released = new_york_to_utc(scheduled, RELEASE_TIME).to_numpy()
+    place = np.searchsorted(released, moments.to_numpy().astype(released.dtype), side="right") - 1
+    return np.unique(scheduled[place[place >= 0]])
+
+
 def _longer_run(rows: pd.DataFrame) -> pd.DataFrame:
     """The longer-run medians, dated by the day of publication already."""
-    released = rows["observation_date"].map(lambda stamp: _released(stamp.date())).astype("datetime64[us]")
+    released = pd.Series(new_york_to_utc(to_dates(rows["observation_date"]), RELEASE_TIME), index=rows.index)
     return pd.DataFrame(
         {
             "projection_date": rows["observation_date"],
@@ -91,38 +104,28 @@ def _longer_run(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_years(
-    versions: pd.DataFrame, day: dt.date, following: pd.Timestamp | None, *, repeated: bool
+    known: pd.DataFrame, day: np.datetime64, released: pd.Timestamp, *, repeated: bool
 ) -> pd.DataFrame:
     """The dots of the calendar years in the projections of one day.
 
     Args:
-        versions: of every year, by year and moment.
+        known: the versions before the projections after them, by year and moment.
         day: of the projections.
-        following: when the projections after them were released; None: these are the newest.
+        released: when they were.
         repeated: whether no version is dated by these projections.
     """
-    released = _released(day)
-    known = versions if following is None else versions[versions["available_at_utc"] < following]
     last = known.drop_duplicates("observation_date", keep="last")
-    last = last[last["value"].notna() & (last["observation_date"].dt.year >= day.year)]
     year = last["observation_date"].dt.year
+    named = last["value"].notna() & (year >= int(str(day)[:4]))
+    last, year = last[named], year[named]
     return pd.DataFrame(
         {
-            "projection_date": pd.Series(np.datetime64(day, "us"), index=last.index),
+            "projection_date": pd.Series(day.astype("datetime64[us]"), index=last.index),
             "target": year.astype("str"),
             "target_year": year.astype("Int32"),
             "median_dot_pct": last["value"],
             "repeated": repeated,
-            "available_at_utc": last["available_at_utc"].where(last["available_at_utc"] > released, released),
+            "available_at_utc": last["available_at_utc"].clip(lower=released),
             "availability": last["availability"],
         }
     )
-
-
-def _newest_before(days: list[dt.date], moment: pd.Timestamp) -> dt.date | None:
-    """The newest projections that were released by a moment."""
-    return next((day for day in reversed(days) if _released(day) <= moment), None)
-
-
-def _released(day: dt.date) -> pd.Timestamp:
-    return new_york_to_utc(day, RELEASE_TIME)
