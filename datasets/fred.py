@@ -123,7 +123,9 @@ class FredSeries(Dataset):
         run_id: str,
         accepted: frozenset[str],
     ) -> Described | None:
-        """Title, units, frequency and first date as FRED gives them."""
+        """Title, units, frequency and first date as FRED gives them; that the first of the projected years
+        moves on with every year that passes is no change.
+        """
         if not metadata:
             return None
         held = connection.execute(
@@ -135,6 +137,8 @@ class FredSeries(Dataset):
         ).fetchone()
         before = {name: value or "" for name, value in zip(METADATA, held, strict=True)} if held else {}
         changed = {name: (old, metadata[name]) for name, old in before.items() if old != metadata[name]}
+        if landed.input in _projected_years():
+            changed.pop("first_observation_date", None)
         for name in ("units", "frequency"):
             if name in changed and landed.input not in accepted:
                 old, new = changed[name]

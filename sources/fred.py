@@ -25,7 +25,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from sources.fred_answers import TooManyRows, check_answer, parse_fred, xml_root
+from sources.fred_answers import (
+    PROJECTED_PERIODS,
+    TooManyRows,
+    check_answer,
+    observation_period,
+    parse_fred,
+    xml_root,
+)
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
 from sources.transport import (
     FRED_REQUESTS_PER_SECOND,
@@ -44,7 +51,6 @@ from sources.transport import (
     service_url,
 )
 from warehouse.payloads import Payload, Request
-from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -56,8 +62,6 @@ CSV_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 # Revised after the first print, and read by their first print somewhere. A weekly index that is revised as
 # a whole (NFCI) is not here: each of its 700 vintages restates 2,700 weeks. Projections come on top.
 VINTAGE_SERIES = frozenset({"CPIAUCSL", "CPILFESL", "ICSA", "PAYEMS", "UNRATE"})
-# Kinds of observations of which only the version tells when they were made.
-PROJECTED_PERIODS = frozenset({"projected_year", "projection"})
 # FRED accepts 2,000 vintage dates and 100,000 rows a request.
 VINTAGES_PER_REQUEST = 1500
 # A longer request is the first load; a shorter one a trailing window, for which only the versions since its
@@ -78,14 +82,7 @@ class Reply:
 
 def has_vintages(series_id: str) -> bool:
     """Whether a series is asked for with every version that was published."""
-    return series_id in VINTAGE_SERIES or _observation_period(series_id) in PROJECTED_PERIODS
-
-
-def _observation_period(series_id: str) -> str | None:
-    """The kind of a series' observations; None where the list does not have the series."""
-    frame = reference_frame("fred_series")
-    found = frame.loc[frame["series_id"] == series_id, "observation_period"]
-    return None if found.empty else str(found.iloc[0])
+    return series_id in VINTAGE_SERIES or observation_period(series_id) in PROJECTED_PERIODS
 
 
 def find_key(environ: Mapping[str, str]) -> Secret | None:
@@ -207,7 +204,7 @@ class FredSource(Provider):
         what = f"FRED: {request.input}"
         dates = {"id": request.input, "cosd": str(request.start)}
         # The years that a projection names lie behind the session.
-        if _observation_period(request.input) != "projected_year":
+        if observation_period(request.input) != "projected_year":
             dates["coed"] = str(request.end)
         query = urlencode(dates)
 

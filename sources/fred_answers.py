@@ -39,6 +39,16 @@ FREQUENCIES = {
     "NA": "irregular",
 }
 
+# Kinds of observations of which only the version tells when they were made.
+PROJECTED_PERIODS = frozenset({"projected_year", "projection"})
+
+
+def observation_period(series_id: str) -> str | None:
+    """The kind of a series' observations; None where the list does not have the series."""
+    frame = reference_frame("fred_series")
+    found = frame.loc[frame["series_id"] == series_id, "observation_period"]
+    return None if found.empty else str(found.iloc[0])
+
 
 class TooManyRows(SourceError):
     """FRED has more rows than it sent."""

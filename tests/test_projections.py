@@ -162,6 +162,12 @@ def test_without_a_key_the_newest_projections_only_and_assumed(
         later[later["day"].isin(captured["day"])].reset_index(drop=True), captured, check_dtype=False
     )
 
+    monkeypatch.setenv("FRED_API_KEY", KEY)
+    home.run(SERIES, date(2025, 3, 20))
+    server.feed.as_of = date(2026, 3, 19)
+    home.run(SERIES, date(2026, 3, 19))
+    assert home.rule("series_metadata_is_unchanged")[0], "another first year is no change of the series"
+
 
 def test_the_download_asks_for_years_behind_the_session(server: Server) -> None:
     source = FredSource({"ROTATION_FRED_URL": server.url})
