@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
-from datasets.base import Dataset, Described, Freshness, Reach
+from datasets.base import Dataset, Described, Freshness, PlannedInput, Reach
 from datasets.fred_units import Meaning, changed_meaning, single_errors
-from market_calendar.release_rules import available_at_utc, is_beyond_calendar
+from market_calendar.projections import LONG_REACH_YEARS, newest_with_years, projection_days
+from market_calendar.release_rules import available_at_utc, is_beyond_calendar, new_york_to_utc, parse_rule
 from market_calendar.sessions import cutoff_utc, fed_business_days_between
 from sources.protocol import Provider, Unreadable
 from warehouse.landing import Landed
@@ -20,7 +23,14 @@ from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
 # How far back a series' next observation is looked for, by frequency.
-LOOK_BACK_DAYS = {"daily": 30, "weekly": 60, "monthly": 200, "quarterly": 500}
+LOOK_BACK_DAYS = {
+    "daily": 30,
+    "weekly": 60,
+    "monthly": 200,
+    "quarterly": 500,
+    "annual": 500,
+    "irregular": 400,
+}
 # So many values that turn blank together, with none beside them, are no correction of a day.
 LEAST_BLANKED = 3
 METADATA = ("title", "units", "frequency", "first_observation_date")
@@ -65,16 +75,38 @@ class FredSeries(Dataset):
             return []
         return fed_business_days_between(first, last)
 
+    def plan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        provider: Provider,
+        reach: Reach,
+    ) -> list[PlannedInput]:
+        """As for every kind; of projected years all are asked for, because which years an answer names tells
+        which projections it is from.
+        """
+        projected = _projected_years()
+        planned = super().plan(connection, settings, provider, reach)
+        return [
+            replace(item, start=settings.history_start) if item.input in projected else item
+            for item in planned
+        ]
+
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The series' release rule; where the source dates its versions, its own date is used."""
+        """The series' release rule; where the source dates its versions, its own date is used. Projected
+        years without such a date are as old as the newest projections that name them.
+        """
         series = reference_frame("fred_series").set_index("series_id")
-        parts = []
+        parts: list[pd.Series] = []
         for series_id, part in rows.groupby("series_id", sort=False):
             rule, frequency = (
                 str(series.at[series_id, "release_rule"]),
                 str(series.at[series_id, "frequency"]),
             )
-            parts.append(available_at_utc(rule, frequency, part["observation_date"]))
+            if parse_rule(rule).kind == "projections":
+                parts.extend(served_projection(rule, own) for _, own in part.groupby("known_at_utc"))
+            else:
+                parts.append(available_at_utc(rule, frequency, part["observation_date"]))
         available = pd.concat(parts).reindex(rows.index) if parts else pd.Series(dtype="datetime64[ns]")
         if "available_at_utc" in rows:
             available = rows["available_at_utc"].astype("datetime64[us]").fillna(available)
@@ -91,7 +123,9 @@ class FredSeries(Dataset):
         run_id: str,
         accepted: frozenset[str],
     ) -> Described | None:
-        """Title, units, frequency and first date as FRED gives them."""
+        """Title, units, frequency and first date as FRED gives them; that the first of the projected years
+        moves on with every year that passes is no change.
+        """
         if not metadata:
             return None
         held = connection.execute(
@@ -103,6 +137,8 @@ class FredSeries(Dataset):
         ).fetchone()
         before = {name: value or "" for name, value in zip(METADATA, held, strict=True)} if held else {}
         changed = {name: (old, metadata[name]) for name, old in before.items() if old != metadata[name]}
+        if landed.input in _projected_years():
+            changed.pop("first_observation_date", None)
         for name in ("units", "frequency"):
             if name in changed and landed.input not in accepted:
                 old, new = changed[name]
@@ -121,7 +157,9 @@ class FredSeries(Dataset):
         return Described(row, not before, changed)
 
     def with_context(self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
-        """Whether a value lies outside the range of its series, or is a power of ten off its neighbours."""
+        """Whether a value lies outside the range of its series, or is a power of ten off its neighbours, and
+        whether its day was still to come: of a projection, whether its year is farther than any names.
+        """
         outside = pd.Series(False, index=rows.index)
         off = pd.Series(False, index=rows.index)
         # What a person has accepted is in another unit on purpose.
@@ -132,7 +170,12 @@ class FredSeries(Dataset):
             outside.loc[part.index] = beyond
             ordered = part.sort_values("observation_date", kind="stable")
             off.loc[ordered.index] = single_errors(meaning, ordered["value"])
-        return rows.assign(_is_implausible=outside, _is_off_by_a_power_of_ten=off)
+        known, day = rows["known_at_utc"], rows["observation_date"]
+        reach = known.dt.year + LONG_REACH_YEARS
+        ahead = (day > known).where(~rows["series_id"].isin(_projected_years()), day.dt.year > reach)
+        return rows.assign(
+            _is_implausible=outside, _is_off_by_a_power_of_ten=off, _is_in_the_future=ahead.astype(bool)
+        )
 
     def broken_continuity(
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
@@ -160,10 +203,10 @@ class FredSeries(Dataset):
     def gone(
         self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame
     ) -> list[tuple[str, date, date, int]] | None:
-        """As for every kind; but a trailing window of vintages holds new versions only: what it leaves out is
-        not gone.
+        """As for every kind; but a trailing window of vintages holds new versions only, and new projections
+        no longer name the years that have passed: what these leave out is not gone.
         """
-        dated = set(rows.loc[rows["availability"] == "vintage", self.key])
+        dated = set(rows.loc[rows["availability"] == "vintage", self.key]) | _projected_years()
         asked = asked_ranges((item.input, item.start, item.end) for item in landed if item.input not in dated)
         return no_longer_served(connection, self.table, self.key, self.day, asked, rows)
 
@@ -217,6 +260,36 @@ class FredSeries(Dataset):
                 expected = min(expected, active_to)
             found.append(Freshness(self.name, series_id, required, last, expected, source))
         return found
+
+
+def _projected_years() -> set[str]:
+    """The series whose observations are forecasts of the year that dates them."""
+    series = reference_frame("fred_series")
+    return set(series.loc[series["observation_period"] == "projected_year", "series_id"])
+
+
+def served_projection(rule: str, rows: pd.DataFrame) -> pd.Series:
+    """When one answer with projected years could first be had: at the newest projections that name exactly
+    its years, and where there are none when we received it. On a day of projections, from their clock time
+    on, it counts as theirs, so that new projections never count as older ones.
+
+    Args:
+        rule: the release rule of the series.
+        rows: of one series and one answer, with observation_date, value and known_at_utc.
+
+    Returns:
+        Naive UTC timestamps, indexed like `rows`.
+    """
+    known = pd.Timestamp(rows["known_at_utc"].iloc[0])
+    here = known.tz_localize("UTC").tz_convert("America/New_York").date()
+    years = set(rows.loc[rows["value"].notna(), "observation_date"].dt.year)
+    clock = parse_rule(rule).clock_time
+    assert clock is not None
+    # Of the projections of that very day only what came after their clock time.
+    [today] = new_york_to_utc(np.array([here], dtype="datetime64[D]"), clock)
+    day = newest_with_years(years, here if today <= known else here - timedelta(days=1))
+    moment = known if day is None else new_york_to_utc(np.array([day], dtype="datetime64[D]"), clock)[0]
+    return pd.Series(moment, index=rows.index, dtype="datetime64[us]")
 
 
 def _blanked(name: str, rows: pd.DataFrame, held: pd.Series) -> str | None:
@@ -286,6 +359,12 @@ def expected_observation(rule: str, frequency: str, session: date, last: date | 
     first = session - timedelta(days=LOOK_BACK_DAYS[frequency])
     if frequency == "daily":
         candidates = fed_business_days_between(first, session)
+    elif frequency == "irregular":
+        candidates = [day for day in projection_days() if first <= day <= session]
+    elif frequency == "annual":
+        # Projections name years to come.
+        years = range(first.year, session.year + LONG_REACH_YEARS + 1)
+        candidates = [date(year, 1, 1) for year in years]
     elif frequency == "weekly":
         if last is None:
             return None

@@ -210,7 +210,7 @@ FAMILIES: tuple[Family, ...] = (
 # The longest that passes between two events of a kind; when more has passed, the list of events has ended.
 EVENT_DAYS = {"cpi": 62, "jobs": 80, "fomc": 62, "jackson_hole": 740}
 # How long after its own schedule a series may still be late, in days.
-LATE_DAYS = {"daily": 5, "weekly": 9, "monthly": 35, "quarterly": 100}
+LATE_DAYS = {"daily": 5, "weekly": 9, "monthly": 35, "quarterly": 100, "annual": 366, "irregular": 100}
 
 
 def age_of(

@@ -3,7 +3,10 @@
 In: a rule, the series' frequency and its observation dates. Out: naive UTC timestamps, one per date.
 
     session_close                 the close of that day's NYSE session (equity and index prices)
-    same_day@17:00                that day at that New York clock time (futures settlements)
+    same_day@17:00                that day at that New York clock time (futures settlements; projections that
+                                  are dated by their publication)
+    projections@14:00             the first projections of the FOMC that name the observation's year
+                                  (market_calendar/projections.py); later ones name it anew
     business_days:N@HH:MM         the N-th Federal Reserve business day after the observation date; N = 0 is
                                   that day itself, or the next business day when it is not one
     days:N@HH:MM                  N calendar days after the END of the observation's period, then forward to a
@@ -30,7 +33,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from market_calendar import sessions
+from market_calendar import projections, sessions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +43,9 @@ EVENTS_CSV = sessions.CALENDAR_CSV.parent / "events.csv"
 EQUITY_RULE = "session_close"
 # Settlements are struck at 15:00 New York and published within about two hours.
 FUTURES_RULE = "same_day@17:00"
-FREQUENCIES = ("daily", "weekly", "monthly", "quarterly")
+FREQUENCIES = ("daily", "weekly", "monthly", "quarterly", "annual", "irregular")
 _SIMPLE = re.compile(r"(?P<kind>business_days|days):(?P<lag>-?\d+)@(?P<hour>\d\d):(?P<minute>\d\d)")
-_SAME_DAY = re.compile(r"same_day@(?P<hour>\d\d):(?P<minute>\d\d)")
+_AT_A_TIME = re.compile(r"(?P<kind>same_day|projections)@(?P<hour>\d\d):(?P<minute>\d\d)")
 _CALENDAR = re.compile(r"calendar:(?P<event>[a-z_]+)\|(?P<fallback>.+)")
 
 
@@ -67,8 +70,8 @@ def parse_rule(text: str) -> ReleaseRule:
     if text == EQUITY_RULE:
         return ReleaseRule("session_close")
     try:
-        if match := _SAME_DAY.fullmatch(text):
-            return ReleaseRule("same_day", 0, dt.time(int(match["hour"]), int(match["minute"])))
+        if match := _AT_A_TIME.fullmatch(text):
+            return ReleaseRule(match["kind"], 0, dt.time(int(match["hour"]), int(match["minute"])))
         if match := _SIMPLE.fullmatch(text):
             lag = int(match["lag"])
             if match["kind"] == "days" or lag >= 0:
@@ -80,7 +83,7 @@ def parse_rule(text: str) -> ReleaseRule:
     except ValueError:
         pass
     raise ValueError(
-        f"release rule {text!r} cannot be read: expected session_close, same_day@HH:MM, "
+        f"release rule {text!r} cannot be read: expected session_close, same_day@HH:MM, projections@HH:MM, "
         "business_days:N@HH:MM, days:N@HH:MM or calendar:EVENT|days:N@HH:MM"
     )
 
@@ -96,7 +99,7 @@ def available_at_utc(
     Args:
         rule: the release rule of the series.
         frequency: of the series.
-        observation_dates: the observations; NaT stays NaT.
+        observation_dates: the observations; NaT stays NaT, and so does a year that no listed meeting names.
         releases: maps an event type to release times (naive UTC) indexed by the first day of the reference
             month; from events.csv by default.
 
@@ -144,7 +147,7 @@ def _compute(
     if rule.kind == "session_close":
         closes = _session_closes().reindex(pd.DatetimeIndex(days).as_unit("us"))
         # The validation gate rejects a row on a day without a session; here it gets the usual 16:00.
-        usual = _new_york_to_utc(days, dt.time(16, 0))
+        usual = new_york_to_utc(days, dt.time(16, 0))
         return pd.DatetimeIndex(
             np.where(closes.isna().to_numpy(), usual.to_numpy(), closes.to_numpy())
         ).as_unit("us")
@@ -164,7 +167,12 @@ def _compute(
         return pd.DatetimeIndex(result).as_unit("us")
     assert rule.clock_time is not None
     if rule.kind == "same_day":
-        return _new_york_to_utc(days, rule.clock_time)
+        return new_york_to_utc(days, rule.clock_time)
+    if rule.kind == "projections":
+        first = [
+            projections.first_naming(int(year) + 1970) for year in days.astype("datetime64[Y]").astype(int)
+        ]
+        return new_york_to_utc(np.array(first, dtype="datetime64[D]"), rule.clock_time)
     calendar = np.busdaycalendar(weekmask="1111100", holidays=_fed_holidays())
     if rule.kind == "business_days":
         roll = "backward" if rule.lag else "forward"
@@ -172,7 +180,7 @@ def _compute(
     else:
         shifted = _period_end(days, frequency) + np.timedelta64(rule.lag, "D")
         released = np.busday_offset(shifted, 0, roll="forward", busdaycal=calendar)
-    return _new_york_to_utc(released, rule.clock_time)
+    return new_york_to_utc(released, rule.clock_time)
 
 
 def _period_end(days: np.ndarray, frequency: str) -> np.ndarray:
@@ -188,7 +196,8 @@ def _period_end(days: np.ndarray, frequency: str) -> np.ndarray:
     return result
 
 
-def _new_york_to_utc(days: np.ndarray, clock_time: dt.time) -> pd.DatetimeIndex:
+def new_york_to_utc(days: np.ndarray, clock_time: dt.time) -> pd.DatetimeIndex:
+    """A New York clock time of some days as naive UTC."""
     import pandas as pd
 
     local = pd.DatetimeIndex(days).as_unit("us") + pd.Timedelta(

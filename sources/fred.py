@@ -2,10 +2,11 @@
 
 In: a series and a range of observation dates. Out: a payload and, from it, rows in the columns of
 `raw.fred_observations`. With a key a payload is JSON: the bodies of the requests that fredapi made
-(metadata, vintage dates, observations), as served. Series that are revised (`VINTAGE_SERIES`) are asked by
-real-time period, so that every version comes with the day on which it was published; `available_at_utc` is
-that day at the release's usual clock time. A value that was there when the archive of the series began was
-published earlier: it keeps the release rule's time and stays `assumed`. Source:
+(metadata, vintage dates, observations), as served. Series that are revised (`VINTAGE_SERIES`) and
+projections are asked by real-time period, so that every version comes with the day on which it was
+published; `available_at_utc` is that day at the release's usual clock time. A value that was there when the
+archive of the series began was published earlier: it keeps the release rule's time and stays `assumed`
+(projected years do not: each projection names them anew). Source:
 https://fred.stlouisfed.org/docs/api/fred/. Caveat: FRED clips a version's real-time start to the period
 that was asked, so a version that is dated with the first day of a period counts as a continuation unless
 its value differs.
@@ -24,7 +25,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from sources.fred_answers import TooManyRows, check_answer, parse_fred, xml_root
+from sources.fred_answers import (
+    PROJECTED_PERIODS,
+    TooManyRows,
+    check_answer,
+    observation_period,
+    parse_fred,
+    xml_root,
+)
 from sources.protocol import NotServed, Parsed, Provider, SourceError, Unreadable
 from sources.transport import (
     FRED_REQUESTS_PER_SECOND,
@@ -52,7 +60,7 @@ LOG = logging.getLogger(__name__)
 API_URL = "https://api.stlouisfed.org/fred"
 CSV_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 # Revised after the first print, and read by their first print somewhere. A weekly index that is revised as
-# a whole (NFCI) is not here: each of its 700 vintages restates 2,700 weeks.
+# a whole (NFCI) is not here: each of its 700 vintages restates 2,700 weeks. Projections come on top.
 VINTAGE_SERIES = frozenset({"CPIAUCSL", "CPILFESL", "ICSA", "PAYEMS", "UNRATE"})
 # FRED accepts 2,000 vintage dates and 100,000 rows a request.
 VINTAGES_PER_REQUEST = 1500
@@ -70,6 +78,11 @@ class Reply:
     status: int
     retry_after: str | None
     content: bytes
+
+
+def has_vintages(series_id: str) -> bool:
+    """Whether a series is asked for with every version that was published."""
+    return series_id in VINTAGE_SERIES or observation_period(series_id) in PROJECTED_PERIODS
 
 
 def find_key(environ: Mapping[str, str]) -> Secret | None:
@@ -189,7 +202,11 @@ class FredSource(Provider):
 
     def _fetch_csv(self, request: Request) -> bytes:
         what = f"FRED: {request.input}"
-        query = urlencode({"id": request.input, "cosd": str(request.start), "coed": str(request.end)})
+        dates = {"id": request.input, "cosd": str(request.start)}
+        # The years that a projection names lie behind the session.
+        if observation_period(request.input) != "projected_year":
+            dates["coed"] = str(request.end)
+        query = urlencode(dates)
 
         def judge(answer: Reply) -> Verdict:
             reply = _as_stated(answer)
@@ -209,7 +226,8 @@ class FredSource(Provider):
         client = _client(self, series_id)
         client.get_series_info(series_id)
         full = (request.end - request.start).days > TRAILING_LIMIT_DAYS
-        if series_id not in VINTAGE_SERIES:
+        dated = has_vintages(series_id)
+        if not dated:
             _read(
                 client.get_series,
                 series_id,
@@ -233,9 +251,7 @@ class FredSource(Provider):
             )
         bundle = {
             "series_id": series_id,
-            "kind": (
-                ("vintages" if full else "trailing vintages") if series_id in VINTAGE_SERIES else "latest"
-            ),
+            "kind": ("vintages" if full else "trailing vintages") if dated else "latest",
             "requests": client.recorded,
         }
         return json.dumps(bundle, indent=0, ensure_ascii=False).encode()

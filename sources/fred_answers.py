@@ -30,7 +30,24 @@ METADATA_ATTRIBUTES = {
     "frequency": "frequency_short",
     "first_observation_date": "observation_start",
 }
-FREQUENCIES = {"D": "daily", "W": "weekly", "M": "monthly", "Q": "quarterly"}
+FREQUENCIES = {
+    "D": "daily",
+    "W": "weekly",
+    "M": "monthly",
+    "Q": "quarterly",
+    "A": "annual",
+    "NA": "irregular",
+}
+
+# Kinds of observations of which only the version tells when they were made.
+PROJECTED_PERIODS = frozenset({"projected_year", "projection"})
+
+
+def observation_period(series_id: str) -> str | None:
+    """The kind of a series' observations; None where the list does not have the series."""
+    frame = reference_frame("fred_series")
+    found = frame.loc[frame["series_id"] == series_id, "observation_period"]
+    return None if found.empty else str(found.iloc[0])
 
 
 class TooManyRows(SourceError):
@@ -227,10 +244,11 @@ def _with_release_times(
     published = local.dt.tz_localize("America/New_York").dt.tz_convert("UTC").dt.tz_localize(None)
     published = published.astype("datetime64[us]")
     assumed = available_at_utc(rule, frequency, frame["observation_date"])
-    # The first version in the archive, of an observation that is older than the archive.
+    # The first version in the archive, of an observation that is older than the archive. A projected year is
+    # named by every projection: the first one that did is not the one that the archive began with.
     older = (
         pd.Series(False, index=frame.index)
-        if archive_start is None
+        if archive_start is None or parsed.kind == "projections"
         else (frame["realtime_start"] == archive_start) & (assumed < published - ARCHIVE_SLACK)
     )
     return frame.assign(

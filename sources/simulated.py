@@ -7,14 +7,20 @@ In: the reference data (symbols, series, meetings, calendar). Out: CSV payloads 
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Self
 
+import pandas as pd
+
+from market_calendar.release_rules import new_york_to_utc, parse_rule
 from sources.protocol import FuturesProvider, NotServed, Parsed, PriceProvider, Provider
 from sources.simulated_market import SimulatedMarket
+from sources.simulated_market.market import PUBLISHED
 from sources.tabular import parse_prices, parse_series, parse_settlements
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
@@ -95,5 +101,15 @@ class SimulatedSeries(SimulatedProvider):
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:
-        """Read observations that were made by `fetch`."""
-        return parse_series(payload)
+        """Read observations that were made by `fetch`; versions of projections are dated, like FRED's."""
+        parsed = parse_series(payload)
+        header = payload.content.partition(b"\n")[0].decode()
+        if PUBLISHED not in header.split(","):
+            return parsed
+        rows = pd.read_csv(io.BytesIO(payload.content), parse_dates=[PUBLISHED])
+        series = reference_frame("fred_series").set_index("series_id")
+        clock = parse_rule(str(series.at[payload.request.input, "release_rule"])).clock_time
+        assert clock is not None, f"{payload.request.input}: its release rule has no clock time"
+        moments = new_york_to_utc(rows[PUBLISHED].to_numpy().astype("datetime64[D]"), clock)
+        available = pd.Series(moments, index=rows.index)
+        return replace(parsed, frame=parsed.frame.assign(available_at_utc=available, availability="vintage"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from market_calendar import refresh, release_rules, sessions
+from market_calendar import projections, refresh, release_rules, sessions
 from market_calendar.release_rules import available_at_utc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -329,6 +329,42 @@ def test_nothing_is_available_before_its_period_starts() -> None:
     with (ROOT / "warehouse" / "reference" / "fred_series.csv").open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
             days = months[::3] if row["frequency"] == "quarterly" else months
+            if row["observation_period"] == "projected_year":
+                continue  # it is forecast before it begins, see the next test
             result = available_at_utc(row["release_rule"], row["frequency"], days)
             assert (result > days).all(), row["series_id"]
             assert result.is_monotonic_increasing, row["series_id"]
+
+
+def test_a_projected_year_is_available_from_the_first_projections_that_name_it() -> None:
+    """September's are the first to name the third year ahead; nobody names the years after that."""
+    rule = "projections@14:00"
+    assert available(rule, "annual", "2024-01-01") == ["2021-09-22 18:00"]
+    assert available(rule, "annual", "2029-01-01") == ["2026-09-16 18:00"]
+    assert available(rule, "annual", "2014-01-01") == ["2012-01-25 19:00"]
+    assert available_at_utc(rule, "annual", pd.Series(pd.to_datetime(["2090-01-01"]))).isna().all()
+
+
+def test_days_of_projections() -> None:
+    """By the Federal Reserve's list: five in 2012, four a year since, three in 2020."""
+    days = projections.projection_days()
+    assert [str(day) for day in days if day.year in (2012, 2020, 2021, 2024)] == [
+        *("2012-01-25", "2012-04-25", "2012-06-20", "2012-09-13", "2012-12-12"),
+        *("2020-06-10", "2020-09-16", "2020-12-16"),
+        *("2021-03-17", "2021-06-16", "2021-09-22", "2021-12-15"),
+        *("2024-03-20", "2024-06-12", "2024-09-18", "2024-12-18"),
+    ]
+    assert all(
+        sum(day.year == year for day in days) == 4 for year in (*range(2013, 2020), *range(2021, 2028))
+    )
+
+
+def test_served_years_tell_which_projections_they_are_from() -> None:
+    newest = projections.newest_with_years
+    three, four = {2024, 2025, 2026}, {2024, 2025, 2026, 2027}
+    assert newest(three, dt.date(2024, 6, 11)) == dt.date(2024, 3, 20)
+    assert newest(three, dt.date(2025, 2, 1)) == dt.date(2024, 6, 12)
+    assert newest(four, dt.date(2024, 10, 1)) == dt.date(2024, 9, 18)
+    assert newest(four, dt.date(2026, 10, 1)) == dt.date(2024, 12, 18)
+    assert newest(four, dt.date(2024, 9, 17)) is None
+    assert newest({2025, 2026}, dt.date(2026, 10, 1)) is None and newest(set(), dt.date(2026, 10, 1)) is None

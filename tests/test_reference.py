@@ -354,6 +354,8 @@ def test_release_rules_can_be_read_and_fit_the_frequency() -> None:
         "weekly": weekly,
         "monthly": {"month"},
         "quarterly": {"quarter"},
+        "annual": {"projected_year"},
+        "irregular": {"projection"},
     }
     for row in rows("fred_series"):
         rule = release_rules.parse_rule(row["release_rule"])

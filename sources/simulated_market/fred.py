@@ -23,6 +23,7 @@ from sources.simulated_market.arrays import (
     is_missing,
     words,
 )
+from sources.simulated_market.dots import Dots, Projections
 from sources.simulated_market.factors import Factors
 from sources.simulated_market.grid import HORIZON_END, HORIZON_START, UnknownInputError
 from sources.simulated_market.macro import Macro, Observations
@@ -80,6 +81,7 @@ class FredSeries:
         self._rates = rates
         self._grid = rates.grid
         self._macro = Macro(streams, factors, rates)
+        self._projections = Projections(streams, rates)
 
     def observations(self, series_id: str) -> Observations:
         """One series over its life.
@@ -96,6 +98,17 @@ class FredSeries:
         alive = (days >= first) & (days <= last)
         return Observations(days[alive], values[alive], decimals)
 
+    def projected_years(self, series_id: str) -> Dots | None:
+        """The versions of a series whose observations are forecasts of the year that dates them; None for
+        every other series.
+        """
+        row = self._rows.get(series_id, {})
+        if row.get("observation_period") != "projected_year":
+            return None
+        dots = self._projections.by_year
+        alive = dots.published >= date_or(row.get("active_from"), HORIZON_START)
+        return Dots(dots.published[alive], dots.years[alive], dots.values[alive])
+
     @cached_property
     def _makers(self) -> dict[str, Callable[[str], Observations]]:
         """What makes each series, by its id."""
@@ -104,6 +117,7 @@ class FredSeries:
             **dict.fromkeys(TREASURY_SERIES, self._treasury_yield),
             **dict.fromkeys(CURVE_SPREADS, self._curve_spread),
             "RRPONTSYD": self._reverse_repo,
+            "FEDTARMDLR": self._projections.longer_run,
             "DFF": self._funds_rate,
             "DFEDTAR": self._single_target,
             "DFEDTARL": self._target_range,

@@ -21,6 +21,8 @@ from sources.simulated_market.meetings import read_meetings
 from sources.simulated_market.prices import Instruments
 from sources.simulated_market.rates import LISTED_MONTHS, Rates
 
+# The column with the day on which a version was published; only series of projected years have it.
+PUBLISHED = "published_date"
 DEFAULT_SPLITS: Mapping[str, tuple[tuple[date, float], ...]] = {"XLK": ((date(2019, 6, 10), 2.0),)}
 
 
@@ -99,11 +101,19 @@ class SimulatedMarket:
         return self._futures.contracts(start, end)
 
     def fred_csv(self, series_id: str, start: date, end: date) -> bytes:
-        """One FRED series; a day without an observation is a row with a blank.
+        """One FRED series; a day without an observation is a row with a blank. Of a series of projected years
+        every version that was published by `end`, each with the day on which it was.
 
         Raises:
             UnknownInputError: the series is not in the reference list.
         """
+        dots = self._fred.projected_years(series_id)
+        if dots is not None:
+            asked = (dots.published <= np.datetime64(end)) & (dots.years >= np.datetime64(start))
+            columns = (dots.years[asked], dots.values[asked], dots.published[asked])
+            versions = zip(day_texts(columns[0]), columns[1].tolist(), day_texts(columns[2]), strict=True)
+            lines = [f"{year},{value:.1f},{day}\n" for year, value, day in versions]
+            return (f"observation_date,{series_id},{PUBLISHED}\n" + "".join(lines)).encode()
         days, values, decimals = self._fred.observations(series_id)
         first, last = position_range(days, start, end)
         pairs = zip(day_texts(days[first:last]), values[first:last].tolist(), strict=True)

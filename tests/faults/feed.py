@@ -15,8 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from market_calendar.release_rules import available_at_utc
-from sources.fred import VINTAGE_SERIES
+from sources.fred import has_vintages
 from sources.simulated import simulated_market
+from sources.simulated_market.market import PUBLISHED
 from warehouse.reference_data import reference_frame
 
 FIRST = date(1990, 1, 1)
@@ -40,7 +41,30 @@ class Feed:
             return None
         known = self.changed.get((dataset, item))
         frame = known if known is not None else _served(str(self.folder or ""), dataset, item)
+        if frame is not None and PUBLISHED in frame:
+            return self._newest_projections(frame)
         return None if frame is None else frame[frame["date"] <= pd.Timestamp(self.as_of)]
+
+    def _newest_projections(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The years that the newest projections name, as FRED shows them: years that have passed are gone."""
+        held = frame[frame[PUBLISHED] <= pd.Timestamp(self.as_of)]
+        return held.loc[held[PUBLISHED] == held[PUBLISHED].max(), ["date", "value"]]
+
+    def _versions_of_projections(self, series_id: str) -> pd.DataFrame:
+        """As FRED keeps them: a version where a value changed, and a blank when new projections leave a year
+        out.
+        """
+        frame = _served(str(self.folder or ""), "fred", series_id)
+        assert frame is not None
+        held = frame[frame[PUBLISHED] <= pd.Timestamp(self.as_of)]
+        wide = held.pivot(index=PUBLISHED, columns="date", values="value")
+        long = wide.reset_index().melt(PUBLISHED, var_name="date").astype({"date": "datetime64[us]"})
+        long = long.sort_values(["date", PUBLISHED], ignore_index=True)
+        before = long.groupby("date")["value"].shift()
+        changed = ~((long["value"] == before) | (long["value"].isna() & before.isna()))
+        return long[changed].rename(columns={PUBLISHED: "realtime_start"})[
+            ["date", "realtime_start", "value"]
+        ]
 
     def versions(self, series_id: str) -> pd.DataFrame:
         """date, realtime_start, value: a first print a little off, and the value of today from 25 days
@@ -51,6 +75,8 @@ class Feed:
         known = (series_id, len(frame), self.as_of, self.archive_start)
         if known in self._made:
             return self._made[known]
+        if series_id == "FEDTARMD":
+            return self._versions_of_projections(series_id)
         series = reference_frame("fred_series").set_index("series_id").loc[series_id]
         out = available_at_utc(series["release_rule"], series["frequency"], frame["date"])
         printed = (
@@ -80,7 +106,7 @@ class Feed:
 
     def has_vintages(self, series_id: str) -> bool:
         """Whether the series is one that is asked by real-time period."""
-        return series_id in VINTAGE_SERIES
+        return has_vintages(series_id)
 
 
 @cache
@@ -89,8 +115,10 @@ def _served(folder: str, dataset: str, item: str) -> pd.DataFrame | None:
     if content is None:
         return None
     frame = pd.read_csv(io.BytesIO(content))
-    frame.columns = ["date", "value"] if dataset == "fred" else frame.columns
-    return frame.assign(date=pd.to_datetime(frame["date"]))
+    if dataset == "fred":
+        frame.columns = ["date", "value", *frame.columns[2:]]
+    days = [name for name in ("date", PUBLISHED) if name in frame]
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in days})
 
 
 def _recorded(folder: Path, dataset: str, item: str) -> bytes | None:

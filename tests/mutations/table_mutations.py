@@ -39,6 +39,18 @@ def delete(table: str, where: str, order: str = "rowid desc") -> str:
 BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
 CURRENT_COUNT = "method_version = 'cme_2023plus' and prob > 0.1"
 PROBABILITIES, BY_METHOD = "marts.fomc_probabilities", "marts.fomc_probabilities_by_method"
+DOTS, GAPS = "marts.fomc_projections", "marts.market_versus_dots"
+# The recorded market has no projections.
+A_DOT = (
+    f"insert into {DOTS} (projection_date, target, target_year, median_dot_pct, repeated, available_at_utc,"
+    " availability, data_source) values ('2024-06-12', '2024', 2024, 5.1, false, '2024-06-12 18:00:00',"
+    " 'vintage', 'files')"
+)
+A_GAP = (
+    f"insert into {GAPS} (as_of_date, target, target_year, projection_date, projection_age_days,"
+    " median_dot_pct, gap_bp, data_source)"
+    " values ('2024-07-15', '2024', 2024, '2024-06-12', 33, 5.1, -40, 'files')"
+)
 
 MUTATIONS = [
     Mutation(
@@ -308,6 +320,34 @@ MUTATIONS = [
         # The small market has no jobless rate.
         "delete from marts.macro_daily where series_id = 'UNRATE'; "
         + update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
+    ),
+    Mutation(
+        DOTS,
+        "projections_come_with_a_scheduled_decision",
+        update(
+            DOTS,
+            "projection_date = projection_date + 1, available_at_utc = available_at_utc + interval 1 day",
+        ),
+        before=A_DOT,
+    ),
+    Mutation(
+        DOTS,
+        "a_projection_is_not_available_before_its_day",
+        update(DOTS, "available_at_utc = projection_date + interval 1 hour"),
+        before=A_DOT,
+    ),
+    Mutation(
+        GAPS,
+        "dots_are_not_newer_than_the_settlement",
+        update(GAPS, "projection_date = as_of_date + 1"),
+        before=A_GAP,
+    ),
+    Mutation(GAPS, "a_gap_is_missing_or_has_no_reason", update(GAPS, "gap_bp = null"), before=A_GAP),
+    Mutation(
+        GAPS,
+        "the_market_agrees_with_decided_dots",
+        update(GAPS, "projection_date = '2023-12-13', target_year = 2023, gap_bp = 25"),
+        before=A_GAP,
     ),
     Mutation(
         "marts.policy_path_daily",

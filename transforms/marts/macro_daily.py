@@ -8,8 +8,8 @@ itself counted.
 
 Caveat: values are the latest vintage held, not first prints, and the history starts at history_start_date.
 Least history: 252 observations of daily, 104 of weekly, 60 of monthly and 20 of quarterly series (252
-months would leave monthly series without an answer for twenty years). Yields and policy rates have marts of
-their own.
+months would leave monthly series without an answer for twenty years). Yields, policy rates and the FOMC's
+projections have marts of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             cast(observations.observation_date - interval 1 year as date) as year_before
         from staging.fred_observations as observations
         inner join ref.fred_series as series on observations.series_id = series.series_id
-        where not regexp_matches(observations.series_id, ?)
+        where
+            not regexp_matches(observations.series_id, ?)
+            and series.observation_period not in ('projected_year', 'projection')
         order by observations.series_id, observations.observation_date
         """,
         [OTHER_MARTS],
