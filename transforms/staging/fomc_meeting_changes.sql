@@ -70,26 +70,44 @@ beside as (
 ),
 
 on_base as (
-    -- today's distribution against the range in force on the day compared with; sums of decimals do not depend on their order
+    -- today's distribution against the range in force on the day compared with; sums of decimals do not depend on their order. least()
+    -- stands here, where a sum is never NULL: of 1 and NULL it makes 1
     select
         beside.as_of_date,
         beside.meeting_date,
         beside.span,
-        cast(
-            sum(cast(case when outcomes.target_upper_pct < beside.base_upper_pct - 0.01 then outcomes.prob else 0 end as decimal(38, 18)))
-            as double
+        least(
+            1.0,
+            cast(
+                sum(
+                    cast(
+                        case when outcomes.target_upper_pct < beside.base_upper_pct - 0.01 then outcomes.prob else 0 end
+                        as decimal(38, 18)
+                    )
+                ) as double
+            )
         ) as below_prob,
-        cast(
-            sum(
-                cast(
-                    case when abs(outcomes.target_upper_pct - beside.base_upper_pct) <= 0.01 then outcomes.prob else 0 end
-                    as decimal(38, 18)
-                )
-            ) as double
+        least(
+            1.0,
+            cast(
+                sum(
+                    cast(
+                        case when abs(outcomes.target_upper_pct - beside.base_upper_pct) <= 0.01 then outcomes.prob else 0 end
+                        as decimal(38, 18)
+                    )
+                ) as double
+            )
         ) as at_prob,
-        cast(
-            sum(cast(case when outcomes.target_upper_pct > beside.base_upper_pct + 0.01 then outcomes.prob else 0 end as decimal(38, 18)))
-            as double
+        least(
+            1.0,
+            cast(
+                sum(
+                    cast(
+                        case when outcomes.target_upper_pct > beside.base_upper_pct + 0.01 then outcomes.prob else 0 end
+                        as decimal(38, 18)
+                    )
+                ) as double
+            )
         ) as above_prob
     from beside
     inner join marts.fomc_probabilities as outcomes
@@ -108,11 +126,11 @@ select
     beside.base_lower_pct,
     beside.base_upper_pct,
     beside.expected_rate_change_bp,
-    least(1.0, on_base.below_prob) as below_prob,
-    least(1.0, on_base.at_prob) as at_prob,
-    least(1.0, on_base.above_prob) as above_prob,
-    100.0 * (least(1.0, on_base.below_prob) - beside.below_prob_before) as below_change_pp,
-    100.0 * (least(1.0, on_base.above_prob) - beside.above_prob_before) as above_change_pp,
+    on_base.below_prob,
+    on_base.at_prob,
+    on_base.above_prob,
+    100.0 * (on_base.below_prob - beside.below_prob_before) as below_change_pp,
+    100.0 * (on_base.above_prob - beside.above_prob_before) as above_change_pp,
     beside.reason
 from beside
 left join on_base
