@@ -102,6 +102,11 @@ class _Months:
     old_rate_days: IntArray
     members: dict[int, IntArray]  # the decisions of each month that has any, months ascending
 
+    def spans(self, month: int) -> IntArray:
+        """Calendar days of the month under each of the levels that it touches."""
+        edges = np.concatenate(([0], self.old_rate_days[self.members[month]], [self.days_in_month[month]]))
+        return np.diff(edges).astype(np.int64)
+
 
 @dataclass(frozen=True)
 class _Levels:
@@ -141,9 +146,8 @@ class _Levels:
         """Levels that the month touches, their calendar days in it, and their values seen from inside it."""
         inside = months.members[month]
         levels = [*inside.tolist(), int(inside[-1]) + 1]
-        edges = np.concatenate(([0], months.old_rate_days[inside], [months.days_in_month[month]]))
         values = np.vstack([self.before[levels[:-1]], self.after[levels[-1:]]])
-        return levels, np.diff(edges).astype(np.int64), values
+        return levels, months.spans(month), values
 
 
 def compute_path(
@@ -253,7 +257,8 @@ def _find_missing(months: _Months, decision_month: IntArray, usual: IntArray) ->
 
     usual: by level, the method that solves it when every month has a price. A level read from an anchor
     needs the month beside its decision, one solved backward the decision's own month and what its later
-    levels need, one solved forward its month and what the earlier ones need.
+    levels need, one solved forward its month and what the earlier ones need. A level without a day in the
+    month (a decision on the last day leaves none behind it) is not needed for the month.
     """
     gone = np.isnan(months.averages)
     decisions, days = len(decision_month), months.averages.shape[0]
@@ -268,18 +273,20 @@ def _find_missing(months: _Months, decision_month: IntArray, usual: IntArray) ->
         inside = months.members[month]
         first = int(inside[0])
         if usual[first] == _BACKWARD:
-            before[first] = after[first] = _first_gone(month, gone, after[int(inside[-1]) + 1])
+            later = after[int(inside[-1]) + 1][None, :]
+            before[first] = after[first] = _first_gone(month, gone, later[months.spans(month)[-1:] > 0])
     for month, inside in months.members.items():
         first, end = int(inside[0]), int(inside[-1]) + 1
+        has_days = months.spans(month)[[0, -1]] > 0
         for level in range(first + 1, end + 1):
             # between two decisions of one month a level rests on the levels of both sides
-            sides = (before[first], after[end]) if level < end else (before[first],)
+            sides = np.vstack([before[first], after[end]])[has_days & [True, level < end]]
             if usual[level] == _FORWARD or (usual[level] == _BACKWARD and level < end):
-                before[level] = after[level] = _first_gone(month, gone, *sides)
+                before[level] = after[level] = _first_gone(month, gone, sides)
     return np.where(after[1:] >= 0, after[1:], before[:-1])
 
 
-def _first_gone(month: int, gone: BoolArray, *others: IntArray) -> IntArray:
+def _first_gone(month: int, gone: BoolArray, others: IntArray) -> IntArray:
     """The month itself where it has no price, else what the others lack."""
     found = np.full(gone.shape[0], -1, dtype=np.int64)
     for other in others:
