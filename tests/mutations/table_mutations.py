@@ -7,72 +7,18 @@ the same numbers. `before`: statements that make the ground on which the rule ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """What breaks one rule."""
-
-    table: str
-    rule: str
-    sql: str
-    also: tuple[str, ...] = ()
-    before: str = ""
-
-
-def one_row(table: str, where: str, order: str) -> str:
-    """A condition that holds for one row."""
-    return f"rowid = (select rowid from {table} where {where} order by {order} limit 1)"
-
-
-def update(table: str, change: str, where: str = "true", order: str = "rowid desc") -> str:
-    """Change one row, by default the last one that meets the condition."""
-    return f"update {table} set {change} where {one_row(table, where, order)}"
-
-
-def delete(table: str, where: str, order: str = "rowid desc") -> str:
-    """Delete one row."""
-    return f"delete from {table} where {one_row(table, where, order)}"
-
+from tests.mutations.fed_mutations import FED_MUTATIONS
+from tests.mutations.mutation import Mutation, delete, one_row, update
 
 BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
-CURRENT_COUNT = "method_version = 'cme_2023plus' and prob > 0.1"
-PROBABILITIES, BY_METHOD = "marts.fomc_probabilities", "marts.fomc_probabilities_by_method"
-DOTS, GAPS = "marts.fomc_projections", "marts.market_versus_dots"
-# The recorded market has no projections.
-A_DOT = (
-    f"insert into {DOTS} (projection_date, target, target_year, median_dot_pct, repeated, available_at_utc,"
-    " availability, data_source) values ('2024-06-12', '2024', 2024, 5.1, false, '2024-06-12 18:00:00',"
-    " 'vintage', 'files')"
-)
-A_GAP = (
-    f"insert into {GAPS} (as_of_date, target, target_year, projection_date, projection_age_days,"
-    " median_dot_pct, gap_bp, data_source)"
-    " values ('2024-07-15', '2024', 2024, '2024-06-12', 33, 5.1, -40, 'files')"
-)
 
 MUTATIONS = [
+    *FED_MUTATIONS,
     Mutation(
         "staging.price_findings",
         "served_prices_do_not_contradict_each_other",
         "insert into staging.price_findings (symbol, session_date, finding, treatment, explanation)"
         " values ('KRE', '2024-07-16', 'dividend_missing', 'adjusted_close', 'adj_close steps')",
-    ),
-    Mutation(
-        "staging.fomc_decisions",
-        "listed_decisions_and_the_target_range_agree",
-        update("staging.fomc_decisions", "conflict = 'a day off'", "conflict is null"),
-    ),
-    Mutation(
-        "staging.fomc_decisions",
-        "a_missing_outcome_has_a_reason",
-        update("staging.fomc_decisions", "upper_after = null", "upper_after is not null"),
-    ),
-    Mutation(
-        "marts.policy_surprises",
-        "a_change_is_known_or_has_a_reason",
-        update("marts.policy_surprises", "decided_change_bp = null", "decided_change_bp is not null"),
     ),
     Mutation(
         "staging.equity_prices",
@@ -256,47 +202,6 @@ MUTATIONS = [
         update("marts.event_responses", "session_date = event_date - 1", "window_sessions > 1"),
     ),
     Mutation(
-        "marts.fomc_calibration",
-        "the_market_beats_no_change_the_day_before",
-        update(
-            "marts.fomc_calibration",
-            "mean_brier_score = 0.6, mean_brier_score_no_change = 0.6, scored_meetings = 25",
-            "horizon_days = 1",
-        ),
-    ),
-    Mutation(
-        "marts.fomc_calibration",
-        "a_forecast_is_older_than_its_meeting",
-        update("marts.fomc_calibration", "as_of_date = meeting_date", "horizon_days = 1"),
-    ),
-    Mutation(
-        "marts.fomc_meetings_daily",
-        "the_next_meeting_is_solved_on_the_newest_day",
-        update("marts.fomc_meetings_daily", "solved = null", order="as_of_date desc, meeting_date"),
-    ),
-    Mutation(
-        "marts.fomc_meetings_daily",
-        "cut_hold_and_hike_sum_to_one",
-        update("marts.fomc_meetings_daily", "cut_prob = cut_prob + 0.2", "cut_prob < 0.5"),
-    ),
-    Mutation(
-        PROBABILITIES,
-        "probabilities_sum_to_one",
-        update(PROBABILITIES, "prob = prob / 2", "prob > 0.1"),
-        also=("the_current_count_is_the_main_table",),
-    ),
-    Mutation(
-        BY_METHOD,
-        "the_current_count_is_the_main_table",
-        f"update {BY_METHOD} set prob = prob / 2 where {one_row(BY_METHOD, CURRENT_COUNT, 'rowid')}",
-        also=("probabilities_sum_to_one",),
-    ),
-    Mutation(
-        BY_METHOD,
-        "probabilities_sum_to_one",
-        update(BY_METHOD, "prob = prob / 2", "method_version <> 'cme_2023plus' and prob > 0.1"),
-    ),
-    Mutation(
         "marts.group_score_daily",
         "a_score_cannot_be_below_the_peer_share",
         update("marts.group_score_daily", "score = 0"),
@@ -320,84 +225,6 @@ MUTATIONS = [
         # The small market has no jobless rate.
         "delete from marts.macro_daily where series_id = 'UNRATE'; "
         + update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
-    ),
-    Mutation(
-        DOTS,
-        "projections_come_with_a_scheduled_decision",
-        update(
-            DOTS,
-            "projection_date = projection_date + 1, available_at_utc = available_at_utc + interval 1 day",
-        ),
-        before=A_DOT,
-    ),
-    Mutation(
-        DOTS,
-        "a_projection_is_not_available_before_its_day",
-        update(DOTS, "available_at_utc = projection_date + interval 1 hour"),
-        before=A_DOT,
-    ),
-    Mutation(
-        GAPS,
-        "dots_are_not_newer_than_the_settlement",
-        update(GAPS, "projection_date = as_of_date + 1"),
-        before=A_GAP,
-    ),
-    Mutation(GAPS, "a_gap_is_missing_or_has_no_reason", update(GAPS, "gap_bp = null"), before=A_GAP),
-    Mutation(
-        GAPS,
-        "the_market_agrees_with_decided_dots",
-        update(GAPS, "projection_date = '2023-12-13', target_year = 2023, gap_bp = 25"),
-        before=A_GAP,
-    ),
-    Mutation(
-        "marts.policy_path_daily",
-        "one_path_fits_the_settlements_of_the_day",
-        update("marts.policy_path_daily", "curve_residual_bp = 5", order="as_of_date desc"),
-    ),
-    Mutation(
-        "marts.policy_path_daily",
-        "year_end_rate_is_that_of_the_years_last_meeting",
-        update(
-            "marts.policy_path_daily",
-            "year_end_rate_pct = year_end_rate_pct + 0.1",
-            "year_end_rate_pct is not null and exists (select 1 from marts.fomc_meetings_daily as meetings"
-            " where meetings.as_of_date = policy_path_daily.as_of_date and meetings.solved is not null"
-            " and year(meetings.meeting_date) = year(policy_path_daily.as_of_date))",
-        ),
-    ),
-    Mutation(
-        "marts.policy_path_daily",
-        "what_is_missing_says_why",
-        update("marts.policy_path_daily", "bp_priced_12m = null, rate_12m_reason = null"),
-    ),
-    Mutation(
-        "marts.policy_repricing",
-        "three_horizons_for_every_day_of_the_path",
-        delete("marts.policy_repricing", "true"),
-    ),
-    Mutation(
-        "marts.policy_repricing",
-        "a_missing_change_has_a_reason",
-        update("marts.policy_repricing", "change_bp = null, reason = null"),
-    ),
-    Mutation(
-        "marts.policy_repricing",
-        "a_day_moves_the_year_end_rate_by_less_than_a_point",
-        update("marts.policy_repricing", "change_bp = 150, reason = null", order="as_of_date desc"),
-    ),
-    Mutation(
-        "marts.policy_surprises",
-        "every_decision_between_two_settlements_has_a_row",
-        delete(
-            "marts.policy_surprises",
-            "meeting_date < (select max(as_of_date) from marts.policy_path_daily)"
-            " and meeting_date > (select min(as_of_date) from marts.policy_path_daily)",
-        ),
-    ),
-    Mutation(
-        "marts.policy_surprises",
-        "a_surprise_is_smaller_than_the_largest_on_record",
-        update("marts.policy_surprises", "surprise_bp = -90"),
     ),
     Mutation(
         "marts.regimes_daily",
