@@ -61,23 +61,36 @@ FED_MUTATIONS = [
         DAILY,
         "cut_hold_and_hike_sum_to_one",
         update(DAILY, "cut_prob = cut_prob + 0.2", "cut_prob < 0.5"),
+        also=(
+            "the_figures_are_those_of_the_current_count",
+            "rows_are_those_of_the_daily_table",
+        ),
     ),
     Mutation(
         PROBABILITIES,
         "probabilities_sum_to_one",
         update(PROBABILITIES, "prob = prob / 2", "prob > 0.1"),
-        also=("the_current_count_is_the_main_table",),
+        also=(
+            "the_current_count_is_the_main_table",
+            "now_is_the_probability_table",
+            "the_look_back_is_the_table_of_that_day",
+            "the_likeliest_range_is_in_the_table",
+        ),
     ),
     Mutation(
         BY_METHOD,
         "the_current_count_is_the_main_table",
         f"update {BY_METHOD} set prob = prob / 2 where {one_row(BY_METHOD, CURRENT_COUNT, 'rowid')}",
-        also=("probabilities_sum_to_one",),
+        also=(
+            "probabilities_sum_to_one",
+            "figures_are_those_of_the_probability_table",
+        ),
     ),
     Mutation(
         BY_METHOD,
         "probabilities_sum_to_one",
         update(BY_METHOD, "prob = prob / 2", "method_version <> 'cme_2023plus' and prob > 0.1"),
+        also=("figures_are_those_of_the_probability_table",),
     ),
     Mutation(
         "marts.policy_path_daily",
@@ -186,6 +199,7 @@ FED_MUTATIONS = [
         DAILY,
         "the_figures_are_those_of_the_current_count",
         update(DAILY, "cut_prob = cut_prob - 0.2, hold_prob = hold_prob + 0.2", "cut_prob > 0.3"),
+        also=("rows_are_those_of_the_daily_table",),
     ),
     Mutation(
         DAILY,
@@ -206,16 +220,19 @@ FED_MUTATIONS = [
         LOOK_BACK,
         "now_is_the_probability_table",
         update(LOOK_BACK, "prob = prob / 2", "prob > 0.1"),
+        also=("each_day_sums_to_one",),
     ),
     Mutation(
         LOOK_BACK,
         "the_look_back_is_the_table_of_that_day",
         update(LOOK_BACK, "prob_1w_ago = prob_1w_ago / 2", "prob_1w_ago > 0.1"),
+        also=("each_day_sums_to_one",),
     ),
     Mutation(
         LOOK_BACK,
         "each_day_sums_to_one",
         delete(LOOK_BACK, "prob = 0 and prob_1m_ago > 0.1"),
+        also=("now_is_the_probability_table",),
     ),
     Mutation(
         HISTORY,
