@@ -16,3 +16,34 @@ select reason, solved is not null as is_solved, count(*) as rows
 from marts.fomc_meetings_daily
 group by all
 order by rows desc, reason;
+
+-- What changed most over the day? Chance of being below the range of the day before, on both days
+select meeting_date, compared_date_1d, expected_rate_change_1d_bp, below_base_1d_prob, below_base_1d_change_pp, above_base_1d_change_pp,
+    change_1d_reason
+from marts.fomc_meetings_daily
+where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily)
+order by abs(below_base_1d_change_pp) desc nulls last, meeting_date;
+
+-- News or base effect? The days on which cut_prob jumped furthest from what the fixed base says
+select now.as_of_date, now.meeting_date, 100 * (now.cut_prob - earlier.cut_prob) as cut_prob_change_pp, now.below_base_1d_change_pp,
+    now.expected_rate_change_1d_bp, earlier.target_upper_pct as range_then_pct, now.target_upper_pct as range_now_pct
+from marts.fomc_meetings_daily as now
+inner join marts.fomc_meetings_daily as earlier
+    on now.compared_date_1d = earlier.as_of_date and now.meeting_date = earlier.meeting_date
+where now.below_base_1d_change_pp is not null
+order by abs(100 * (now.cut_prob - earlier.cut_prob) - now.below_base_1d_change_pp) desc, now.as_of_date, now.meeting_date
+limit 10;
+
+-- Which meetings are degraded today, and for want of which contract?
+select meeting_date, missing_contract, reason, solved, expected_rate_pct
+from marts.fomc_meetings_daily
+where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily) and missing_contract is not null
+order by meeting_date;
+
+-- How many moves were priced for the end of the year, a week and a month ago as well?
+select as_of_date, meeting_date, moves_priced, expected_rate_change_1w_bp, expected_rate_change_1m_bp, change_1w_reason, change_1m_reason
+from marts.fomc_meetings_daily
+where year(meeting_date) = year(as_of_date)
+qualify row_number() over (partition by as_of_date order by meeting_date desc) = 1
+order by as_of_date desc
+limit 10;
