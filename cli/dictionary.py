@@ -1,10 +1,10 @@
 """`python -m cli.dictionary`: docs/data-dictionary.md from the catalog, so that it always agrees with the
 tables.
 
-In: the catalog and `docs/queries/<mart>.sql` (three queries per mart, each a comment with the question and a
-statement that answers it). Out: the page; with `--check` nothing is written and the exit code is 1 when the
-page is out of date. Caveat: lineage is what the models declare as inputs; the runner enforces the order, not
-the absence of others.
+In: the catalog and `docs/queries/<mart>.sql` (three queries or more per mart, each a comment with the
+question and a statement that answers it). Out: the page; with `--check` nothing is written and the exit code
+is 1 when the page is out of date. Caveat: lineage is what the models declare as inputs; the runner enforces
+the order, not the absence of others.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def used_by(catalog: Catalog) -> dict[str, list[str]]:
 
 
 def table_section(table: Table, users: list[str]) -> str:
-    """Meaning, grain, source, lineage, columns and, for a mart, three queries."""
+    """Meaning, grain, source, lineage, columns and, for a mart, its queries."""
     parts = [
         f"### {table.full_name}",
         f"{table.description}",

@@ -84,10 +84,10 @@ def test_out_of_date_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ca
 
 
 @pytest.mark.parametrize("mart", MARTS)
-def test_every_mart_has_three_queries_that_answer(mart: str, connection: Any) -> None:
+def test_every_mart_has_at_least_three_queries_that_answer(mart: str, connection: Any) -> None:
     found = dictionary.example_queries(dictionary.QUERIES / f"{mart}.sql")
-    assert len(found) == 3
-    assert len({question for question, _ in found}) == 3
+    assert len(found) >= 3
+    assert len({question for question, _ in found}) == len(found)
     page = dictionary.PAGE.read_text(encoding="utf-8")
     held = connection.execute(f"select count(*) from marts.{mart}").fetchone()[0]
     assert held or mart in MAY_BE_EMPTY
