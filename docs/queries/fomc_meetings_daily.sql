@@ -34,11 +34,11 @@ where now.below_base_1d_change_pp is not null
 order by abs(100 * (now.cut_prob - earlier.cut_prob) - now.below_base_1d_change_pp) desc, now.as_of_date, now.meeting_date
 limit 10;
 
--- Which meetings are degraded today, and for want of which contract?
+-- Which meetings are degraded today, and for want of which contract? Those without one may be called equal to FedWatch
 select meeting_date, missing_contract, reason, solved, expected_rate_pct
 from marts.fomc_meetings_daily
-where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily) and missing_contract is not null
-order by meeting_date;
+where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily)
+order by missing_contract is null, meeting_date;
 
 -- How many moves were priced for the end of the year, a week and a month ago as well?
 select as_of_date, meeting_date, moves_priced, expected_rate_change_1w_bp, expected_rate_change_1m_bp, change_1w_reason, change_1m_reason
