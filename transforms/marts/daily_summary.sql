@@ -67,10 +67,25 @@ next_meetings as (
         meeting_date,
         meeting_cut_prob,
         meeting_hold_prob,
-        meeting_hike_prob
+        meeting_hike_prob,
+        reason,
+        missing_contract
     from marts.fomc_meetings_daily
     where meeting_date >= as_of_date
     qualify row_number() over (partition by as_of_date order by meeting_date) = 1
+),
+
+-- the day count that CME published by on that day
+published as (
+    select
+        as_of_date,
+        meeting_date,
+        meeting_cut_prob,
+        meeting_hold_prob,
+        meeting_hike_prob,
+        reason
+    from marts.fomc_meetings_by_method
+    where as_published
 ),
 
 path as (
@@ -80,6 +95,8 @@ path as (
         target_upper_pct,
         year_end_rate_pct,
         bp_priced_year_end,
+        year_end_reason,
+        year_end_missing_contract,
         rate_12m_pct,
         bp_priced_12m
     from marts.policy_path_daily
@@ -167,10 +184,18 @@ select
     next_meetings.meeting_cut_prob as next_meeting_cut_prob,
     next_meetings.meeting_hold_prob as next_meeting_hold_prob,
     next_meetings.meeting_hike_prob as next_meeting_hike_prob,
+    next_meetings.reason as next_meeting_reason,
+    next_meetings.missing_contract as next_meeting_missing_contract,
+    published.meeting_cut_prob as next_meeting_cut_prob_as_published,
+    published.meeting_hold_prob as next_meeting_hold_prob_as_published,
+    published.meeting_hike_prob as next_meeting_hike_prob_as_published,
+    published.reason as next_meeting_reason_as_published,
     path.target_lower_pct,
     path.target_upper_pct,
     path.year_end_rate_pct,
     path.bp_priced_year_end,
+    path.year_end_reason,
+    path.year_end_missing_contract,
     path.rate_12m_pct,
     path.bp_priced_12m,
     curve.y2_pct,
@@ -208,6 +233,8 @@ left join ranks on sessions.session_date = ranks.session_date
 left join improved on sessions.session_date = improved.session_date
 left join curve on sessions.session_date = curve.session_date
 left join next_meetings on sessions.session_date = next_meetings.as_of_date
+left join published
+    on next_meetings.as_of_date = published.as_of_date and next_meetings.meeting_date = published.meeting_date
 left join path on sessions.session_date = path.as_of_date
 left join banks as kre_rates on sessions.session_date = kre_rates.session_date and kre_rates.entity_id = 'KRE'
 left join banks as all_banks on sessions.session_date = all_banks.session_date and all_banks.entity_id = 'all_banks'
