@@ -1,8 +1,9 @@
 """The Fed: probabilities by meeting, the path against a week and a month ago, what moved it, surprises,
 calibration.
 
-In: the page. Out: blocks of its section, of the latest settlement day up to the session. Caveat: an event
-beside a change does not prove a cause.
+In: the page. Out: blocks of its section, of the latest settlement day up to the session; for days on which
+CME counted days another way than the marts do, its figures of then beside them. Caveat: an event beside a
+change does not prove a cause.
 """
 
 from __future__ import annotations
@@ -17,40 +18,18 @@ from markupsafe import Markup
 from brief import figures
 from brief.blocks import EVENTS, Page, Section, attempt
 from brief.cells import Absent, Row, plain_day
+from brief.next_meeting import IN_QUESTION_PROB, next_meeting
 from brief.policy_path import path
+from brief.rate_changes import rate_changes
+from brief.reasons import reason_words
+from brief.settlement import Settlement
 from expectations.ages import FED_FUTURES, Age
 
 # Meetings that fit into the drawing, and the smallest share that is drawn.
 DRAWN_MEETINGS = 9
 DRAWN_PROB = 0.0005
-# An outcome that is less likely is not in question.
-IN_QUESTION_PROB = 0.005
-REASONS = {
-    "price_missing": "no settlement for a contract that is needed",
-    "forward_amplification_above_4": (
-        "the error of the price would be more than four times as large in the result"
-    ),
-}
 NO_MEETING = "The list of FOMC meetings has none after {day}, so the next meeting is not known."
 HORIZONS = {"year_end": "the year’s end", "12m": "twelve months ahead"}
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """The meetings as the futures of one day price them."""
-
-    as_of: dt.date
-    meetings: list[Row]
-
-    @property
-    def solved(self) -> list[Row]:
-        """The meetings that have probabilities."""
-        return [row for row in self.meetings if row["cut"].known]
-
-    @property
-    def unsolved(self) -> list[Row]:
-        """The meetings without."""
-        return [row for row in self.meetings if not row["cut"].known]
 
 
 @dataclass(frozen=True)
@@ -68,10 +47,10 @@ class Outcome:
 class Stack:
     """The figure of the probabilities by meeting."""
 
-    as_of: dt.date
-    solved: list[Row]
+    settled: Settlement
     outcomes: list[Row]
     in_question: list[Row]
+    published: list[Row]
     drawings: list[Markup]
     statement: str
 
@@ -91,6 +70,16 @@ class Repricing:
     def missing(self) -> int:
         """Days whose change is not known."""
         return sum(not row["change_bp"].known for row in self.rows)
+
+    @property
+    def degraded(self) -> int:
+        """Days whose change rests on another contract than CME's way would take."""
+        return sum(row["change_bp"].known and row["missing_contract"].known for row in self.rows)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a contract is missing on one of the days."""
+        return any(row["missing_contract"].known for row in self.rows)
 
     @property
     def top_events(self) -> str:
@@ -114,18 +103,32 @@ def fed(page: Page, section: Section) -> None:
         section.history(shown)
     elif shown.behind:
         section.note("late", page.session, latest)
-    settled = Settlement(as_of, page.reader.query("fed/meetings", as_of=as_of))
-    attempt(section, partial(_stack, settled=settled), page)
-    attempt(section, partial(_meetings, settled=settled), page)
-    for part in (path, _repricing, _surprises, _calibration):
+    since = as_of if shown.too_old else page.session
+    settled = Settlement(
+        as_of, since, page.reader.query("fed/meetings", as_of=as_of), _published(page, section, as_of)
+    )
+    for of_day in (_stack, _meetings, next_meeting, path, rate_changes):
+        attempt(section, partial(of_day, settled=settled), page)
+    for part in (_repricing, _surprises, _calibration):
         attempt(section, partial(part, as_of=as_of), page)
+
+
+def _published(page: Page, section: Section, as_of: dt.date) -> dict[dt.date, Row]:
+    """What CME published for each meeting, on a day on which it counted days another way; else nothing."""
+    rows: list[Row] = []
+
+    def read(page: Page, _section: Section) -> None:
+        rows.extend(page.reader.query("fed/published", as_of=as_of))
+
+    attempt(section, read, page)
+    return {row["meeting_date"].value: row for row in rows}
 
 
 def _stack(page: Page, section: Section, settled: Settlement) -> None:
     as_of, solved = settled.as_of, settled.solved
-    outcomes = page.reader.query("fed/outcomes", as_of=as_of)
     if not solved:
         return
+    outcomes = page.reader.query("fed/outcomes", as_of=as_of)
     shown = {row["meeting_date"].value for row in solved[:DRAWN_MEETINGS]}
     points = _stacked(
         [
@@ -137,7 +140,12 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
     )
     drawing = page.draw(figures.probability_stack(points), "stack")
     statement = page.reader.statement("fed/stack", as_of=as_of)
-    first = solved[0]["meeting_date"].value
+    first = settled.first["meeting_date"].value
+    published = (
+        page.reader.query("fed/published_outcomes", as_of=as_of, meeting=first, in_question=IN_QUESTION_PROB)
+        if first in settled.published
+        else []
+    )
     in_question = sorted(
         (
             row
@@ -146,7 +154,7 @@ def _stack(page: Page, section: Section, settled: Settlement) -> None:
         ),
         key=lambda row: -row["share"].value,
     )
-    section.block("stack", Stack(as_of, solved, outcomes, in_question, [drawing], statement))
+    section.block("stack", Stack(settled, outcomes, in_question, published, [drawing], statement))
 
 
 def _stacked(outcomes: list[Outcome], year: int) -> figures.Points:
@@ -173,12 +181,13 @@ def _stacked(outcomes: list[Outcome], year: int) -> figures.Points:
 def _meetings(_page: Page, section: Section, settled: Settlement) -> None:
     """The meetings as a table; why the others could not be priced."""
     if settled.solved:
-        section.block("meetings", settled.as_of, settled.solved)
+        section.block("meetings", settled)
     why: dict[str, list[Row]] = {}
     for row in settled.unsolved:
-        why.setdefault(str(row["reason"].value), []).append(row)
+        words = reason_words(str(row["reason"].value), row["missing_contract"].value)
+        why.setdefault(words, []).append(row)
     for reason, rows in why.items():
-        section.note("not_priced", rows, REASONS.get(reason, reason.replace("_", " ")))
+        section.note("not_priced", rows, reason)
     if not settled.solved:
         raise Absent(f"marts.fomc_meetings_daily: no meeting could be priced on {settled.as_of}.")
 

@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from brief.blocks import Page, since_floor
 from brief.cells import Absent, Cell, Row, plain_day
-from brief.fed import IN_QUESTION_PROB, NO_MEETING
+from brief.fed import NO_MEETING
+from brief.next_meeting import IN_QUESTION_PROB
 from brief.reader import Reader
 from brief.rendering import one_line, plain_text, render
 from expectations.ages import BANK_ESTIMATES, FED_FUTURES, VIX, YIELDS
@@ -44,7 +45,7 @@ TABLES_OF_SENTENCES = (
     "rotation_pair_daily",
     "instrument_daily",
     "fomc_meetings_daily",
-    "fomc_probabilities",
+    "fomc_probabilities_by_method",
     "yield_curve_daily",
     "bank_sensitivity_daily",
     "bank_rate_betas",
@@ -202,16 +203,20 @@ def _prices(reader: Reader, session: date) -> list[Markup]:
 
 
 def _fed(reader: Reader, session: date) -> list[Markup]:
-    """The next two meetings by the newest settlement; none where that is too old to speak of the session."""
+    """The next two meetings after the session by the newest settlement; none where that is too old to speak of
+    the session.
+    """
     age = reader.age(FED_FUTURES, session)
     if age is None:
         return [_say("no_futures")]
     if age.too_old:
         return []
-    rows = reader.points("headlines/meetings", session=session)
-    if not rows or rows[0]["as_of_date"] < age.last:
-        last = rows[0]["as_of_date"] if rows else None
-        return [_say("no_meeting", NO_MEETING.format(day=plain_day(last)))] if last else [_say("no_futures")]
+    latest: date | None = reader.scalar("fed/latest_settlement", session=session).value
+    if latest is None:
+        return [_say("no_futures")]
+    rows = reader.points("headlines/meetings", session=session) if latest >= age.last else []
+    if not rows:
+        return [_say("no_meeting", NO_MEETING.format(day=plain_day(latest)))]
     return [_meeting(reader, session, row) for row in rows]
 
 
@@ -224,7 +229,8 @@ def _meeting(reader: Reader, session: date, row: dict[str, Any]) -> Markup:
         meeting=row["meeting_date"],
         in_question=IN_QUESTION_PROB,
     )
-    return _say("meeting", session, row, outcomes)
+    own = [one for one in outcomes if not one["published"]]
+    return _say("meeting", session, row, own, [one for one in outcomes if one["published"]])
 
 
 def _curve(reader: Reader, session: date) -> list[Markup]:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.blocks import Page, Section, attempt
 from brief.cells import Absent, Cell, Row, plain_day, plain_number
+from brief.settlement import Settlement
 
 LEVEL_DRAWN_DAYS = 30
 
@@ -54,6 +55,7 @@ class Dated:
 class Path:
     """The figure of the rates expected after each meeting."""
 
+    settled: Settlement
     lines: list[Dated]
     meetings: list[tuple[dt.date, list[Cell | None]]]
     reached: list[tuple[str, float]]
@@ -61,8 +63,9 @@ class Path:
     statement: str
 
 
-def path(page: Page, section: Section, as_of: dt.date) -> None:
+def path(page: Page, section: Section, settled: Settlement) -> None:
     """The path and what is priced, on each of the days that has a solved path."""
+    as_of = settled.as_of
     lines = []
     for line in LINES:
         found = page.reader.scalar("fed/path_day", as_of=as_of, back=line.back_days)
@@ -70,7 +73,7 @@ def path(page: Page, section: Section, as_of: dt.date) -> None:
             lines.append(Dated(line, found.value, page.short_day(found.value)))
     if not lines or lines[0].line.back_days:
         raise Absent(f"marts.fomc_meetings_daily: no path could be solved near {as_of}.")
-    attempt(section, partial(_figure, lines=lines), page)
+    attempt(section, partial(_figure, settled=settled, lines=lines), page)
     attempt(section, partial(_priced, lines=lines), page)
 
 
@@ -80,7 +83,7 @@ def _days(lines: list[Dated]) -> dict[str, dt.date | None]:
     return {name: held.get(name) for name in ("now", "week", "month")}
 
 
-def _figure(page: Page, section: Section, lines: list[Dated]) -> None:
+def _figure(page: Page, section: Section, settled: Settlement, lines: list[Dated]) -> None:
     rows = page.reader.query("fed/path", **_days(lines))
     rates = {(row["as_of_date"].value, row["meeting_date"].value): row["expected_rate_pct"] for row in rows}
     meetings = sorted({meeting for _, meeting in rates})
@@ -111,6 +114,7 @@ def _figure(page: Page, section: Section, lines: list[Dated]) -> None:
     section.block(
         "path",
         Path(
+            settled,
             lines,
             [(meeting, [rates.get((dated.day, meeting)) for dated in lines]) for meeting in meetings],
             list(reached.items()),

@@ -15,6 +15,7 @@ from brief.figures.labels import spread_labels
 from brief.figures.lines import lines
 from brief.figures.maturities import Yield, maturities
 from brief.figures.quadrants import Position, quadrants
+from brief.figures.ranges import range_areas, range_bars
 from brief.figures.render import draw
 from brief.figures.stack import probability_stack
 
@@ -33,5 +34,7 @@ __all__ = [
     "maturities",
     "probability_stack",
     "quadrants",
+    "range_areas",
+    "range_bars",
     "spread_labels",
 ]

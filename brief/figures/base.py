@@ -51,6 +51,13 @@ def dot_mark(size: int, **how: Any) -> Spec:
     return {"type": "point", "filled": True, "size": size, "opacity": 1, **how}
 
 
+def outcome_fill(moves: int) -> str:
+    """The colour of an outcome by its quarter points up or down; from the fourth on the shade stays."""
+    if not moves:
+        return "var(--hold)"
+    return f"var(--{'cut' if moves < 0 else 'hike'}{min(abs(moves), 4)})"
+
+
 def without_field(channel: Spec) -> Spec:
     """A channel of an axis without its field, to be given a fixed `datum`."""
     return {key: value for key, value in channel.items() if key != "field"}

@@ -6,7 +6,7 @@ of the bar has room for the words.
 
 from __future__ import annotations
 
-from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer
+from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer, outcome_fill
 
 # Parts of the bar in per cent with room for the range above the share, and for the share alone.
 BOTH = "datum.to - datum.from >= 21"
@@ -27,7 +27,7 @@ def probability_stack(points: Points) -> Spec:
         "field": "moves",
         "type": "ordinal",
         "legend": None,
-        "scale": {"domain": moves, "range": [_fill(move) for move in moves]},
+        "scale": {"domain": moves, "range": [outcome_fill(move) for move in moves]},
     }
 
     def words(field: str, where: str, **how: int) -> Spec:
@@ -78,10 +78,3 @@ def _y(points: Points) -> Spec:
         "scale": {"paddingInner": 0.18, "paddingOuter": 0.05},
         "axis": {"grid": False, "labelColor": INK},
     }
-
-
-def _fill(moves: int) -> str:
-    """The colour of an outcome; from the fourth step on the shade stays."""
-    if not moves:
-        return "var(--hold)"
-    return f"var(--{'cut' if moves < 0 else 'hike'}{min(abs(moves), 4)})"

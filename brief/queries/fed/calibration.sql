@@ -1,4 +1,4 @@
--- The mean score of one horizon up to the last scored meeting.
+-- The mean score of one horizon in the marts' own day count, up to the last scored meeting.
 select
     method_version,
     horizon_days,

@@ -6,6 +6,7 @@ select
     effr_pct,
     year_end_rate_pct,
     bp_priced_year_end,
+    year_end_missing_contract,
     rate_12m_pct,
     bp_priced_12m,
     terminal_rate_pct,

@@ -3,7 +3,9 @@ select
     as_of_date,
     horizon,
     change_bp,
-    event_types
+    event_types,
+    reason,
+    missing_contract
 from marts.policy_repricing
 where horizon = $horizon and as_of_date <= $as_of and as_of_date > $as_of::date - 45
 order by as_of_date

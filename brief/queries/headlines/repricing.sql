@@ -3,6 +3,8 @@ select
     as_of_date,
     horizon,
     change_bp,
-    abs(change_bp) as distance
+    abs(change_bp) as distance,
+    reason,
+    missing_contract
 from marts.policy_repricing
 where as_of_date = $session and horizon = 'year_end' and change_bp is not null

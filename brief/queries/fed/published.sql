@@ -1,0 +1,12 @@
+-- One meeting by the day count that CME published by on a day of which the marts' own is another; probabilities in per cent.
+select
+    method_version,
+    as_of_date,
+    meeting_date,
+    100 * cut_prob as cut,
+    100 * hold_prob as hold,
+    100 * hike_prob as hike,
+    reason
+from marts.fomc_meetings_by_method
+where as_of_date = $as_of and as_published and method_version != 'cme_2023plus' and missing_contract is null and cut_prob is not null
+order by meeting_date
