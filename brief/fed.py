@@ -21,7 +21,7 @@ from brief.cells import Absent, Row, plain_day
 from brief.next_meeting import IN_QUESTION_PROB, next_meeting
 from brief.policy_path import path
 from brief.rate_changes import rate_changes
-from brief.reasons import reason_words
+from brief.reasons import unpriced_words
 from brief.settlement import Settlement
 from expectations.ages import FED_FUTURES, Age
 
@@ -184,7 +184,7 @@ def _meetings(_page: Page, section: Section, settled: Settlement) -> None:
         section.block("meetings", settled)
     why: dict[str, list[Row]] = {}
     for row in settled.unsolved:
-        words = reason_words(str(row["reason"].value), row["missing_contract"].value)
+        words = unpriced_words(str(row["reason"].value), row["missing_contract"].value)
         why.setdefault(words, []).append(row)
     for reason, rows in why.items():
         section.note("not_priced", rows, reason)

@@ -203,9 +203,7 @@ def _prices(reader: Reader, session: date) -> list[Markup]:
 
 
 def _fed(reader: Reader, session: date) -> list[Markup]:
-    """The next two meetings after the session by the newest settlement; none where that is too old to speak of
-    the session.
-    """
+    """The next two meetings after the session, by settlements that are not too old to speak of it."""
     age = reader.age(FED_FUTURES, session)
     if age is None:
         return [_say("no_futures")]

@@ -66,6 +66,7 @@ class RangePoint:
     target_lower_pct: float
     target_upper_pct: float
     prob: float
+    degraded: bool
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,26 @@ class History:
     """The figure of one meeting through time, with its last days."""
 
     first: Row
-    begin: dt.date
+    points: list[RangePoint]
+    gaps: int
     rows: list[Row]
     drawings: list[Markup]
     statement: str
+
+    @property
+    def begin(self) -> dt.date:
+        """The first day drawn."""
+        return self.points[0].as_of_date
+
+    @property
+    def days(self) -> int:
+        """How many days are drawn."""
+        return len({one.as_of_date for one in self.points})
+
+    @property
+    def degraded(self) -> int:
+        """How many of them rest on another contract than CME's way would take."""
+        return len({one.as_of_date for one in self.points if one.degraded})
 
 
 def next_meeting(page: Page, section: Section, settled: Settlement) -> None:
@@ -143,11 +160,12 @@ def _history(page: Page, section: Section, settled: Settlement) -> None:
         return
     drawing = page.draw(figures.range_areas(points), "history")
     statement = page.reader.statement("fed/range_history", **values)
-    section.block("history", History(first, found[0].as_of_date, rows, [drawing], statement))
+    section.block("history", History(first, found, points[-1]["run"], rows, [drawing], statement))
 
 
 def _stacked(found: list[RangePoint], upper_in_force: float) -> figures.Points:
     """Every range on every day, one above the other; a range without a probability has no height."""
+    drawn = {one.target_lower_pct for one in found if one.prob >= IN_QUESTION_PROB}
     ranges = sorted({(one.target_lower_pct, one.target_upper_pct) for one in found})
     points: figures.Points = []
     before: dt.date | None = None
@@ -159,15 +177,16 @@ def _stacked(found: list[RangePoint], upper_in_force: float) -> figures.Points:
         bottom = 0.0
         for lower, upper in ranges:
             top = bottom + shares.get(lower, 0.0)
-            points.append(
-                {
-                    "d": str(day),
-                    "range": _range(lower, upper),
-                    "moves": round(4 * (upper - upper_in_force)),
-                    "from": round(bottom, 2),
-                    "to": round(top, 2),
-                    "run": run,
-                }
-            )
+            if lower in drawn:
+                points.append(
+                    {
+                        "d": str(day),
+                        "range": _range(lower, upper),
+                        "moves": round(4 * (upper - upper_in_force)),
+                        "from": round(bottom, 2),
+                        "to": round(top, 2),
+                        "run": run,
+                    }
+                )
             bottom = top
     return points

@@ -1,8 +1,8 @@
 """What moved over a day, a week and a month: each meeting against the same meeting then, on one base.
 
 In: the meetings of a settlement day. Out: a table and a sentence per reason that keeps a change out of it or
-warns of it. Caveat: the probability compared is that of a range below the one in force on the earlier day,
-so that a decision in between makes no jump.
+warns of it. Caveat: the probabilities compared are those of a range below or above the one in force on the
+earlier day, so that a decision in between makes no jump.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from brief.cells import Cell, Row, plain_day
 from brief.reasons import reason_words
 from brief.settlement import Settlement
 
-SPANS = {"1d": "a settlement day", "1w": "a week", "1m": "a month"}
+# A change that would be shown as 0.0 points is none.
+SHOWN_PP = 0.05
+SPANS = {"1d": "a day", "1w": "a week", "1m": "a month"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,16 @@ class Span:
         """Change of the expected rate."""
         return row[f"expected_rate_change_{self.id}_bp"]
 
-    def below(self, row: Row) -> Cell:
-        """Change of the probability of a range below the one in force then."""
-        return row[f"below_base_{self.id}_change_pp"]
+    def change(self, row: Row, side: str) -> Cell:
+        """Change of the probability of a range `below` or `above` the one in force then."""
+        return row[f"{side}_base_{self.id}_change_pp"]
+
+    def side(self, row: Row) -> str | None:
+        """The side whose probability changed more; None where neither did."""
+        below, above = (abs(self.change(row, side).value or 0.0) for side in ("below", "above"))
+        if max(below, above) < SHOWN_PP:
+            return None
+        return "above" if above > below else "below"
 
     def reason(self, row: Row) -> str | None:
         """Why there is no change, or a warning about it, in words."""

@@ -58,6 +58,14 @@ def reason_words(reason: str, contract: str | None) -> str:
     return words.format(contract=contract_words(contract) if contract else "a contract")
 
 
+def unpriced_words(reason: str, contract: str | None) -> str:
+    """Why a meeting has no probabilities, and in any case the contract that is missing."""
+    words = reason_words(reason, contract)
+    if contract is None or contract in words:
+        return words
+    return f"{words}; no usable price of {contract_words(contract)}"
+
+
 def contract_words(contract: str) -> str:
     """`ZQG25 (Feb 2025)`."""
     century = 1900 if int(contract[3:]) >= FIRST_YEAR % 100 else 2000

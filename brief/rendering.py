@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, text
-from brief.reasons import contract_words, reason_words
+from brief.reasons import reason_words, unpriced_words
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -44,8 +44,8 @@ def environment() -> Environment:
         "capitalized": capitalized,
         "one_line": one_line,
         "count": lambda value: plain_number(value, 0),
-        "contract_words": contract_words,
         "reason_words": reason_words,
+        "unpriced_words": unpriced_words,
         "words": lambda value: str(value).replace("_", " "),
     }
     made.globals["missing"] = MISSING

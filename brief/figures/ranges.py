@@ -6,6 +6,10 @@ right of the areas where its last share has room for the words.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
 from brief.figures.base import (
     BLUE,
     GREY,
@@ -26,6 +30,9 @@ from brief.figures.time_axis import time_axis
 LOOK_FILLS = (BLUE, GREY, "var(--rule)", "var(--hold)")
 # The last share of a range in per cent that has room for a label beside it.
 LABELLED_SHARE = 8
+# The highest share of a range that has room for a label inside.
+LABELLED_SHARE_INSIDE = 30
+LABEL_HEIGHT = 15
 
 
 def range_bars(points: Points, looks: list[str]) -> Spec:
@@ -50,7 +57,12 @@ def range_bars(points: Points, looks: list[str]) -> Spec:
         "type": "quantitative",
         "title": None,
         "scale": {"domain": [0, 100]},
-        "axis": {"grid": True, "values": [0, 25, 50, 75, 100], "labelExpr": "datum.value + ' %'", "labelFlush": True},
+        "axis": {
+            "grid": True,
+            "values": [0, 25, 50, 75, 100],
+            "labelExpr": "datum.value + ' %'",
+            "labelFlush": True,
+        },
     }
     colour: Spec = {
         "field": "look",
@@ -95,20 +107,63 @@ def range_areas(points: Points, *, height: int = 150) -> Spec:
         "legend": None,
         "scale": {"domain": moves, "range": [outcome_fill(move) for move in moves]},
     }
-    last = max(point["d"] for point in points)
-    ends = [point for point in points if point["d"] == last and point["to"] - point["from"] >= LABELLED_SHARE]
-    labels = [layer(
-        label_mark(end["range"], align="left", dx=7, fontSize=11),
-        {"x": x, "y": y},
-        [{"d": last, "from": (end["from"] + end["to"]) / 2}],
-    ) for end in ends]
+    ends = _labelled_ends(points)
+    width = room_for([point["range"] for point in ends] or [""])
+    labels = [
+        layer(label_mark(point["range"], fontSize=11, align="left", dx=7), {"x": x, "y": y}, [_middle(point)])
+        for point in ends
+    ]
+    for point, align in _labelled_inside(points, ends, width, height):
+        mark = label_mark(point["range"], fontSize=11, align=align)
+        labels.append(layer(mark, {"x": x, "y": y}, [_middle(point)]))
     area = {"type": "area", "stroke": PAPER, "strokeWidth": 1}
     detail = [{"field": "run", "type": "ordinal"}]
     encoding = {"x": x, "y": y, "y2": {"field": "to"}, "color": colour, "detail": detail}
     return {
-        "width": room_for([end["range"] for end in ends] or [""]),
+        "width": width,
         "height": height,
         "padding": PADDING,
         "data": {"values": points},
         "layer": [layer(area, encoding), *labels],
     }
+
+
+def _labelled_ends(points: Points) -> Points:
+    """The last point of each range that has room for a label beside it."""
+    last = max(point["d"] for point in points)
+    return [point for point in points if point["d"] == last and _share(point) >= LABELLED_SHARE]
+
+
+def _labelled_inside(
+    points: Points, ends: Points, width: float, height: int
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Where each other range was largest, and the alignment of its label, where it is free."""
+    first = dt.date.fromisoformat(min(point["d"] for point in points))
+    days = (dt.date.fromisoformat(max(point["d"] for point in points)) - first).days or 1
+    named = {point["range"] for point in ends}
+    tops = {
+        name: max((point for point in points if point["range"] == name), key=_share)
+        for name in dict.fromkeys(point["range"] for point in points)
+        if name not in named
+    }
+    taken: list[tuple[float, float]] = []
+    for point in sorted(tops.values(), key=_share, reverse=True):
+        part = (dt.date.fromisoformat(point["d"]) - first).days / days
+        reach = 6.4 * len(point["range"])
+        align = (
+            "left" if part * width < reach / 2 else "right" if (1 - part) * width < reach / 2 else "center"
+        )
+        middle = part * width + {"left": reach / 2, "right": -reach / 2, "center": 0}[align]
+        at = middle, height * _middle(point)["from"] / 100
+        free = all(abs(at[0] - x) > reach or abs(at[1] - y) > LABEL_HEIGHT for x, y in taken)
+        if free and _share(point) >= LABELLED_SHARE_INSIDE:
+            taken.append(at)
+            yield point, align
+
+
+def _share(point: dict[str, Any]) -> float:
+    return float(point["to"] - point["from"])
+
+
+def _middle(point: dict[str, Any]) -> dict[str, Any]:
+    return {"d": point["d"], "from": (point["from"] + point["to"]) / 2}

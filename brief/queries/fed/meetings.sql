@@ -15,14 +15,17 @@ select
     compared_date_1d,
     expected_rate_change_1d_bp,
     below_base_1d_change_pp,
+    above_base_1d_change_pp,
     change_1d_reason,
     compared_date_1w,
     expected_rate_change_1w_bp,
     below_base_1w_change_pp,
+    above_base_1w_change_pp,
     change_1w_reason,
     compared_date_1m,
     expected_rate_change_1m_bp,
     below_base_1m_change_pp,
+    above_base_1m_change_pp,
     change_1m_reason
 from marts.fomc_meetings_daily
 where as_of_date = $as_of

@@ -6,7 +6,8 @@ select
     100 * cut_prob as cut,
     100 * hold_prob as hold,
     100 * hike_prob as hike,
-    reason
+    implied_change_bp,
+    expected_rate_pct
 from marts.fomc_meetings_by_method
 where as_of_date = $as_of and as_published and method_version != 'cme_2023plus' and missing_contract is null and cut_prob is not null
 order by meeting_date
