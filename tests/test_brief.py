@@ -281,6 +281,148 @@ def test_drawn_points_are_the_marts(warehouse: Any, monkeypatch: pytest.MonkeyPa
     assert bar["v"] == pytest.approx(moves, abs=1e-3)
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The specifications of the drawings by name, instead of drawings."""
+    kept: dict[str, Any] = {}
+
+    def keep(spec: Any, name: str, *, simulated: bool) -> str:
+        kept[name] = spec
+        return ""
+
+    monkeypatch.setattr(figures, "draw", keep)
+    return kept
+
+
+def fed_words(connection: Any, session: dt.date = SESSION) -> str:
+    """The Fed section as text, one space between words."""
+    text = build_brief(Page(Reader(connection), session, False))[0]
+    part = text[text.index('id="fed"') : text.index('id="banks"')]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", part))).replace("\u202f", " ")
+
+
+def next_meeting_of(connection: Any, day: str = "2024-08-29") -> dt.date:
+    found = connection.execute(
+        "select min(meeting_date) from marts.fomc_meetings_daily where as_of_date = ?", [day]
+    ).fetchone()
+    assert isinstance(found[0], dt.date)
+    return found[0]
+
+
+def test_the_next_meeting_is_drawn_beside_earlier_days_and_through_time(
+    warehouse: Any, drawn: dict[str, Any]
+) -> None:
+    build_brief(Page(Reader(warehouse), SESSION, False))
+    meeting = next_meeting_of(warehouse)
+    days = {
+        "share": "2024-08-29",
+        "share_1d": "2024-08-28",
+        "share_1w": "2024-08-22",
+        "share_1m": "2024-07-29",
+    }
+    held = {
+        (field, f"{lower:.2f}–{lower + 0.25:.2f}"): 100 * prob
+        for field, day in days.items()
+        for lower, prob in warehouse.execute(
+            "select target_lower_pct, prob from marts.fomc_probabilities where meeting_date = ? and"
+            " as_of_date = ?",
+            [meeting, day],
+        ).fetchall()
+    }
+    bars = drawn["ranges"]["data"]["values"]
+    assert {bar["look"] for bar in bars} == set(days)
+    for bar in bars:
+        assert bar["share"] == pytest.approx(held.get((bar["look"], bar["range"]), 0.0), abs=1e-3)
+    areas = drawn["history"]["data"]["values"]
+    assert {area["d"] for area in areas} >= set(days.values())
+    for area in areas:
+        if area["d"] == "2024-08-22":
+            share = held.get(("share_1w", area["range"]), 0.0)
+            assert area["to"] - area["from"] == pytest.approx(share, abs=0.02)
+
+
+def test_a_day_compared_with_that_has_no_settlements_is_named(copy: Any, undrawn: None) -> None:
+    copy.execute(
+        "update marts.fomc_probability_changes set prob_1w_ago = null where as_of_date = '2024-08-29'"
+    )
+    copy.execute(
+        "update marts.fomc_meetings_daily set change_1w_reason = 'compared_day_missing',"
+        " expected_rate_change_1w_bp = null where as_of_date = '2024-08-29'"
+    )
+    text = fed_words(copy)
+    assert "No bars for 22 Aug 2024 , a week before: no settlements on that day." in text
+    assert re.search(
+        r"Change over a week \(22 Aug 2024\), meeting of [^:]*: no settlements on that day\.", text
+    )
+
+
+def test_a_meeting_that_lacks_a_contract_says_so_wherever_it_stands(copy: Any, undrawn: None) -> None:
+    meeting = next_meeting_of(copy)
+    for table in ("fomc_meetings_daily", "fomc_probabilities", "fomc_probabilities_by_method"):
+        copy.execute(f"update marts.{table} set missing_contract = 'ZQV24' where meeting_date = ?", [meeting])
+    copy.execute(
+        "update marts.fomc_meetings_daily set reason = 'later_contract_missing' where meeting_date = ?",
+        [meeting],
+    )
+    copy.execute(
+        "update marts.policy_repricing set missing_contract = 'ZQV24', reason = 'later_contract_missing'"
+        " where as_of_date >= '2024-08-27' and horizon = 'year_end'"
+    )
+    copy.execute("update marts.policy_path_daily set year_end_missing_contract = 'ZQV24'")
+    text = fed_words(copy)
+    words = "no usable price of ZQV24 (Oct 2024), so worked out another way than CME would"
+    day = f"{meeting.day} {meeting:%b %Y}"
+    assert text.count(f"{day} : {words}; not FedWatch’s figures.") == 2, "stack and path"
+    assert text.count(f"{words}: not FedWatch’s figure") == 2, "table and bars"
+    assert "On 3 days a contract is missing" in text
+    assert "The year's end without a price of ZQV24" in text
+    assert re.search(r"On (\d+) of \1 days a contract is missing", text)
+    [first, _] = [sentence for sentence in headlines(copy, SESSION) if sentence.startswith("Fed")]
+    assert f"({words}: not FedWatch’s figure)" in first
+
+
+def test_a_whole_strip_lacks_nothing(page_text: str) -> None:
+    part = page_text[page_text.index('id="fed"') : page_text.index('id="banks"')]
+    assert "not FedWatch" not in part
+    assert "as CME published then" not in part
+
+
+def test_what_cme_published_stands_beside_where_it_counted_another_way(copy: Any, undrawn: None) -> None:
+    meeting = next_meeting_of(copy)
+    for name in ("fomc_meetings_by_method", "fomc_probabilities_by_method"):
+        day = f"from marts.{name} where as_of_date = '2024-08-29' and method_version = 'cme_2023plus'"
+        copy.execute(f"insert into marts.{name} select * replace ('cme_2022' as method_version) {day}")
+        copy.execute(f"update marts.{name} set as_published = (method_version = 'cme_2022')")
+    other = "as_of_date = '2024-08-29' and method_version = 'cme_2022'"
+    copy.execute(
+        f"update marts.fomc_meetings_by_method set cut_prob = 0.123, implied_change_bp = -31.4 where {other}"
+    )
+    copy.execute(f"update marts.fomc_probabilities_by_method set prob = 0.123, moves = -3 where {other}")
+    copy.execute(
+        f"delete from marts.fomc_probabilities_by_method where {other} and meeting_date != ?", [meeting]
+    )
+    text = fed_words(copy)
+    assert "; as CME published then: 75 bp lower 12 %" in text
+    assert re.search(rf"{meeting.day} {meeting:%b %Y} \S+ 12\.3 .*? −31\.4 ", text)
+    assert "Small: as CME published then" in text
+    [first, _] = [sentence for sentence in headlines(copy, SESSION) if sentence.startswith("Fed")]
+    assert "; as CME published then: 75 bp lower 12 %" in first
+    copy.execute(f"update marts.fomc_meetings_by_method set missing_contract = 'ZQV24' where {other}")
+    copy.execute(f"update marts.fomc_probabilities_by_method set missing_contract = 'ZQV24' where {other}")
+    assert "published then" not in fed_words(copy) + " ".join(headlines(copy, SESSION))
+
+
+def test_on_the_day_of_a_decision_the_section_turns_to_the_meeting_after_it(
+    copy: Any, drawn: dict[str, Any]
+) -> None:
+    """The decision of 31 July 2024 was out before that day's settlements."""
+    text = fed_words(copy, dt.date(2024, 7, 31))
+    assert re.search(r"After the meeting of 18 Sep 2024 , by the futures of 31 Jul 2024 : ", text)
+    assert re.search(r"; measured from \S+ – \S+ %, before the decision of 31 Jul 2024 ", text)
+    assert drawn["stack"]["data"]["values"][0]["meeting"] == "31 Jul", "FedWatch has that meeting on that day"
+    assert not re.search("before the decision of", fed_words(copy, dt.date(2024, 8, 1)))
+
+
 def test_a_missing_or_empty_table_costs_one_line(copy: Any) -> None:
     page = Page(Reader(copy), SESSION, False)
     names = sorted(name for name in page.reader.tables if name.startswith("marts."))

@@ -80,3 +80,56 @@ def test_a_strip_stands_below_the_values() -> None:
     below = spec["layer"][0]["encoding"]
     assert below["y"]["datum"] == below["y"]["scale"]["domain"][0] < below["y2"]["datum"] < -4.4
     assert below["color"]["scale"] == {"domain": ["up", "down"], "range": ["red", "blue"]}
+
+
+def shares(day: str, run: int = 0, **held: float) -> figures.Points:
+    """Ranges of one day, the lowest first."""
+    points, bottom = [], 0.0
+    for number, (name, share) in enumerate(held.items()):
+        points.append(
+            {"d": day, "range": name, "moves": number - 1, "from": bottom, "to": bottom + share, "run": run}
+        )
+        bottom += share
+    return points
+
+
+def test_areas_are_labelled_at_the_right_or_inside_where_they_were_largest() -> None:
+    points = [
+        *shares("2024-01-02", low=90, mid=10, high=0),
+        *shares("2024-04-02", low=28, mid=62, high=10),
+        *shares("2024-07-02", low=2, mid=3, high=95),
+    ]
+    labels = [
+        (one["mark"]["text"], one["data"]["values"][0]["d"], one["data"]["values"][0]["from"])
+        for one in figures.range_areas(points)["layer"][1:]
+    ]
+    assert labels == [("high", "2024-07-02", 52.5), ("low", "2024-01-02", 45.0), ("mid", "2024-04-02", 59.0)]
+
+
+def test_labels_inside_areas_do_not_cover_each_other() -> None:
+    points = [
+        *shares("2024-01-02", low=48, mid=40, high=12),
+        *shares("2024-01-05", low=30, mid=55, high=15),
+        *shares("2024-07-02", low=0, mid=0, high=100),
+    ]
+    spec = figures.range_areas(points, height=20)
+    assert [one["mark"]["text"] for one in spec["layer"][1:]] == ["high", "mid"]
+
+
+def test_days_without_a_distribution_leave_a_gap() -> None:
+    points = [*shares("2024-01-02", low=60, high=40), *shares("2024-02-02", run=1, low=50, high=50)]
+    area = figures.range_areas(points)["layer"][0]
+    assert area["encoding"]["detail"] == [{"field": "run", "type": "ordinal"}]
+    assert area["encoding"]["color"]["scale"] == {"domain": [-1, 0], "range": ["var(--cut1)", "var(--hold)"]}
+
+
+def test_bars_of_a_day_come_before_those_of_the_days_before() -> None:
+    points = [
+        {"range": name, "look": look, "share": 50.0, "shown": "50 %"}
+        for name in ("5.00–5.25", "5.25–5.50")
+        for look in ("share", "share_1w")
+    ]
+    bars = figures.range_bars(points, ["share", "share_1w"])["layer"][0]["encoding"]
+    assert bars["yOffset"]["sort"] == bars["color"]["scale"]["domain"] == ["share", "share_1w"]
+    assert bars["y"]["sort"] == ["5.00–5.25", "5.25–5.50"]
+    assert bars["color"]["scale"]["range"] == [figures.BLUE, figures.GREY]

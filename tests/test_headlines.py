@@ -92,28 +92,44 @@ def test_rotation(
 
 def test_an_unpriced_meeting_says_why(marts: duckdb.DuckDBPyConnection) -> None:
     marts.execute(
-        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason) values ('2024-07-16',"
-        " '2024-07-31', 'price_missing')"
+        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason, missing_contract) values"
+        " ('2024-07-16', '2024-07-31', 'price_missing', 'ZQQ24'),"
+        " ('2024-07-16', '2024-09-18', 'forward_amplification_above_4', 'ZQV24')"
     )
-    assert "Fed funds futures (16 Jul): the 31 Jul meeting could not be priced: price missing." in headlines(
-        marts, DAY
-    )
+    assert fed_sentences(marts) == [
+        "Fed funds futures (16 Jul): the 31 Jul meeting could not be priced: no settlement of ZQQ24"
+        " (Aug 2024), which is needed.",
+        "Fed funds futures (16 Jul): the 18 Sep meeting could not be priced: the error of the price would be"
+        " more than four times as large in the result; no usable price of ZQV24 (Oct 2024).",
+    ]
 
 
 def price(connection: duckdb.DuckDBPyConnection, as_of: str, meeting: str, **moves: float) -> None:
     """A meeting as a day's futures price it: `cut1=0.9, cut2=0.1, hold=…, hike1=…`."""
     connection.execute(
-        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, cut_prob, hold_prob, hike_prob,"
-        " solved) values (?, ?, ?, ?, 0, 'anchor')",
+        "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, target_lower_pct, target_upper_pct,"
+        " cut_prob, hold_prob, hike_prob, solved) values (?, ?, 5.25, 5.5, ?, ?, 0, 'anchor')",
         [as_of, meeting, 1 - moves.get("hold", 0), moves.get("hold", 0)],
     )
+    count_days(connection, "cme_2023plus", as_of, meeting, as_of > "2023-12-13", **moves)
+
+
+def count_days(
+    connection: duckdb.DuckDBPyConnection,
+    method: str,
+    as_of: str,
+    meeting: str,
+    as_published: bool,
+    **moves: float,
+) -> None:
+    """The outcomes of a meeting by one day count."""
     signs = {"cut": -1, "hold": 0, "hike": 1}
     for name, prob in moves.items():
-        count = signs[name.rstrip("12")] * int(name[-1] if name[-1].isdigit() else 0)
+        count = signs[name.rstrip("1234")] * int(name[-1] if name[-1].isdigit() else 0)
         connection.execute(
-            "insert into marts.fomc_probabilities (as_of_date, meeting_date, target_lower_pct,"
-            " target_upper_pct, moves, prob) values (?, ?, ?, ?, ?, ?)",
-            [as_of, meeting, 5.25 + count / 4, 5.5 + count / 4, count, prob],
+            "insert into marts.fomc_probabilities_by_method (method_version, as_of_date, meeting_date,"
+            " target_lower_pct, target_upper_pct, moves, prob, as_published) values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [method, as_of, meeting, 5.25 + count / 4, 5.5 + count / 4, count, prob, as_published],
         )
 
 
@@ -152,6 +168,61 @@ def test_the_outcomes_in_question_are_named(
     assert fed_sentences(marts) == [said]
 
 
+def test_shares_that_do_not_add_to_100_say_that_they_are_rounded(marts: duckdb.DuckDBPyConnection) -> None:
+    price(marts, "2024-07-16", "2024-09-18", cut1=0.667, cut2=0.307, hold=0.026)
+    price(marts, "2024-07-16", "2024-11-07", cut1=0.664, cut2=0.307, hold=0.029)
+    assert fed_sentences(marts) == [
+        "Fed funds futures (16 Jul): after the 18 Sep meeting 25 bp lower 67 %, 50 bp lower 31 %, unchanged"
+        " 3 % (rounded).",
+        "Fed funds futures (16 Jul): after the 7 Nov meeting 25 bp lower 66 %, 50 bp lower 31 %, unchanged"
+        " 3 %.",
+    ]
+
+
+def test_before_the_switch_the_published_figure_stands_beside(marts: duckdb.DuckDBPyConnection) -> None:
+    """The press of 12 July 2022 has 92.4 and 7.6 per cent; the marts' own count gives 96.2 for 75 bp."""
+    for day, last in (("2022-07-12", True), ("2023-12-14", False)):
+        meeting = "2022-07-27" if last else "2024-01-31"
+        price(marts, day, meeting, hike3=0.962, hike2=0.038)
+        count_days(marts, "cme_2022", day, meeting, last, hike3=0.924, hike4=0.076)
+    assert fed_sentences(marts, date(2022, 7, 12)) == [
+        "Fed funds futures (12 Jul): after the 27 Jul meeting 75 bp higher 96 %, 50 bp higher 4 %;"
+        " as CME published then: 75 bp higher 92 %, 100 bp higher 8 %."
+    ]
+    assert fed_sentences(marts, date(2023, 12, 14)) == [
+        "Fed funds futures (14 Dec): after the 31 Jan 2024 meeting 75 bp higher 96 %, 50 bp higher 4 %."
+    ]
+
+
+def test_what_lacks_a_contract_is_called_neither_fedwatch_nor_published(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
+    price(marts, "2022-07-12", "2022-07-27", hike3=0.962, hike2=0.038)
+    count_days(marts, "cme_2022", "2022-07-12", "2022-07-27", True, hike3=0.924, hike4=0.076)
+    for table in ("fomc_meetings_daily", "fomc_probabilities_by_method"):
+        marts.execute(f"update marts.{table} set missing_contract = 'ZQQ22'")
+    marts.execute("update marts.fomc_meetings_daily set reason = 'later_contract_missing'")
+    assert fed_sentences(marts, date(2022, 7, 12)) == [
+        "Fed funds futures (12 Jul): after the 27 Jul meeting 75 bp higher 96 %, 50 bp higher 4 % (no usable"
+        " price of ZQQ22 (Aug 2022), so worked out another way than CME would: not FedWatch’s figure)."
+    ]
+
+
+@pytest.mark.parametrize(("session", "settled"), [("2024-07-31", "2024-07-31"), ("2024-07-31", "2024-07-30")])
+def test_on_the_day_of_a_decision_the_next_meeting_is_the_one_after_it(
+    marts: duckdb.DuckDBPyConnection, session: str, settled: str
+) -> None:
+    """The decision is out at 14:00 in New York, an hour before the futures settle."""
+    price(marts, settled, "2024-07-31", hold=0.96, cut1=0.04)
+    price(marts, settled, "2024-09-18", cut1=0.87, cut2=0.13)
+    [sentence] = fed_sentences(marts, date.fromisoformat(session))
+    assert (
+        "after the 18 Sep meeting 25 bp lower 87 %, 50 bp lower 13 %; measured from 5.25–5.50 %," in sentence
+    )
+    assert "before the decision of 31 Jul" in sentence
+    assert sentence.endswith("31 Jul is not settled yet.") == (settled != session)
+
+
 @pytest.mark.parametrize(
     ("session", "speaks"), [("2024-07-12", True), ("2024-07-17", True), ("2024-07-18", False)]
 )
@@ -162,9 +233,15 @@ def test_settlements_older_than_three_days_leave_the_headlines(
     assert bool(fed_sentences(marts, date.fromisoformat(session))) == speaks
 
 
-def test_a_list_of_meetings_that_is_over_leaves_no_next_meeting(marts: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("settled_after", [True, False])
+def test_a_list_of_meetings_that_is_over_leaves_no_next_meeting(
+    marts: duckdb.DuckDBPyConnection, settled_after: bool
+) -> None:
     price(marts, "2024-07-12", "2024-07-12", hold=1.0)
-    marts.execute("insert into marts.policy_path_daily (as_of_date) values ('2024-07-12'), ('2024-07-15')")
+    if settled_after:
+        marts.execute(
+            "insert into marts.policy_path_daily (as_of_date) values ('2024-07-12'), ('2024-07-15')"
+        )
     assert fed_sentences(marts) == [
         "Fed: The list of FOMC meetings has none after 12 Jul 2024, so the next meeting is not known."
     ]
