@@ -49,6 +49,11 @@ class Settlement:
         return rows[-1] if rows and self.first is not rows[-1] else None
 
     @property
+    def ninth(self) -> Row | None:
+        """The last meeting of CME's table, which CME works out without those behind it."""
+        return next((row for row in self.solved if row["cme_number"].value == 9), None)
+
+    @property
     def degraded(self) -> list[tuple[str, list[Row]]]:
         """The contracts that are missing, in words, each with the meetings that are solved without it."""
         found: dict[str, list[Row]] = {}

@@ -56,7 +56,13 @@ def test_a_contract_names_its_month(contract: str, words: str) -> None:
 
 
 def row(meeting: str, **values: object) -> Row:
-    given = {"meeting_date": dt.date.fromisoformat(meeting), "cut": 1.0, "missing_contract": None, **values}
+    given = {
+        "meeting_date": dt.date.fromisoformat(meeting),
+        "cut": 1.0,
+        "missing_contract": None,
+        "cme_number": 1,
+        **values,
+    }
     return {name: Cell(value, name, "t") for name, value in given.items()}
 
 
@@ -72,6 +78,14 @@ def test_the_first_meeting_is_the_one_whose_decision_is_not_out() -> None:
     assert (late.first, late.decided) == (rows[0], rows[3])
     unpriced = settlement("2024-07-30", [row(MEETINGS[0], cut=None), rows[1]])
     assert (unpriced.first, unpriced.unsolved) == (rows[1], [unpriced.meetings[0]])
+
+
+def test_the_ninth_meeting_of_cmes_table_is_the_last_one_compared() -> None:
+    rows = [
+        row(meeting, cme_number=number) for meeting, number in zip(MEETINGS, (7, 8, 9, None), strict=True)
+    ]
+    assert settlement("2024-07-30", rows).ninth == rows[2]
+    assert settlement("2024-07-30", rows[:2]).ninth is None
 
 
 def test_degraded_meetings_stand_with_their_contract() -> None:

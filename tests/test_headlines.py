@@ -111,7 +111,7 @@ def price(connection: duckdb.DuckDBPyConnection, as_of: str, meeting: str, **mov
         " cut_prob, hold_prob, hike_prob, solved) values (?, ?, 5.25, 5.5, ?, ?, 0, 'anchor')",
         [as_of, meeting, 1 - moves.get("hold", 0), moves.get("hold", 0)],
     )
-    count_days(connection, "cme_2023plus", as_of, meeting, as_of > "2023-12-13", **moves)
+    count_days(connection, "cme_2023plus", as_of, meeting, as_of > "2024-03-11", **moves)
 
 
 def count_days(
@@ -181,16 +181,16 @@ def test_shares_that_do_not_add_to_100_say_that_they_are_rounded(marts: duckdb.D
 
 def test_before_the_switch_the_published_figure_stands_beside(marts: duckdb.DuckDBPyConnection) -> None:
     """The press of 12 July 2022 has 92.4 and 7.6 per cent; the marts' own count gives 96.2 for 75 bp."""
-    for day, last in (("2022-07-12", True), ("2023-12-14", False)):
-        meeting = "2022-07-27" if last else "2024-01-31"
+    for day, last in (("2022-07-12", True), ("2024-03-12", False)):
+        meeting = "2022-07-27" if last else "2024-03-20"
         price(marts, day, meeting, hike3=0.962, hike2=0.038)
         count_days(marts, "cme_2022", day, meeting, last, hike3=0.924, hike4=0.076)
     assert fed_sentences(marts, date(2022, 7, 12)) == [
         "Fed funds futures (12 Jul): after the 27 Jul meeting 75 bp higher 96 %, 50 bp higher 4 %;"
         " as CME published then: 75 bp higher 92 %, 100 bp higher 8 %."
     ]
-    assert fed_sentences(marts, date(2023, 12, 14)) == [
-        "Fed funds futures (14 Dec): after the 31 Jan 2024 meeting 75 bp higher 96 %, 50 bp higher 4 %."
+    assert fed_sentences(marts, date(2024, 3, 12)) == [
+        "Fed funds futures (12 Mar): after the 20 Mar meeting 75 bp higher 96 %, 50 bp higher 4 %."
     ]
 
 

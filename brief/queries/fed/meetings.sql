@@ -2,6 +2,7 @@
 select
     as_of_date,
     meeting_date,
+    cme_number,
     target_lower_pct,
     target_upper_pct,
     moves_priced,
