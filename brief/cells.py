@@ -83,6 +83,11 @@ def plain_day(value: dt.date, *, year: bool = True) -> str:
     return f"{value.day} {value:%b}" + (f" {value.year}" if year else "")
 
 
+def plain_range(lower: float, upper: float) -> str:
+    """5.25–5.50; a single target, as before December 2008, as 2.00."""
+    return f"{lower:.2f}–{upper:.2f}" if upper > lower else f"{upper:.2f}"
+
+
 def text(cell: Cell | None, shown: str | None = None) -> Markup:
     """A text of the warehouse, underscores as spaces."""
     if cell is None or not cell.known:

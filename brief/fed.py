@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from brief import figures
 from brief.blocks import EVENTS, Page, Section, attempt
-from brief.cells import Absent, Row, plain_day
+from brief.cells import Absent, Row, plain_day, plain_range
 from brief.next_meeting import IN_QUESTION_PROB, next_meeting
 from brief.policy_path import path
 from brief.rate_changes import rate_changes
@@ -170,7 +170,7 @@ def _stacked(outcomes: list[Outcome], year: int) -> figures.Points:
                     "from": round(bottom, 3),
                     "to": round(bottom + share, 3),
                     "moves": outcome.moves,
-                    "range": f"{outcome.target_lower_pct:.2f}–{outcome.target_upper_pct:.2f}",
+                    "range": plain_range(outcome.target_lower_pct, outcome.target_upper_pct),
                     "share": f"{share:.0f} %",
                 }
             )

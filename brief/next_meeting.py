@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from brief import figures
 from brief.blocks import Page, Section, attempt
-from brief.cells import Cell, Row, plain_number
+from brief.cells import Cell, Row, plain_number, plain_range
 from brief.reasons import reason_words
 from brief.settlement import Settlement
 
@@ -131,7 +131,7 @@ def _ranges(page: Page, section: Section, settled: Settlement) -> None:
     shown = [look for look in looks if rows[0][look.field].known]
     points: figures.Points = [
         {
-            "range": _range(row["target_lower_pct"].value, row["target_upper_pct"].value),
+            "range": plain_range(row["target_lower_pct"].value, row["target_upper_pct"].value),
             "look": look.field,
             "share": round(row[look.field].value, 3),
             "shown": f"{plain_number(row[look.field].value, 0)} %",
@@ -143,11 +143,6 @@ def _ranges(page: Page, section: Section, settled: Settlement) -> None:
     without = [look for look in looks if look not in shown]
     statement = page.reader.statement("fed/look_back", **values)
     section.block("ranges", Ranges(first, shown, without, rows, [drawing], statement))
-
-
-def _range(lower: float, upper: float) -> str:
-    """5.25–5.50, and before ranges were set the single target."""
-    return f"{lower:.2f}–{upper:.2f}" if upper > lower else f"{lower:.2f}"
 
 
 def _history(page: Page, section: Section, settled: Settlement) -> None:
@@ -181,7 +176,7 @@ def _stacked(found: list[RangePoint], upper_in_force: float) -> figures.Points:
                 points.append(
                     {
                         "d": str(day),
-                        "range": _range(lower, upper),
+                        "range": plain_range(lower, upper),
                         "moves": round(4 * (upper - upper_in_force)),
                         "from": round(bottom, 2),
                         "to": round(top, 2),

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, text
+from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, plain_range, text
 from brief.reasons import reason_words, unpriced_words
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -39,6 +39,7 @@ def environment() -> Environment:
         "ordinal": ordinal,
         "plain_day": plain_day,
         "plain_number": plain_number,
+        "plain_range": plain_range,
         "long_day": long_day,
         "label_day": label_day,
         "capitalized": capitalized,

@@ -21,7 +21,7 @@ import pytest
 
 from brief import figures
 from brief.blocks import Page
-from brief.cells import Cell, ordinal, plain_number
+from brief.cells import Cell, ordinal, plain_number, plain_range
 from brief.headlines import headline, headlines
 from brief.page import build_brief, build_validation, write_pages
 from brief.reader import Reader
@@ -645,6 +645,10 @@ def test_minus_zero_has_no_sign() -> None:
         "−0.01",
         "+1,234.50",
     ]
+
+
+def test_a_single_target_is_no_range() -> None:
+    assert [plain_range(5.25, 5.5), plain_range(2.0, 2.0)] == ["5.25–5.50", "2.00"]
 
 
 def test_labels_keep_their_distance_and_order() -> None:
