@@ -22,18 +22,18 @@ LEVEL_DRAWN_DAYS = 30
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the figure: its distance in words, how many days back it looks, its field and colour."""
+    """One line of the figure: its distance in words, how far back it looks, its field and colour."""
 
     name: str
-    back_days: int
+    span: str
     field: str
     colour: str
 
 
 LINES = (
-    Line("", 0, "rate_now", "var(--c1)"),
-    Line("a week before", 7, "rate_week", "var(--c2)"),
-    Line("a month before", 30, "rate_month", "var(--c3)"),
+    Line("", "0 days", "rate_now", "var(--c1)"),
+    Line("a week before", "7 days", "rate_week", "var(--c2)"),
+    Line("a month before", "1 month", "rate_month", "var(--c3)"),
 )
 
 
@@ -68,10 +68,10 @@ def path(page: Page, section: Section, settled: Settlement) -> None:
     as_of = settled.as_of
     lines = []
     for line in LINES:
-        found = page.reader.scalar("fed/path_day", as_of=as_of, back=line.back_days)
+        found = page.reader.scalar("fed/path_day", as_of=as_of, span=line.span)
         if found.known:
             lines.append(Dated(line, found.value, page.short_day(found.value)))
-    if not lines or lines[0].line.back_days:
+    if not lines or lines[0].line is not LINES[0]:
         raise Absent(f"marts.fomc_meetings_daily: no path could be solved near {as_of}.")
     attempt(section, partial(_figure, settled=settled, lines=lines), page)
     attempt(section, partial(_priced, lines=lines), page)

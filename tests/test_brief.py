@@ -341,6 +341,14 @@ def test_the_next_meeting_is_drawn_beside_earlier_days_and_through_time(
             assert area["to"] - area["from"] == pytest.approx(share, abs=0.02)
 
 
+def test_path_and_changes_look_back_to_the_same_days(page_text: str) -> None:
+    text = re.sub(r"<[^>]+>", "", page_text)
+    assert "29 Jul 2024, a month before" in text, "a month is one of the calendar, not 30 days"
+    assert "22 Aug 2024, a week before" in text
+    assert "Over a week, from 22 Aug" in text
+    assert "Over a month, from 29 Jul" in text
+
+
 def test_a_day_compared_with_that_has_no_settlements_is_named(copy: Any, undrawn: None) -> None:
     copy.execute(
         "update marts.fomc_probability_changes set prob_1w_ago = null where as_of_date = '2024-08-29'"
