@@ -18,6 +18,7 @@ from markupsafe import Markup
 from brief import figures
 from brief.blocks import EVENTS, Page, Section, attempt
 from brief.cells import Absent, Row, plain_day, plain_range
+from brief.dots import dots
 from brief.next_meeting import IN_QUESTION_PROB, next_meeting
 from brief.policy_path import path
 from brief.rate_changes import rate_changes
@@ -107,7 +108,7 @@ def fed(page: Page, section: Section) -> None:
     settled = Settlement(
         as_of, since, page.reader.query("fed/meetings", as_of=as_of), _published(page, section, as_of)
     )
-    for of_day in (_stack, _meetings, next_meeting, path, rate_changes):
+    for of_day in (_stack, _meetings, next_meeting, path, rate_changes, dots):
         attempt(section, partial(of_day, settled=settled), page)
     for part in (_repricing, _surprises, _calibration):
         attempt(section, partial(part, as_of=as_of), page)

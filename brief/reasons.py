@@ -46,6 +46,8 @@ REASONS: Final = {
     "solved_differently": (
         "worked out another way on one of the two days, so that part of the change is not news"
     ),
+    "meeting_not_known": "the last meeting of that year was not known yet",
+    "dots_repeated": "no dots are dated by these projections, so those of before are taken as repeated",
     "not_in_force_yet": "the decision is not in force yet",
     "range_series_missing": "the series of the target range is missing",
     "range_series_contradicts_dff": "the series of the target range contradicts the effective rate",

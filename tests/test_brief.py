@@ -420,6 +420,22 @@ def test_what_cme_published_stands_beside_where_it_counted_another_way(copy: Any
     assert "published then" not in fed_words(copy) + " ".join(headlines(copy, SESSION))
 
 
+def test_the_market_stands_against_the_dots_of_a_dated_projection(copy: Any, undrawn: None) -> None:
+    assert "marts.market_versus_dots has no rows in this publication." in fed_words(copy)
+    copy.execute(
+        "insert into marts.market_versus_dots by name select * from (values"
+        " (date '2024-08-29', '2024', 2024, date '2024-06-12', 78, 5.1, 4.412, -68.8, null),"
+        " (date '2024-08-29', '2026', 2026, date '2024-06-12', 78, 3.1, null, null, 'meeting_not_known'),"
+        " (date '2024-08-28', '2025', 2025, date '2024-06-12', 77, 4.1, 3.5, -60, null)) as given ("
+        "as_of_date, target, target_year, projection_date, projection_age_days, median_dot_pct,"
+        " market_midpoint_pct, gap_bp, gap_reason)"
+    )
+    text = fed_words(copy)
+    assert "The futures of 29 Aug 2024 against the FOMC’s median dots of 12 Jun 2024" in text
+    assert " 2024 4.41 5.1 −69 2026 " in text
+    assert "3.1 – not available the last meeting of that year was not known yet" in text
+
+
 def test_on_the_day_of_a_decision_the_section_turns_to_the_meeting_after_it(
     copy: Any, drawn: dict[str, Any]
 ) -> None:
