@@ -288,6 +288,48 @@ def test_meetings_that_become_known_overnight_make_no_jump() -> None:
     assert changes(con, "2023-07-03")["year_end"] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_a_refused_price_stays_the_reason_when_farther_contracts_are_captured_later(later: bool) -> None:
+    """January 2024 steps away from its neighbours, February is not there: the row may not read otherwise
+    once February is captured on a later day.
+    """
+    con = policy_warehouse()
+    curve = {month: price for month, price in CURVE_2023.items() if month < "2024-01"} | {"2024-01": 97.5}
+    for day in ("2023-01-30", "2023-01-31"):
+        add_settlements(con, day, {month: price for month, price in curve.items() if month >= day[:7]})
+    if later:
+        add_settlements(con, "2023-02-01", {"2023-02": 95.44, "2024-02": 95.62})
+    build(con)
+    change = row(con, "marts.policy_repricing", "as_of_date = '2023-01-31' and horizon = '12m'")
+    path = row(con, "marts.policy_path_daily", "as_of_date = '2023-01-31'")
+    assert change["change_bp"] is None and path["rate_12m_pct"] is None
+    assert change["reason"] == path["rate_12m_reason"] == "price_refused"
+
+
+def test_what_is_priced_says_that_the_next_meeting_lacks_a_contract() -> None:
+    """Without March's own contract the rate before its decision is February's end: the year's end stays as
+    it is, and what is priced up to it does not.
+    """
+    paths = []
+    for absent in ((), ("2023-03",)):
+        con = policy_warehouse()
+        add_rate(con, "DFF", "2022-11-03", "2022-12-14", 3.83)
+        add_rate(con, "DFF", "2022-12-15", "2023-02-01", 4.33)
+        add_rate(con, "DFF", "2023-02-02", "2023-02-28", 4.58)
+        prices = {month: price for month, price in CURVE_2023.items() if month >= "2023-03"}
+        prices |= {"2024-03": 95.7}
+        add_settlements(con, "2023-03-01", {m: price for m, price in prices.items() if m not in absent})
+        build(con)
+        paths.append(row(con, "marts.policy_path_daily", "as_of_date = '2023-03-01'"))
+    whole, without = paths
+    assert whole["year_end_rate_pct"] == without["year_end_rate_pct"]
+    assert abs(whole["bp_priced_year_end"] - without["bp_priced_year_end"]) > 1
+    for name in ("year_end_reason", "rate_12m_reason", "reason"):
+        assert (whole[name], without[name]) == (None, "own_contract_missing"), name
+    contracts = (whole["year_end_missing_contract"], without["year_end_missing_contract"])
+    assert contracts == (None, "ZQH23")
+
+
 def _announce_2024_on_1_july(con: duckdb.DuckDBPyConnection) -> None:
     """The true schedule of 2024 has been known longer; no announcement of one falls between two
     settlements.

@@ -194,6 +194,21 @@ def compute_maturity_rate(
     return rate
 
 
+def compute_either_month(flags: BoolArray, first_month: int, nearer: IntArray) -> BoolArray:
+    """Whether one of the two delivery months of compute_maturity_weights is flagged, one entry per day.
+
+    flags: (days, months from `first_month`); a month beyond them is not flagged, so that a day reads the same
+    whatever is captured later.
+    """
+    rows, months = np.arange(nearer.size), flags.shape[1]
+    found = np.zeros(nearer.size, dtype=bool)
+    for month in (nearer, nearer + 1):
+        column = month - first_month
+        inside = (column >= 0) & (column < months)
+        found |= inside & flags[rows, np.clip(column, 0, months - 1)]
+    return found
+
+
 def compute_level_shares(
     days_in_month: IntArray, decision_month: IntArray, old_rate_days: IntArray
 ) -> FloatArray:

@@ -98,7 +98,8 @@ path as (
         year_end_reason,
         year_end_missing_contract,
         rate_12m_pct,
-        bp_priced_12m
+        bp_priced_12m,
+        rate_12m_reason
     from marts.policy_path_daily
 ),
 
@@ -198,6 +199,7 @@ select
     path.year_end_missing_contract,
     path.rate_12m_pct,
     path.bp_priced_12m,
+    path.rate_12m_reason,
     curve.y2_pct,
     curve.y10_pct,
     curve.slope_2s10s_bp,

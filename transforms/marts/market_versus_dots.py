@@ -58,7 +58,8 @@ select
     start_rate_pct,
     end_rate_pct,
     moves_expected,
-    reason
+    reason,
+    missing_contract
 from staging.fomc_moves
 order by as_of_date, meeting_date
 """
@@ -155,6 +156,7 @@ class _Meetings:
     end_rate_pct: fomc.FloatArray
     moves_expected: fomc.FloatArray
     reason: fomc.TextArray
+    degraded: fomc.BoolArray  # a contract is missing
 
 
 def _load_meetings(con: duckdb.DuckDBPyConnection) -> _Meetings:
@@ -169,6 +171,7 @@ def _load_meetings(con: duckdb.DuckDBPyConnection) -> _Meetings:
         end_rate_pct=to_floats(moves["end_rate_pct"]),
         moves_expected=to_floats(moves["moves_expected"]),
         reason=reason.where(reason.notna(), None).to_numpy(),
+        degraded=moves["missing_contract"].notna().to_numpy(dtype=bool),
     )
 
 
@@ -203,5 +206,7 @@ def _year_end(
         return np.nan, rate, flag
     if np.isnan(moves).any():
         return np.nan, rate, "earlier_meeting_unsolved"
+    if flag is None and meetings.degraded[ahead][:count].any():
+        flag = "earlier_meeting_degraded"
     # One after the other, so that the sum is the same to the bit whatever the number of meetings.
     return before + MOVE_PCT * float(np.cumsum(moves)[-1]), rate, unknown or flag

@@ -91,8 +91,12 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     start_reason = np.where(
         first >= 0, table.reason[np.arange(market.as_of_date.size), first], "no_meeting_known"
     )
-    year_end = _year_end(market, table, start, first, start_reason)
-    rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason)
+    # what the distances from `start` rest on: the next meeting, solved without a contract
+    rows = np.arange(market.as_of_date.size)
+    is_solved = (first >= 0) & np.isfinite(start) & np.isfinite(table.end_rate_pct[rows, first])
+    start_missing = np.where(is_solved, table.missing_contract[rows, first], policy_inputs.NO_TEXT)
+    year_end = _year_end(market, table, start, first, start_reason, start_missing)
+    rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason, start_missing)
     terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
     fit, curve_reason = _fit(market)
 
@@ -134,25 +138,34 @@ def _year_end(
     start: fomc.FloatArray,
     first: fomc.IntArray,
     start_reason: fomc.TextArray,
+    start_missing: fomc.TextArray,
 ) -> policy_path.RateOn:
-    """Expected rate after the last meeting of the year, and what to know about it."""
+    """Expected rate after the last meeting of the year, and what to know about it or its distance from
+    `start`.
+    """
     year_end = (market.as_of_date.astype("datetime64[Y]") + 1).astype("datetime64[D]") - 1
     found = policy_path.compute_rate_on(table, market.decision_date, year_end)
     rate = np.where(first >= 0, found.rate_pct, np.nan)
-    reason = np.where(np.isfinite(rate) & np.isnan(start), start_reason, found.reason)
-    return replace(found, rate_pct=rate, reason=reason)
+    degraded_start = ~pd.isna(start_missing) & pd.isna(found.missing_contract)
+    reason = np.where(np.isfinite(rate) & (np.isnan(start) | degraded_start), start_reason, found.reason)
+    missing = np.where(np.isfinite(rate) & degraded_start, start_missing, found.missing_contract)
+    return replace(found, rate_pct=rate, reason=reason, missing_contract=missing)
 
 
 def _twelve_months(
-    market: policy_inputs.Market, start: fomc.FloatArray, start_reason: fomc.TextArray
+    market: policy_inputs.Market,
+    start: fomc.FloatArray,
+    start_reason: fomc.TextArray,
+    start_missing: fomc.TextArray,
 ) -> tuple[fomc.FloatArray, fomc.TextArray]:
-    """Expected rate twelve months ahead, and why it (or its distance from `start`) is missing."""
+    """Expected rate twelve months ahead, and why it (or its distance from `start`) is missing or degraded."""
     nearer, weight = policy_path.compute_maturity_weights(policy_path.shift_months(market.as_of_date, 12))
     far = policy_path.compute_far_averages(market.as_of_date, market.averages_pct, market.first_month)
     rate = policy_path.compute_maturity_rate(far, market.first_month, nearer, weight)
-    refused = np.isnan(rate) & _is_refused(market, far, nearer)
+    not_believed = market.refused | (np.isfinite(market.averages_pct) & np.isnan(far))
+    refused = np.isnan(rate) & policy_path.compute_either_month(not_believed, market.first_month, nearer)
     reason = np.where(refused, "price_refused", "price_missing").astype(object)
-    known = np.where(np.isnan(start), start_reason, policy_inputs.NO_TEXT)
+    known = np.where(np.isnan(start) | ~pd.isna(start_missing), start_reason, policy_inputs.NO_TEXT)
     return rate, np.where(np.isfinite(rate), known, reason)
 
 
@@ -209,17 +222,6 @@ def _effective_rate(con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray) 
         place >= 0, policy_inputs.to_floats(rates["value"])[np.maximum(place, 0)], np.nan
     )
     return rate
-
-
-def _is_refused(market: policy_inputs.Market, far: fomc.FloatArray, nearer: fomc.IntArray) -> fomc.BoolArray:
-    """Whether one of the two contracts has a price that is not believed."""
-    not_believed = market.refused | (np.isfinite(market.averages_pct) & np.isnan(far))
-    rows, months = np.arange(nearer.size), not_believed.shape[1]
-    found = np.zeros(nearer.size, dtype=bool)
-    for month in (nearer, nearer + 1):
-        column = month - market.first_month
-        found |= (column < months) & not_believed[rows, np.minimum(column, months - 1)]
-    return found
 
 
 def _date_at(dates: fomc.DateArray, place: fomc.IntArray) -> fomc.DateArray:

@@ -156,10 +156,10 @@ def _far_changes(
         - policy_path.compute_maturity_rate(far[before], market.first_month, nearer, weight)
     )
     refused = (market.averages_pct != far) & np.isfinite(market.averages_pct) | market.refused
-    refused_near = policy_path.compute_maturity_rate(
-        (refused[now] | refused[before]).astype(np.float64), market.first_month, nearer, weight
+    refused_near = policy_path.compute_either_month(
+        refused[now] | refused[before], market.first_month, nearer
     )
-    why_far = np.where(refused_near > 0, "price_refused", "price_missing").astype(object)
+    why_far = np.where(refused_near, "price_refused", "price_missing").astype(object)
     return change, np.where(np.isfinite(change), policy_inputs.NO_TEXT, why_far)
 
 
