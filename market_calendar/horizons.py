@@ -99,7 +99,8 @@ def _decisions(folder: Path) -> Iterator[Horizon]:
         last,
         last,
         "After it no decision is known, and the probabilities end.",
-        "add the meetings that the Federal Reserve announces (federalreserve.gov, FOMC calendars)",
+        "add the meetings that the Federal Reserve announces (federalreserve.gov, FOMC calendars) and the day"
+        " of the announcement to fomc_schedules.csv",
     )
 
 

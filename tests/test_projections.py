@@ -27,7 +27,7 @@ from sources.simulated_market.market import PUBLISHED
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, live_home
 from tests.faults.server import Server
-from tests.model_fixture import build, empty_warehouse, fill, fill_reference
+from tests.model_fixture import empty_warehouse, fill, fill_reference
 from tests.policy_market import add_rate, add_settlements, build_policy, policy_warehouse
 from transforms.runner import build_models
 from warehouse.catalog import load_catalog
@@ -256,16 +256,14 @@ def test_a_home_without_the_series_has_marts_without_rows() -> None:
 
 
 def test_the_gap_is_that_of_the_distribution_after_the_years_last_meeting() -> None:
-    """Independently: the mean of the midpoints of marts.fomc_probabilities, outcome by outcome. The meetings
-    of 2025 and 2026 were announced on 2024-08-09.
-    """
-    con = empty_warehouse("2024-08-13", data_source="files")
+    """Independently: the mean of the midpoints of marts.fomc_probabilities, outcome by outcome."""
+    con = empty_warehouse("2024-08-14", data_source="files")
     fill_reference(con, "fomc_meetings", "events", "calendar", "fred_series")
-    months = [f"{stamp:%Y-%m}" for stamp in pd.date_range("2024-06-01", "2026-02-01", freq="MS")]
-    for place, day in enumerate(("2024-06-11", "2024-06-12", "2024-08-12", "2024-08-13")):
+    months = [f"{stamp:%Y-%m}" for stamp in pd.date_range("2024-06-01", "2027-02-01", freq="MS")]
+    for place, day in enumerate(("2024-06-11", "2024-06-12", "2024-08-09", "2024-08-14")):
         prices = {month: 94.67 + 0.035 * number + 0.02 * place for number, month in enumerate(months)}
-        add_settlements(con, day, {month: price for month, price in prices.items() if month >= day[:7]})
-    add_rate(con, "DFF", "2024-05-01", "2024-08-13", 5.33)
+        add_settlements(con, day, prices)
+    add_rate(con, "DFF", "2024-05-01", "2024-08-14", 5.33)
     published = pd.DataFrame(
         {
             "series_id": "FEDTARMD",
@@ -283,7 +281,7 @@ def test_the_gap_is_that_of_the_distribution_after_the_years_last_meeting() -> N
         select as_of_date, meeting_date, sum(prob * (target_lower_pct + target_upper_pct) / 2) as mean_pct
         from marts.fomc_probabilities group by all
     """).df()
-    last = {2024: "2024-12-18", 2025: "2025-12-10"}
+    last = {2024: "2024-12-18", 2025: "2025-12-10", 2026: "2026-12-09"}
     rows = con.execute("from marts.market_versus_dots").df()
     checked = 0
     for row in rows.itertuples():
@@ -293,21 +291,18 @@ def test_the_gap_is_that_of_the_distribution_after_the_years_last_meeting() -> N
         of_day = means[means["as_of_date"] == row.as_of_date]
         found = of_day.loc[of_day["meeting_date"] == last.get(row.target_year), "mean_pct"]
         if found.empty:
-            early = f"{row.as_of_date:%Y-%m-%d}" < "2024-08-09"
-            assert row.gap_reason == ("meeting_not_known" if early else "price_missing")
-            assert pd.isna(row.gap_bp) and pd.isna(row.parts_by_25bp)
+            assert (
+                row.gap_reason == "meeting_not_known" and pd.isna(row.gap_bp) and pd.isna(row.parts_by_25bp)
+            )
             continue
         assert row.gap_bp == pytest.approx(100 * (found.iloc[0] - row.median_dot_pct), abs=1e-9)
         assert row.parts_by_25bp == (abs(row.gap_bp) >= 25)
         checked += 1
-    assert len(rows) == 12 and checked == 6
-    for model in ("marts.fomc_probabilities_by_method", "marts.fomc_meetings_by_method"):
-        build(con, model)
+    assert len(rows) == 12 and checked == 8
     rates = con.execute("""
         select count(*) from marts.market_versus_dots as dots
-        inner join marts.fomc_meetings_by_method as meetings
+        inner join staging.fomc_moves as meetings
             on dots.as_of_date = meetings.as_of_date and meetings.meeting_date = '2024-12-18'
-                and meetings.method_version = 'cme_2023plus'
-        where dots.target_year = 2024 and dots.market_rate_pct = meetings.expected_rate_pct
+        where dots.target_year = 2024 and dots.market_rate_pct = meetings.end_rate_pct
     """).fetchone()
     assert rates == (4,)

@@ -43,6 +43,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "required = 'yes' is not of type boolean",
         ),
         ("group_members", "\nregional,CFG", "\n,CFG", "group_id is empty"),
+        (
+            "fomc_schedules",
+            "2027,2025-09-05",
+            "2027,2025-09",
+            "line 35: announced_on = '2025-09' is not of type date",
+        ),
+        ("fomc_schedules", "2027,2025-09-05", "2027,2025-09-05 14:00:00", "14:00:00' is not of type date"),
+        (
+            "fomc_schedules",
+            "2027,2025-09-05",
+            "2027.5,2025-09-05",
+            "schedule_year = '2027.5' is not of type integer",
+        ),
+        (
+            "fomc_schedules",
+            "\n2027,2025-09-05,",
+            "\n2027,2025-09-05,x,",
+            "Expected 5 fields in line 35, saw 6",
+        ),
+        ("fomc_meetings", "\n2028-01-26,2028", "\n2027-12-08,2028", "line 283: duplicate decision_date"),
     ],
 )
 def test_a_row_that_breaks_the_catalog_is_named(
@@ -56,6 +76,23 @@ def test_a_row_that_breaks_the_catalog_is_named(
         reference_frame.__wrapped__(file)
     assert said in str(caught.value)
     assert f"reference/{file}.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"schedule_year,announced_on\n2027,\xe4", "not UTF-8"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(folder: Path, content: bytes | None, said: str) -> None:
+    path = folder / "fomc_schedules.csv"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ReferenceDataError, match=f"reference/fomc_schedules.csv: {said}"):
+        reference_frame.__wrapped__("fomc_schedules")
 
 
 @pytest.fixture

@@ -146,10 +146,22 @@ def test_a_meeting_that_no_announcement_names_is_refused() -> None:
     table = load_catalog()["ref.fomc_meetings"]
     path = REFERENCE / "fomc_meetings.csv"
     rows = pd.read_csv(path, dtype="str", keep_default_na=False)
+    # Behind the first meeting of the year after the last schedule, which that names.
+    year = int(reference_frame("fomc_schedules")["schedule_year"].max()) + 1
     later = rows.tail(1).assign(
-        decision_date="2028-03-15", announced_at_utc="2028-03-15 18:00:00", effective_date="2028-03-16"
+        decision_date=f"{year}-03-15",
+        announced_at_utc=f"{year}-03-15 18:00:00",
+        effective_date=f"{year}-03-16",
     )
-    with pytest.raises(ReferenceDataError, match="no announcement names the meeting of 2028-03-15"):
+    first = rows.tail(1).assign(
+        decision_date=f"{year}-01-26",
+        announced_at_utc=f"{year}-01-26 19:00:00",
+        effective_date=f"{year}-01-27",
+    )
+    rows = rows[rows["decision_date"] < f"{year}-01-01"]
+    rows = pd.concat([rows, first], ignore_index=True)
+    typed_reference(table, path.name, rows)
+    with pytest.raises(ReferenceDataError, match=f"no announcement names the meeting of {year}-03-15"):
         typed_reference(table, path.name, pd.concat([rows, later], ignore_index=True))
 
 

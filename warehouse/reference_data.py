@@ -46,13 +46,27 @@ def reference_frame(name: str, *, announced: bool = True) -> pd.DataFrame:
         except CalendarError as error:
             raise ReferenceDataError(str(error)) from None
     else:
-        text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
+        text = _read(path)
     defaults = DEFAULTS.get(name, {})
     absent = {*defaults, *COMPUTED.get(name, ())}
     expected = [column for column in table.column_names if column not in absent]
     if list(text.columns) != expected:
         raise ReferenceDataError(f"reference/{path.name}: the header must read {','.join(expected)}")
     return typed_reference(table, path.name, text.assign(**defaults))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
+    except pd.errors.EmptyDataError:
+        reason = "the file is empty; its header is missing"
+    except pd.errors.ParserError as error:
+        reason = f"not readable as CSV: {str(error).removeprefix('Error tokenizing data. C error: ').strip()}"
+    except UnicodeDecodeError:
+        reason = "not UTF-8; save it in that encoding"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    raise ReferenceDataError(f"reference/{path.name}: {reason}")
 
 
 def typed_reference(table: Table, file: str, text: pd.DataFrame) -> pd.DataFrame:
@@ -69,8 +83,13 @@ def typed_reference(table: Table, file: str, text: pd.DataFrame) -> pd.DataFrame
             if column.name not in computed
         }
     )
+    _refuse_empty(file, frame, [name for name in table.required_columns if name not in computed])
+    duplicates = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
+    if len(duplicates):
+        raise ReferenceDataError(
+            f"reference/{file} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
+        )
     if computed:
-        _refuse_empty(file, frame, [name for name in table.required_columns if name not in computed])
         frame = frame.join(compute_known_dates(frame, reference_frame("fomc_schedules")))
         frame = frame[table.column_names]
         unnamed = frame.index[frame["announced_on"].isna()]
@@ -81,12 +100,7 @@ def typed_reference(table: Table, file: str, text: pd.DataFrame) -> pd.DataFrame
                 f" {day:%Y-%m-%d}. Add the day on which the schedule of {day.year} was announced to"
                 f" fomc_schedules.csv."
             )
-    _refuse_empty(file, frame, table.required_columns)
-    duplicates = frame.index[frame.duplicated(list(table.grain))] if table.grain else frame.index[:0]
-    if len(duplicates):
-        raise ReferenceDataError(
-            f"reference/{file} line {duplicates[0] + 2}: duplicate {', '.join(table.grain)}"
-        )
+        _refuse_empty(file, frame, table.required_columns)
     return frame
 
 
@@ -101,9 +115,13 @@ def _typed(file: str, text: pd.Series, type_name: str) -> pd.Series:
     blank = text == ""
     values: pd.Series
     if type_name in ("DATE", "TIMESTAMP"):
-        values = pd.to_datetime(text.where(~blank), format="ISO8601", errors="coerce")
+        # A month alone, or a day with a time, is no date.
+        form = "%Y-%m-%d" if type_name == "DATE" else "ISO8601"
+        values = pd.to_datetime(text.where(~blank), format=form, errors="coerce")
     elif type_name in ("DOUBLE", "INTEGER", "BIGINT"):
         values = pd.to_numeric(text.where(~blank), errors="coerce")
+        if type_name != "DOUBLE":
+            values = values.where(values % 1 == 0)
     elif type_name == "BOOLEAN":
         values = text.map({"1": True, "0": False, "true": True, "false": False}).astype("boolean")
     else:

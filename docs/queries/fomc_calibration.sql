@@ -19,10 +19,11 @@ where method_version = 'cme_2023plus' and horizon_days = 30
 group by 1
 order by 1 desc;
 
--- How good was what CME published at the time, beside the marts' own day count?
-select method_version, horizon_days, max(scored_meetings) as scored_meetings, max_by(mean_brier_score, meeting_date) as mean_brier_score,
-    max_by(mean_brier_score_as_published, meeting_date) filter (where as_published) as mean_brier_score_as_published
+-- How good was what CME published at the time, beside both day counts?
+select horizon_days, max_by(mean_brier_score_as_published, meeting_date) filter (where as_published) as as_published,
+    max_by(mean_brier_score, meeting_date) filter (where method_version = 'cme_2022') as cme_2022,
+    max_by(mean_brier_score, meeting_date) filter (where method_version = 'cme_2023plus') as cme_2023plus
 from marts.fomc_calibration
 where brier_score is not null
-group by method_version, horizon_days
-order by horizon_days, method_version;
+group by horizon_days
+order by horizon_days;

@@ -11,7 +11,7 @@ qualify row_number() over (partition by as_of_date order by meeting_date) = 1
 order by as_of_date desc
 limit 10;
 
--- Why could meetings not be solved?
+-- How many meetings were solved, and why not, or with which flag?
 select reason, solved is not null as is_solved, count(*) as rows
 from marts.fomc_meetings_daily
 group by all
@@ -34,8 +34,8 @@ where now.below_base_1d_change_pp is not null
 order by abs(100 * (now.cut_prob - earlier.cut_prob) - now.below_base_1d_change_pp) desc, now.as_of_date, now.meeting_date
 limit 10;
 
--- Which meetings are degraded today, and for want of which contract? Those without one may be called equal to FedWatch
-select meeting_date, missing_contract, reason, solved, expected_rate_pct
+-- Which meetings are degraded today, and for want of which contract? The rest is as FedWatch, but for the ninth (cme_number) and those behind it
+select meeting_date, cme_number, missing_contract, reason, solved, expected_rate_pct
 from marts.fomc_meetings_daily
 where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily)
 order by missing_contract is null, meeting_date;

@@ -13,6 +13,12 @@ from marts.fomc_probabilities_by_method
 group by method_version
 order by method_version;
 
+-- What did CME publish on 12 July 2022 for 27 July? In bp from the range in force
+select method_version, 25 * moves as change_bp, target_lower_pct, target_upper_pct, prob
+from marts.fomc_probabilities_by_method
+where as_published and as_of_date = date '2022-07-12' and meeting_date = date '2022-07-27'
+order by moves;
+
 -- The probabilities as CME published them then, next meeting of 1 February 2023
 select as_of_date, target_lower_pct, prob
 from marts.fomc_probabilities_by_method
