@@ -313,21 +313,6 @@ def test_wild_prices_and_prices_out_of_range_are_refused() -> None:
     assert np.argwhere(refused).tolist() == [[7, 18], [8, 3], [9, 3], [10, 1]]
 
 
-def test_one_price_for_the_far_months_of_a_day_is_refused_where_it_does_not_continue_the_strip() -> None:
-    """As 98.552 from April 2005 on for 18 June 2004, beside 97.24 for March."""
-    as_of, averages, finals, first = quiet_market()
-    averages[7, 11:] = averages[7, 10] - 1.3
-    refused = month_averages.compute_refused(as_of, averages, finals, first)
-    assert refused[7, 11:].all() and refused.sum() == 13
-    # a month of its own, or one between two that have none, may differ as much; a flat end that goes on may
-    # be flat
-    as_of, averages, finals, first = quiet_market()
-    averages[7, 11:] -= 0.6
-    averages[8, 11:] = averages[8, 10] - 0.49
-    averages[9, 2:] = averages[9, 2] - 0.6  # near: a decision may lie between
-    assert not month_averages.compute_refused(as_of, averages, finals, first).any()
-
-
 def test_placeholder_that_does_not_follow_the_market_is_stale_from_the_eleventh_day_on() -> None:
     as_of, averages, finals, first = quiet_market()
     averages[:, 9] = 6.4

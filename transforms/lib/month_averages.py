@@ -20,11 +20,7 @@ TextArray = NDArray[np.object_]
 
 # When a price is not believed (compute_refused). The recorded history before 2004 holds one placeholder,
 # 93.425, for every contract that had not traded yet, for up to 11 months and up to 4 points away from the
-# market. Vendors have filled the far contracts of a day with one price: 98.552 from April 2005 on for 18
-# June 2004, beside 97.24 for March. No two neighbours of the recorded strips since 2005 are half a point
-# apart so far out.
-PLACEHOLDER_STEP_PCT: Final = 0.5
-STALE_LEAD_MONTHS: Final = 3
+# market.
 STALE_DAYS: Final = 10
 STALE_CURVE_MOVE_PCT: Final = 0.10
 # The widest true step between neighbouring months since 1999 is 0.98 (January 2008).
@@ -97,10 +93,8 @@ def compute_refused(
     Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten
     settlement days on which the contract had a price, while the median of the six nearest later months
     moved 10 bp or more); and outliers: more than 1.5 points away from the nearest believed month before
-    (half a point more per month in between); and placeholders: from three months out on, one price for
-    several contracts, half a point or more away from the month before them (a quarter more per month in
-    between). The current month is compared with the month that has just expired. The near months are never
-    stale: with no meeting ahead of them they do stand still.
+    (half a point more per month in between). The current month is compared with the month that has just
+    expired. The near months are never stale: with no meeting ahead of them they do stand still.
     """
     outside = ~((averages_pct >= -10.0) & (averages_pct <= 100.0)) & np.isfinite(averages_pct)
     refused = outside | _find_stale(as_of_date, averages_pct, first_month)
@@ -113,7 +107,6 @@ def compute_refused(
     last = np.where(np.isnan(last), _median_known(front), last)
     last_month = current - 1
     reach = int(months - current.min()) if current.size else 0
-    placeholder = np.full(as_of_date.size, np.nan)
     for lead in range(reach):
         month = current + lead
         inside = month < months
@@ -121,13 +114,6 @@ def compute_refused(
         value = averages_pct[rows, column]
         limit = OUTLIER_STEP_PCT + OUTLIER_STEP_PER_GAP_MONTH_PCT * (month - last_month - 1)
         outlier = inside & (np.abs(value - last) > limit)
-        if lead >= STALE_LEAD_MONTHS:
-            following = averages_pct[rows, np.minimum(month + 1, months - 1)]
-            begins = inside & (month + 1 < months) & (value == following)
-            step = PLACEHOLDER_STEP_PCT * (1.0 + 0.5 * (month - last_month - 1))
-            begins &= ~refused[rows, column] & (np.abs(value - last) >= step)
-            placeholder = np.where(begins, value, placeholder)
-            outlier |= inside & (value == placeholder)
         refused[rows[outlier], column[outlier]] = True
         believed = inside & np.isfinite(value) & ~refused[rows, column]
         last = np.where(believed, value, last)
@@ -153,9 +139,7 @@ def _find_stale(as_of_date: DateArray, averages_pct: FloatArray, first_month: in
         run_start[changed] = day
         run_length[changed] = 0
         run_length[there] += 1
-        long = np.flatnonzero(
-            there & (run_length > STALE_DAYS) & (np.arange(months) >= current[day] + STALE_LEAD_MONTHS)
-        )
+        long = np.flatnonzero(there & (run_length > STALE_DAYS) & (np.arange(months) >= current[day] + 3))
         suspect_day.append(np.full(long.size, day, dtype=np.int64))
         suspect_month.append(long)
         suspect_start.append(run_start[long])
