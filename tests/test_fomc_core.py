@@ -313,6 +313,31 @@ def test_wild_prices_and_prices_out_of_range_are_refused() -> None:
     assert np.argwhere(refused).tolist() == [[7, 18], [8, 3], [9, 3], [10, 1]]
 
 
+def test_far_months_that_move_by_themselves_are_refused_until_they_come_back() -> None:
+    """As 98.552 from April 2005 on for 18 June 2004, after 96.95 and before 96.95, beside 97.24 for March."""
+    as_of, averages, finals, first = quiet_market()
+    averages[7, 11:] = averages[7, 10] - 1.3
+    refused = month_averages.compute_refused(as_of, averages, finals, first)
+    assert refused[7, 11:].all() and refused.sum() == 13
+    assert (month_averages.compute_refused(as_of[:8], averages[:8], finals, first) == refused[:8]).all()
+    # one contract alone, either way
+    as_of, averages, finals, first = quiet_market()
+    averages[20, 15] += 0.6
+    assert np.argwhere(month_averages.compute_refused(as_of, averages, finals, first)).tolist() == [[20, 15]]
+
+
+def test_steps_that_the_market_makes_are_believed() -> None:
+    as_of, averages, finals, first = quiet_market()
+    averages[12:, 1:] -= 0.9  # every month, as on 13 March 2023
+    averages[12:, 11:] -= 0.2
+    assert not month_averages.compute_refused(as_of, averages, finals, first).any()
+    # a contract that was wrong comes back to the strip
+    as_of, averages, finals, first = quiet_market()
+    averages[:12, 14] -= 0.6
+    refused = month_averages.compute_refused(as_of, averages, finals, first)
+    assert not refused[12:].any()
+
+
 def test_placeholder_that_does_not_follow_the_market_is_stale_from_the_eleventh_day_on() -> None:
     as_of, averages, finals, first = quiet_market()
     averages[:, 9] = 6.4

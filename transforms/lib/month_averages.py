@@ -20,7 +20,15 @@ TextArray = NDArray[np.object_]
 
 # When a price is not believed (compute_refused). The recorded history before 2004 holds one placeholder,
 # 93.425, for every contract that had not traded yet, for up to 11 months and up to 4 points away from the
-# market.
+# market. Vendors have filled the far contracts of a day with another price: 98.552 from April 2005 on for
+# 18 June 2004, after 96.95 the day before, while the nearer months moved by 2 bp. Beside such a step the
+# months before it move too, if it is the market's (13 March 2023: 97 bp).
+JUMP_PCT: Final = 0.5
+JUMP_RATIO: Final = 3.0
+JUMP_STRIP_STEP_PCT: Final = 0.25
+JUMP_LEAD_MONTHS: Final = 3
+JUMP_DAYS: Final = 5
+JUMP_REFERENCE_MONTHS: Final = 3
 STALE_DAYS: Final = 10
 STALE_CURVE_MOVE_PCT: Final = 0.10
 # The widest true step between neighbouring months since 1999 is 0.98 (January 2008).
@@ -93,8 +101,11 @@ def compute_refused(
     Refused are prices outside 0..110; stale ones (three or more months out, unchanged over the last ten
     settlement days on which the contract had a price, while the median of the six nearest later months
     moved 10 bp or more); and outliers: more than 1.5 points away from the nearest believed month before
-    (half a point more per month in between). The current month is compared with the month that has just
-    expired. The near months are never stale: with no meeting ahead of them they do stand still.
+    (half a point more per month in between); and jumps: three or more months out, half a point or more away
+    from the contract's last believed price of the five settlement days before, three times as far as the
+    three months before it moved (median), and a quarter of a point or more away from the month before it.
+    The current month is compared with the month that has just expired. The near months are never stale:
+    with no meeting ahead of them they do stand still.
     """
     outside = ~((averages_pct >= -10.0) & (averages_pct <= 100.0)) & np.isfinite(averages_pct)
     refused = outside | _find_stale(as_of_date, averages_pct, first_month)
@@ -118,7 +129,28 @@ def compute_refused(
         believed = inside & np.isfinite(value) & ~refused[rows, column]
         last = np.where(believed, value, last)
         last_month = np.where(believed, month, last_month)
-    return refused
+    return refused | _find_jumps(np.where(refused, np.nan, averages_pct), current)
+
+
+def _find_jumps(believed: FloatArray, current: IntArray) -> BoolArray:
+    """Far prices that move by themselves, away from the strip; `current`: column of each day's own month."""
+    days, months = believed.shape
+    jumps = np.zeros((days, months), dtype=bool)
+    held, age = np.full(months, np.nan), np.zeros(months, dtype=np.int64)
+    for day in range(days):
+        value = believed[day].copy()
+        change = np.abs(value - np.where(age <= JUMP_DAYS, held, np.nan))
+        far = (change >= JUMP_PCT) & (np.arange(months) >= current[day] + JUMP_LEAD_MONTHS)
+        for column in np.flatnonzero(far).tolist():
+            nearer = np.flatnonzero(np.isfinite(value[:column]) & np.isfinite(change[:column]))
+            nearer = nearer[-JUMP_REFERENCE_MONTHS:]
+            if nearer.size and np.abs(value[column] - value[nearer[-1]]) >= JUMP_STRIP_STEP_PCT:
+                jumps[day, column] = change[column] >= JUMP_RATIO * np.median(change[nearer])
+            if jumps[day, column]:
+                value[column] = np.nan
+        held = np.where(np.isfinite(value), value, held)
+        age = np.where(np.isfinite(value), 1, age + 1)
+    return jumps
 
 
 def _find_stale(as_of_date: DateArray, averages_pct: FloatArray, first_month: int) -> BoolArray:
