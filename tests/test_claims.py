@@ -15,7 +15,7 @@ import pytest
 from expectations.reference_checks import check_reference_rows
 from tests.market_fixture import simulated
 from tests.model_fixture import add_closes, build, create, project_warehouse, set_session
-from transforms.lib.claims.evidence import Evidence, Finding
+from transforms.lib.claims.evidence import Evidence, Finding, NotComputable
 from transforms.lib.claims.metrics import METRICS
 from transforms.lib.claims.parameters import parse_other_bases, parse_parameters, unit_of_last_digit
 from transforms.lib.claims.verdict import Claim, agrees, judge
@@ -155,6 +155,15 @@ def test_another_basis_can_confirm_what_is_not_computable_as_stated() -> None:
 def test_a_reading_after_the_publication_is_not_tried() -> None:
     verdict, why = _judged("9.9", "shift=1")
     assert verdict == "contradicted" and "that session lies outside the publication" in why
+
+
+def test_best_since_without_any_earlier_return_says_so() -> None:
+    """A history that begins with the claim, as with a late ROTATION_HISTORY_START."""
+    function = METRICS["best_since"].function
+    for extra in ({}, {"value": "10.4"}):
+        parameters = {"symbol": "IWM", "sessions": "20", **extra}
+        with pytest.raises(NotComputable, match="there is no 20-session"):
+            function(_evidence(), dt.date(2024, 7, 16), parameters)
 
 
 def test_best_since_names_the_days_that_the_session_allows() -> None:

@@ -89,6 +89,8 @@ def best_since(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
     """The last earlier session with a return (or, with `quote`, a spread) at least as large."""
     end = evidence.session_at(day)
     history, name = _history(evidence, end, p)
+    if not np.isfinite(history).any():
+        raise NotComputable(f"there is no {p['sessions']}-session {name} up to {evidence.dates[end]}")
     earlier = history[:-1]
     words = (
         f"last {p['sessions']}-session {name} at least as large as that of {evidence.dates[end]}, by closes"
