@@ -161,7 +161,7 @@ def test_best_since_without_any_earlier_return_says_so() -> None:
     """A history that begins with the claim, as with a late ROTATION_HISTORY_START."""
     function = METRICS["best_since"].function
     for extra in ({}, {"value": "10.4"}):
-        parameters = {"symbol": "IWM", "sessions": "20", **extra}
+        parameters = {"base": "IWM", "sessions": "20", **extra}
         with pytest.raises(NotComputable, match="there is no 20-session"):
             function(_evidence(), dt.date(2024, 7, 16), parameters)
 
