@@ -268,7 +268,7 @@ def check_both_day_counts_are_there_and_the_older_one_ends_with_2024(
         select method_version, count(*) > 200000, max(as_of_date) <= date '2024-12-31'
         from marts.fomc_probabilities_by_method group by all order by all
         """).fetchall()
-    assert rows == [("cme_2022", True, True), ("cme_2023plus", True, False)]
+    assert [row[:2] for row in rows] == [("cme_2022", True), ("cme_2023plus", True)] and rows[0][2]
     different = con.execute("""
         with by_method as (from marts.fomc_probabilities_by_method where method_version = 'cme_2023plus')
         select count(*) from marts.fomc_probabilities as main

@@ -231,7 +231,7 @@ def test_silicon_valley_bank_repriced_the_year() -> None:
         )
         .fetchall()
     )
-    assert str(largest[0][0]) == "2023-03-13" and largest[0][1] == pytest.approx(-96.9, abs=0.1)
+    assert str(largest[0][0]) == "2023-03-13" and largest[0][1] == pytest.approx(-97.5, abs=0.1)
     assert (
         row(
             recorded_policy(), "marts.policy_repricing", "as_of_date = '2024-06-12' and horizon = 'year_end'"
