@@ -305,6 +305,7 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         build(con, model)
     for name in (
         "marts.policy_repricing",
+        "marts.fomc_meetings_by_method",
         "marts.fomc_meetings_daily",
         "marts.policy_path_daily",
         "marts.bank_sensitivity_daily",

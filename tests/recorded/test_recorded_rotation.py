@@ -29,7 +29,13 @@ MODELS = (
     "marts.regimes_daily",
     "marts.daily_summary",
 )
-EMPTY = ("policy_repricing", "fomc_meetings_daily", "policy_path_daily", "bank_sensitivity_daily")
+EMPTY = (
+    "policy_repricing",
+    "fomc_meetings_by_method",
+    "fomc_meetings_daily",
+    "policy_path_daily",
+    "bank_sensitivity_daily",
+)
 
 
 @pytest.fixture(scope="module")
