@@ -493,7 +493,7 @@ def test_validation_page_lists_every_result_failed_first(warehouse: Any, folder:
     total, failed = warehouse.execute(
         "select count(*), count(*) filter (not passed) from ops.validation_results"
     ).fetchone()
-    assert f"{failed} of {total} rules failed." in text
+    assert f"{failed} of {total:,} rules failed." in text
     first, _, rest = text.partition('<h2 id="passed">')
     assert rest.count('<th scope="row">') == total - failed
     assert first[: first.index("By table")].count('<th scope="row">') == failed
