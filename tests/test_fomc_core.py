@@ -329,7 +329,7 @@ def test_far_months_that_move_by_themselves_are_refused_until_they_come_back() -
 def test_steps_that_the_market_makes_are_believed() -> None:
     as_of, averages, finals, first = quiet_market()
     averages[12:, 1:] -= 0.9  # every month, as on 13 March 2023
-    averages[12:, 11:] -= 0.2
+    averages[12:, 11:] -= 0.3
     assert not month_averages.compute_refused(as_of, averages, finals, first).any()
     # a contract that was wrong comes back to the strip
     as_of, averages, finals, first = quiet_market()
