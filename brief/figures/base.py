@@ -73,3 +73,19 @@ def room_for(labels: list[str]) -> float:
         Pixels; the longer the labels the fewer, so that drawings come out about equally wide.
     """
     return max(200.0, WIDTH + 36 - 7.2 * max(map(len, labels)))
+
+
+def share_axis(field: str, *, grid: bool) -> Spec:
+    """A horizontal axis from 0 to 100 per cent."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": [0, 100]},
+        "axis": {
+            "grid": grid,
+            "values": [0, 25, 50, 75, 100],
+            "labelExpr": "datum.value + ' %'",
+            "labelFlush": True,
+        },
+    }

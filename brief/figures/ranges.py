@@ -23,6 +23,7 @@ from brief.figures.base import (
     layer,
     outcome_fill,
     room_for,
+    share_axis,
 )
 from brief.figures.time_axis import time_axis
 
@@ -52,18 +53,7 @@ def range_bars(points: Points, looks: list[str]) -> Spec:
         "axis": {"grid": False, "labelColor": INK},
     }
     within = {"field": "look", "type": "ordinal", "sort": looks}
-    x: Spec = {
-        "field": "share",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"domain": [0, 100]},
-        "axis": {
-            "grid": True,
-            "values": [0, 25, 50, 75, 100],
-            "labelExpr": "datum.value + ' %'",
-            "labelFlush": True,
-        },
-    }
+    x = share_axis("share", grid=True)
     colour: Spec = {
         "field": "look",
         "type": "ordinal",

@@ -6,7 +6,7 @@ of the bar has room for the words.
 
 from __future__ import annotations
 
-from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer, outcome_fill
+from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer, outcome_fill, share_axis
 
 # Parts of the bar in per cent with room for the range above the share, and for the share alone.
 BOTH = "datum.to - datum.from >= 21"
@@ -20,7 +20,7 @@ def probability_stack(points: Points) -> Spec:
         points: `meeting`, `from` and `to` in per cent, `moves` (quarter points up or down), and the words
             `range` and `share`.
     """
-    x, y = _x(), _y(points)
+    x, y = share_axis("from", grid=False), _y(points)
     at = {**x, "field": "middle"}
     moves = sorted({point["moves"] for point in points})
     colour: Spec = {
@@ -51,21 +51,6 @@ def probability_stack(points: Points) -> Spec:
             words("share", BOTH, dy=8, fontSize=12, fontWeight=700),
             words("share", SHARE_ONLY, fontSize=11, fontWeight=700),
         ],
-    }
-
-
-def _x() -> Spec:
-    return {
-        "field": "from",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"domain": [0, 100]},
-        "axis": {
-            "grid": False,
-            "values": [0, 25, 50, 75, 100],
-            "labelExpr": "datum.value + ' %'",
-            "labelFlush": True,
-        },
     }
 
 
