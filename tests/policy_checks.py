@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tests.policy_market import MARTS
+from transforms.staging import fomc_moves_2022
 
 Check = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -278,7 +279,19 @@ def check_both_day_counts_are_there_and_the_older_one_ends_with_2024(
     assert different == [(0,)]
 
 
+def check_calibration_marks_the_same_count_as_published(con: duckdb.DuckDBPyConnection) -> None:
+    """The day of the switch stands in transforms/lib/fomc.py and in the statement of the calibration."""
+    rows = con.execute("""
+        select count(*), count(*) filter (c.as_published <> m.as_published), max(c.as_of_date) filter (
+            c.method_version = 'cme_2022')
+        from marts.fomc_calibration as c
+        inner join marts.fomc_meetings_by_method as m using (method_version, as_of_date, meeting_date)
+        """).fetchall()[0]
+    assert rows[0] > 2000 and rows[1] == 0 and rows[2] <= fomc_moves_2022.LAST_DAY.date()
+
+
 CHECKS: list[Check] = [
+    check_calibration_marks_the_same_count_as_published,
     check_probabilities_are_distributions_with_the_expected_mean,
     check_meeting_rows_agree_with_their_parts,
     check_end_of_a_meeting_is_start_of_the_next_when_their_months_touch,
