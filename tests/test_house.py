@@ -20,6 +20,7 @@ PACKAGES = (
     "expectations",
     "market_calendar",
     "operations",
+    "orchestration",
     "pipeline",
     "plugins",
     "sources",
@@ -85,17 +86,17 @@ def test_only_settings_and_the_registry_know_what_live_means() -> None:
 
 def test_the_type_checker_refuses_a_wrong_call_of_a_step(tmp_path: Path) -> None:
     """A task that called a step that does not exist once passed the strict type checker."""
-    path = REPOSITORY / "dags" / "rotation_daily.py"
+    path = REPOSITORY / "orchestration" / "operators.py"
     text = path.read_text(encoding="utf-8")
     wrong = {
         "steps.fetch(run)": "steps.fetsch(run)",
         "steps.plan(run)": "steps.plan(run, 3)",
-        "published.generation": "published.generations",
+        "steps.publish(run).generation": "steps.publish(run).generations",
     }
     for right, other in wrong.items():
         assert right in text
         text = text.replace(right, other)
-    (tmp_path / "dag_with_wrong_calls.py").write_text(text, encoding="utf-8")
+    (tmp_path / "operators_with_wrong_calls.py").write_text(text, encoding="utf-8")
     found = subprocess.run(
         [
             sys.executable,
@@ -103,7 +104,7 @@ def test_the_type_checker_refuses_a_wrong_call_of_a_step(tmp_path: Path) -> None
             "mypy",
             "--config-file",
             "pyproject.toml",
-            str(tmp_path / "dag_with_wrong_calls.py"),
+            str(tmp_path / "operators_with_wrong_calls.py"),
         ],
         cwd=REPOSITORY,
         capture_output=True,

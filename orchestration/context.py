@@ -1,0 +1,51 @@
+"""From Airflow's context to the one argument of a step.
+
+Imported when a task runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipeline.context import Requested, RunContext
+from pipeline.log import show_progress
+from pipeline.turns import Turns
+from warehouse.settings import Settings
+
+
+def run_context(context: Mapping[str, Any], *, batch: int | None = None, alone: bool = False) -> RunContext:
+    """The context of a task.
+
+    Args:
+        context: as Airflow gives it to the task.
+        batch: of a mapped task.
+        alone: whether the run holds its home for itself (`make run`): then it has no turns, waits for no late
+            provider, and a person watches.
+    """
+    if alone:
+        show_progress()
+    dag_run = context["dag_run"]
+    logical_date: datetime | None = dag_run.logical_date
+    return RunContext(
+        settings=Settings.from_environment(),
+        run_id=dag_run.run_id,
+        requested=Requested(
+            partition_key=dag_run.partition_key,
+            parameter=(context.get("params") or {}).get("session"),
+            logical_date=logical_date,
+        ),
+        turns=None if alone else _turns(dag_run, context["ti"]),
+        batch=batch,
+        patient=not alone,
+    )
+
+
+def _turns(dag_run: Any, ti: Any) -> Turns:
+    """The run's turns among the other runs of its DAG."""
+
+    def active_runs(run_ids: list[str] | None) -> int:
+        return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))
+
+    return Turns(dag_run.run_id, dag_run.run_type == "backfill", active_runs)
