@@ -126,7 +126,8 @@ class DeadlineMissed(AlertNotifier):
         if state in ("success", "failed"):
             log.info("run %s passed its deadline and has ended (%s): nothing to report", run_id, state)
             return None
-        session = run.get("partition_key") or (run.get("conf") or {}).get("session") or None
+        # As the REST API shows a run; a logical date is a text there, and the status has its session.
+        session = _named(run.get("partition_key"), run.get("conf"), None)
         status, in_place = _home()[1:]
         recorded = record_of(status, run_id)
         session = session or recorded.get("session_date")
@@ -196,13 +197,13 @@ def _is_wait(recorded: dict[str, Any]) -> bool:
 
 def _session(dag_run: Any) -> str | None:
     """The session that the run names; None when it names none, or something else."""
-    if dag_run is None:
-        return None
+    return _named(dag_run.partition_key, dag_run.conf, dag_run.logical_date) if dag_run else None
+
+
+def _named(partition_key: str | None, conf: Any, logical_date: datetime | None) -> str | None:
     try:
         return named_session(
-            partition_key=dag_run.partition_key,
-            parameter=(dag_run.conf or {}).get("session"),
-            logical_date=dag_run.logical_date,
+            partition_key=partition_key, parameter=(conf or {}).get("session"), logical_date=logical_date
         )
     except SessionUnknown:
         return None

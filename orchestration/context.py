@@ -38,6 +38,7 @@ def run_context(
             partition_key=dag_run.partition_key,
             parameter=(context.get("params") or {}).get("session"),
             logical_date=logical_date,
+            unknown=tuple(sorted(set(dag_run.conf or {}) - set(context["dag"].params))),
         ),
         turns=None if alone else _turns(dag_run, ti),
         batch=batch,

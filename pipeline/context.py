@@ -17,11 +17,14 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Requested:
-    """Where a run names its session; the first that is set counts. `parameter` is as a person wrote it."""
+    """Where a run names its session; the first that is set counts. `parameter` is as a person wrote it;
+    `unknown` are names of parameters that there are not, such as a misspelt one.
+    """
 
     partition_key: str | None = None
     parameter: Any = None
     logical_date: datetime | None = None
+    unknown: tuple[str, ...] = ()
 
     def session_text(self, now: datetime) -> str:
         """The session as it was written, not checked yet; the newest one that is due when nothing names one.

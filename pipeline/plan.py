@@ -103,6 +103,11 @@ def _checked_session(run: RunContext) -> date:
         Refused: what the run names is not a session that can be run.
     """
     now, start = run.clock(), run.settings.history_start
+    if run.requested.unknown:
+        raise Refused(
+            f"There is no parameter {' or '.join(run.requested.unknown)}; the session's parameter is"
+            ' {"session": "2024-07-16"}.'
+        )
     try:
         session = require_session(parse_date("session", run.requested.session_text(now)))
         if session < start:

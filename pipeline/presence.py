@@ -71,9 +71,9 @@ class Presence:
                 )
             return (
                 f"No prices were returned for {days}, although {count} answered and"
-                f" have the session before. If the exchange was closed, add {_rows(self.days, 'closed')} to"
-                f" warehouse/reference/{CLOSURES_CSV.name}; if it was open, the source is late: run the"
-                " session again later. The last publication stays in place."
+                " have the session before. The source is late: run the session again later. Only if the"
+                f" exchange was closed, add {_rows(self.days, 'closed')} to"
+                f" warehouse/reference/{CLOSURES_CSV.name} instead. The last publication stays in place."
             )
         if self.verdict == "late":
             required = (

@@ -610,13 +610,19 @@ def test_a_missed_deadline_quotes_what_the_run_waits_for(
     wait = "waits for yahoo: SPY and 12 more have no bar of 2024-07-17 yet; asked 5 times"
     write_run_status(context(home, "", "scheduled__9"), "running", "fetch", wait, date(2024, 7, 17))
     asyncio.run(miss(late_run("scheduled__9")))
-    message = hook.bodies.get_nowait()["message"]
+    assert hook.bodies.get_nowait()["session"] == "2024-07-17"
+    blank = late_run("scheduled__9", partition_key=None, conf={"session": "   "})
+    asyncio.run(miss(blank))
+    body = hook.bodies.get_nowait()
+    assert (body["subject"], body["session"]) == ("Rotation: run for 2024-07-17 is late", "2024-07-17")
+    message = body["message"]
     assert message.startswith(f"The run {wait}. The run was queued at 2024-07-17 22:30 UTC")
     assert message.endswith("It is in progress (state running).")
     write_run_status(context(home, "", "scheduled__9"), "running", "build", "Busy.", date(2024, 7, 17))
     asyncio.run(miss(late_run("scheduled__9")))
     assert hook.bodies.get_nowait()["message"].endswith("(state running). Its last report: Busy.")
-    mail.messages.get_nowait(), mail.messages.get_nowait()
+    for _ in range(3):
+        mail.messages.get_nowait()
 
 
 def test_reference_data_that_ends_is_told_first_and_fails_then(

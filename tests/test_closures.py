@@ -433,7 +433,7 @@ def test_an_index_that_moved_contradicts_a_closure(raw: duckdb.DuckDBPyConnectio
         from raw.equity_prices where symbol = '^GSPC' and session_date = '{BEFORE}'
     """
     raw.execute(insert, [0])
-    assert "If the exchange was closed, add" in session_presence(raw, CLOSED, {}).sentence
+    assert "Only if the exchange was closed, add the line" in session_presence(raw, CLOSED, {}).sentence
     raw.execute(insert, [1])
     raw.execute(
         f"update raw.equity_prices set known_at_utc = known_at_utc + to_hours(1) where symbol = '^GSPC' and"

@@ -19,6 +19,7 @@ from cli import status
 from expectations import gate
 from market_calendar.sessions import NEW_YORK
 from pipeline import run_record, steps
+from pipeline.context import Requested, RunContext
 from pipeline.errors import Refused, StepFailed
 from pipeline.state import LoadSummary
 from sources.files import FilesFutures, FilesPrices
@@ -340,6 +341,12 @@ def test_a_trigger_that_names_no_session_is_refused_and_changes_nothing(
     assert json.loads(note.read_text())["message"] == str(caught.value)
     after = {path: path.stat().st_mtime_ns for path in settings.home.rglob("*") if path.is_file()}
     assert {path: moment for path, moment in after.items() if path != note} == before
+
+
+def test_a_misspelt_parameter_is_refused(settings: Settings) -> None:
+    run = RunContext(settings, "asked", Requested(unknown=("sesion",)))
+    with pytest.raises(Refused, match="There is no parameter sesion; the session's parameter is"):
+        steps.plan(run)
 
 
 @pytest.mark.parametrize("session", [None, "", "   ", "\t"])
