@@ -94,7 +94,7 @@ def wait_sentence(run: RunContext, plan: RunPlan) -> str:
     silent = [name for _, wait in waits for name in wait.silent]
     what = [
         *([f"{_counted(late)} no bar of {plan.session} yet"] if late else []),
-        *([f"no answer for {_few(silent)}"] if silent else []),
+        *([f"nothing served for {_few(silent)}"] if silent else []),
     ]
     every = [wait for _, wait in waits]
     return (

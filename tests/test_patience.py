@@ -209,7 +209,7 @@ def test_a_provider_that_says_so_itself(world: World, last: date | None, waits: 
 def test_a_source_that_does_not_answer(world: World) -> None:
     world.silent["SPY"] = SourceUnavailable("files: SPY: timed out")
     run = world.run()
-    assert "waits for files: no answer for SPY; asked once" in str(wait(run))
+    assert "waits for files: nothing served for SPY; asked once" in str(wait(run))
     world.silent.clear()
     world.now += timedelta(minutes=1)
     # It answers, and its bar is late.
