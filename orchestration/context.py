@@ -56,7 +56,8 @@ def _next_attempt(ti: Any) -> str:
     delay: timedelta = ti.task.retry_delay
     longest: timedelta = ti.task.max_retry_delay or timedelta(days=1)
     pause = min(delay * 2 ** max(ti.try_number - 1, 0), longest)
-    return f"in about {max(round(pause.total_seconds() / 60), 1)} minutes"
+    minutes = max(round(pause.total_seconds() / 60), 1)
+    return f"in about {minutes} minute{'s' if minutes > 1 else ''}"
 
 
 def _turns(dag_run: Any, ti: Any) -> Turns:

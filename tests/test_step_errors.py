@@ -110,4 +110,4 @@ def test_a_refusal_leaves_no_status_behind(tmp_path: Path) -> None:
 def test_when_the_next_attempt_comes() -> None:
     task = SimpleNamespace(retry_delay=timedelta(seconds=30), max_retry_delay=timedelta(minutes=15))
     said = [_next_attempt(SimpleNamespace(task=task, try_number=number)) for number in (1, 3, 9)]
-    assert said == ["in about 1 minutes", "in about 2 minutes", "in about 15 minutes"]
+    assert said == ["in about 1 minute", "in about 2 minutes", "in about 15 minutes"]
