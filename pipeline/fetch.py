@@ -65,14 +65,17 @@ def _fetch_batch(run: RunContext, plan: RunPlan, batch: FetchBatch) -> FetchedBa
     run.state.write_fetched(batch.number, before.model_copy(update={"attempts": attempt}))
     is_over = bool(before.waiting and before.waiting.over)
     until = None if is_over else waits_until(run, plan)
+    awaited = before.waiting if before.waiting and not is_over else None
     # Asked once more when the time is up.
-    is_waiting = until is not None or (before.waiting is not None and not is_over)
+    is_waiting = until is not None or awaited is not None
     done, missing = dict(before.inputs), _Missing(_has_second_source(run, dataset))
     for item in batch.inputs:
         earlier = done.get(item.input)
         if earlier and earlier.landed and not (earlier.late and is_waiting):
             continue
-        found = _fetched(plan, dataset, provider, item, run, is_waiting=is_waiting)
+        if earlier and awaited and item.input not in (*awaited.late, *awaited.silent):
+            continue
+        found = _fetched(run, plan, dataset, provider, item, is_waiting=is_waiting)
         # An answer that had no bar of the session yet stays when the next one fails.
         done[item.input] = found if found.landed or not (earlier and earlier.landed) else earlier
         missing.add(dataset, item, found, attempt)
@@ -164,11 +167,11 @@ def _wait(
 
 
 def _fetched(
+    run: RunContext,
     plan: RunPlan,
     dataset: Dataset,
     provider: Provider,
     item: PlannedInput,
-    run: RunContext,
     *,
     is_waiting: bool,
 ) -> Fetched:

@@ -64,6 +64,10 @@ class World:
         for symbol in ("SPY", "IWM", "DIA"):
             self.write(symbol, BEFORE)
 
+    def remove(self, symbol: str) -> None:
+        """The source has no file of the symbol."""
+        (self.files / "prices" / f"{symbol}.csv").unlink()
+
     def write(self, symbol: str, last: date) -> None:
         """The symbol's file up to a day."""
         days = sessions_between(date(2024, 5, 1), last)
@@ -137,6 +141,14 @@ def test_a_bar_that_is_late_is_waited_for_and_only_it_is_asked_for_again(world: 
     assert world.asked == ["SPY", "DIA", "SPY", "SPY"]
     assert fetched.waiting is None and not fetched.inputs["SPY"].late
     assert waited_sentence(run, run.plan) == ""
+
+
+def test_what_the_source_does_not_have_is_not_asked_for_at_each_wait(world: World) -> None:
+    world.remove("DIA")
+    run = world.run()
+    world.now = wait(run).at
+    wait(run)
+    assert world.asked == ["SPY", "DIA", "SPY"]
 
 
 def test_batches_that_wait_are_one_sentence(world: World) -> None:
