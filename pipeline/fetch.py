@@ -72,6 +72,7 @@ def _fetch_batch(run: RunContext, plan: RunPlan, batch: FetchBatch) -> FetchedBa
     for item in batch.inputs:
         earlier = done.get(item.input)
         if earlier and earlier.landed and not (earlier.late and is_waiting):
+            missing.with_session += 1
             continue
         if earlier and awaited and item.input not in (*awaited.late, *awaited.silent):
             continue
@@ -79,6 +80,7 @@ def _fetch_batch(run: RunContext, plan: RunPlan, batch: FetchBatch) -> FetchedBa
         # An answer that had no bar of the session yet stays when the next one fails.
         done[item.input] = found if found.landed or not (earlier and earlier.landed) else earlier
         missing.add(dataset, item, found, attempt)
+    missing.weigh()
     _wait(run, plan, batch, FetchedBatch(attempts=attempt, inputs=done), before.waiting, until, missing)
     if missing.silent and attempt < ATTEMPTS and not (before.waiting and before.waiting.asked):
         raise TryAgain(
@@ -100,17 +102,30 @@ class _Missing:
     late: list[str] = field(default_factory=list)
     silent: dict[str, str] = field(default_factory=dict)
     required: bool = False
+    with_session: int = 0
 
     def add(self, dataset: Dataset, item: PlannedInput, found: Fetched, attempt: int) -> None:
         """Count one input, if waiting for it may help."""
         spent = found.kind == NotServedNow.__name__ and attempt >= NOT_SERVED_ATTEMPTS and not item.required
         if found.late:
-            self.late.append(item.input)
+            self.late.insert(0 if item.required else len(self.late), item.input)
         elif found.retryable and dataset.awaited and not spent:
             self.silent[item.input] = f"{item.input}: {found.error}"
         else:
+            self.with_session += found.landed is not None
             return
         self.required = self.required or (item.required and not self.covered)
+
+    def weigh(self) -> None:
+        """A single optional bar is not waited for. Where most of a batch lacks the session, the source as a
+        whole is late, and what is optional is waited for too: the publication would lack it.
+        """
+        if self.required or not self.late:
+            return
+        if len(self.late) > max(self.with_session, 1):
+            self.required = True
+        else:
+            self.late.clear()
 
 
 def _has_second_source(run: RunContext, dataset: Dataset) -> bool:
@@ -185,7 +200,7 @@ def _fetched(
             error=str(error), kind=type(error).__name__, retryable=error.retryable and not ended, late=late
         )
     is_held = item.known_until is not None and item.known_until >= plan.session
-    proves = is_waiting and dataset.proves_sessions and item.required and not is_held
+    proves = is_waiting and dataset.proves_sessions and not is_held
     return Fetched(landed=landed, late=proves and _is_late(plan, dataset, provider, payload))
 
 

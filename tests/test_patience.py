@@ -36,7 +36,7 @@ HEADER = "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits\n"
 
 
 class World:
-    """A run of SPY and IWM (required) and DIA, its source and its clock."""
+    """A run of SPY and IWM (required) and of DIA, XLE, XLF, its source and its clock; DIA is there."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = DUE + timedelta(minutes=1)
@@ -61,8 +61,9 @@ class World:
             return fetch(source, request)
 
         monkeypatch.setattr(FilesProvider, "fetch", watched)
-        for symbol in ("SPY", "IWM", "DIA"):
+        for symbol in ("SPY", "IWM", "XLE", "XLF"):
             self.write(symbol, BEFORE)
+        self.write("DIA", SESSION)
 
     def remove(self, symbol: str) -> None:
         """The source has no file of the symbol."""
@@ -75,7 +76,7 @@ class World:
         (self.files / "prices" / f"{symbol}.csv").write_text(HEADER + rows)
 
     def run(self, **changes: Any) -> RunContext:
-        """The run with its plan: two batches."""
+        """The run with its plan: three batches."""
         given: dict[str, Any] = {"patient": True, "batch": 0, "clock": lambda: self.now, "scheduled": True}
         run = RunContext(self.settings, "scheduled__1", **(given | changes))
         if not (run.state.folder / "plan.json").exists():
@@ -89,6 +90,7 @@ class World:
         batches = (
             FetchBatch(number=0, dataset="prices", inputs=(planned("SPY", True), planned("DIA", False))),
             FetchBatch(number=1, dataset="prices", inputs=(planned("IWM", True),)),
+            FetchBatch(number=2, dataset="prices", inputs=(planned("XLE", False), planned("XLF", False))),
         )
         plan = RunPlan(
             run_id=run.run_id,
@@ -196,7 +198,29 @@ def test_who_does_not_wait(world: World, changes: dict[str, Any]) -> None:
 
 def test_an_optional_bar_is_not_waited_for(world: World) -> None:
     world.write("SPY", SESSION)
+    world.write("DIA", BEFORE)
     assert steps.fetch(world.run()).waiting is None
+
+
+def test_an_optional_bar_is_asked_for_again_while_a_required_one_is(world: World) -> None:
+    world.write("DIA", BEFORE)
+    run = world.run()
+    first = wait(run)
+    assert "SPY and 1 more have no bar" in str(first)
+    world.write("SPY", SESSION)
+    world.now = first.at
+    assert steps.fetch(run).waiting is None
+    assert world.asked == ["SPY", "DIA", "SPY", "DIA"]
+
+
+def test_a_source_that_is_late_as_a_whole_is_waited_for_by_optional_inputs_too(world: World) -> None:
+    later = wait(world.run(batch=2))
+    assert "XLE and 1 more have no bar of 2024-07-16 yet" in str(later) and "until 2024-07-17 02:30" in str(
+        later
+    )
+    world.write("XLF", SESSION)
+    world.now = later.at
+    assert steps.fetch(world.run(batch=2)).waiting is None
 
 
 @pytest.mark.parametrize(("last", "waits"), [("2024-07-11", True), ("2024-07-10", False)])
