@@ -18,7 +18,9 @@ from orchestration.context import _next_attempt
 from orchestration.errors import airflow_errors
 from pipeline.context import RunContext
 from pipeline.errors import LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
+from pipeline.load import _missing_sentence, _Outcome, critical_sentence
 from pipeline.run_record import status_on_failure
+from pipeline.state import FailedRule
 from warehouse.database import HomeError, WarehouseBusy
 from warehouse.settings import Settings, SettingsError
 
@@ -105,6 +107,24 @@ def test_a_refusal_leaves_no_status_behind(tmp_path: Path) -> None:
     with pytest.raises(Refused), status_on_failure(RunContext(settings, "a"), "plan", None):
         raise Refused("2024-07-04 is a Thursday.")
     assert [path.name for path in settings.published.iterdir()] == ["refused.json"]
+
+
+def test_a_message_that_may_be_long_begins_with_what_happened_and_is_bounded() -> None:
+    problems = {("prices", f"S{n:02d}"): f"yahoo: S{n:02d}: {'strange answer ' * 60}" for n in range(60)}
+    missing = _missing_sentence(_Outcome(problems=problems, required=set(problems)))
+    assert missing.startswith(
+        "Required input missing or unreadable, nothing is published (60 of them): yahoo: S00: strange"
+    )
+    assert missing.endswith("; and 55 more.") and len(missing) < 1400
+    rules = [
+        FailedRule(table_name="marts.x", rule=f"r{n}", severity="critical", failed_rows=9, sample="s" * 900)
+        for n in range(60)
+    ]
+    critical = critical_sentence(rules)
+    assert critical.startswith("60 critical rules failed, the last publication stays in place: marts.x: r0")
+    assert critical.endswith("; and 55 more.") and len(critical) < 1800
+    one = _missing_sentence(_Outcome(problems={("prices", "SPY"): "no file"}, required={("prices", "SPY")}))
+    assert one == "Required input missing or unreadable, nothing is published: no file."
 
 
 def test_when_the_next_attempt_comes() -> None:
