@@ -75,7 +75,7 @@ class RunFailed(AlertNotifier):
                 f"The run was stopped because it took longer than {_length(dag.dagrun_timeout)}; the"
                 f" running task was {task or 'unknown'}."
             )
-        elif recorded.get("message"):
+        elif recorded.get("message") and not _is_wait(recorded):
             # Of the failed step, or of one whose retries all failed.
             message = str(recorded["message"])
         elif reason == "all_tasks_deadlocked":
@@ -86,6 +86,7 @@ class RunFailed(AlertNotifier):
                 " memory. See its log."
             )
             message += f" The process that sent this alert has a wrong setting: {wrong}" if wrong else ""
+            message += f" Before, it {recorded['message']}." if recorded.get("message") else ""
         kind = KIND_OF_DAG.get(dag.dag_id, "failed")
         of_session, at_step = f" for {session}" if session else "", f" at {step}" if step else ""
         subject = {

@@ -618,10 +618,15 @@ def test_a_missed_deadline_quotes_what_the_run_waits_for(
     message = body["message"]
     assert message.startswith(f"The run {wait}. The run was queued at 2024-07-17 22:30 UTC")
     assert message.endswith("It is in progress (state running).")
+    # Killed while it waited: what it waited for is not why it failed.
+    RunFailed()(failed_run(home, "scheduled__9", ti=SimpleNamespace(task_id="fetch")))
+    message = hook.bodies.get_nowait()["message"]
+    assert message.startswith("The task fetch stopped without an error message")
+    assert message.endswith(f"Before, it {wait}.")
     write_run_status(context(home, "", "scheduled__9"), "running", "build", "Busy.", date(2024, 7, 17))
     asyncio.run(miss(late_run("scheduled__9")))
     assert hook.bodies.get_nowait()["message"].endswith("(state running). Its last report: Busy.")
-    for _ in range(3):
+    for _ in range(4):
         mail.messages.get_nowait()
 
 
