@@ -4,7 +4,7 @@ In: what a step reports. Out: `status.json` with the last report at its top and,
 failed or has not ended, until its session or a later one succeeds; `scheduled.json`, written by runs that the
 schedule started, so that the home is known to be scheduled; `refused.json`, the last trigger that named no
 session that can be run. Caveat: several processes write, so each change is made under a lock; readers need
-none.
+none. DAG files import this module through the alerts, so it is light.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from warehouse.database import utc_now
 from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
@@ -103,7 +102,7 @@ def report(settings: Settings, entry: dict[str, Any], session: date | None) -> N
     """
 
     def changed(before: dict[str, Any]) -> dict[str, Any]:
-        now = utc_now()
+        now = _now()
         kept = [found for found in open_runs(before) if found.run_id != entry["run_id"]]
         if entry["state"] == SUCCESS:
             kept = [found for found in kept if session and found.session and found.session > session]
@@ -166,8 +165,12 @@ def refusal_of(settings: Settings, run_id: str) -> str | None:
     return str(found.get("message")) if found.get("run_id") == run_id else None
 
 
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
 def _write_note(path: Path, **fields: Any) -> None:
-    replace_json(path, {**fields, "written_at_utc": utc_now().isoformat(timespec="seconds")})
+    replace_json(path, {**fields, "written_at_utc": _now().isoformat(timespec="seconds")})
 
 
 def _change(settings: Settings, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
