@@ -29,8 +29,10 @@ class StepOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         """Run the step; its errors become Airflow's."""
         from orchestration.context import run_context
-        from orchestration.errors import airflow_errors
+        from orchestration.errors import AS_SENTENCES, airflow_errors
+        from orchestration.log import show_sentences
 
+        show_sentences(*AS_SENTENCES)
         with airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
             return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN))
