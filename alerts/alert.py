@@ -16,6 +16,7 @@ from typing import Any
 # A page of docs/runbook/ for each kind; a test asserts that they are there.
 RUNBOOK_PAGES = {
     "failed": "failed.md",
+    "refused": "failed.md",
     "stale": "stale-publication.md",
     "stale_inputs": "stale-inputs.md",
     "horizon": "horizon.md",

@@ -1,10 +1,11 @@
 """Is the publication fresh and sound? Asked by `make status` and by the DAG `rotation_watch`.
 
 In: the home's `published/` folder, nothing else, so it works with Airflow stopped. Out: lines to print,
-problems in whole sentences, and the stale inputs. Sound: the last run succeeded, the link leads to a file
-that opens, and no critical check failed. Fresh: a live warehouse holds the last session whose evening run
-is due; one fed from files or the simulation holds the session that was last asked for; and no answer of it
-is older than `expectations.ages` allows. One more check of a publication is a function in `CHECKS`.
+problems in whole sentences, and the stale inputs. Sound: no run has failed whose session (or a later one) did
+not succeed since, the link leads to a file that opens, and no critical check failed. Fresh: a live warehouse,
+and one that the schedule runs, holds the newest session that is due (`market_calendar.due`); one fed from
+files or the simulation by hand alone holds the session that was last asked for; and no answer of it is older
+than `expectations.ages` allows. One more check of a publication is a function in `CHECKS`.
 """
 
 from __future__ import annotations
@@ -12,23 +13,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from expectations.ages import old_answers
+from market_calendar.due import PUBLISHED_WITHIN, newest_due
 from market_calendar.horizons import horizon_failures, horizon_warnings
-from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
+from market_calendar.sessions import NotASession, is_session
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
+from warehouse.status import FAILED, RUNNING, OpenRun, is_scheduled, open_runs, read_small, status_file
 
 # The DAG's own limit for a run.
 LONGEST_RUN = timedelta(hours=6)
-# The run of a session starts at 18:30 New York and has two hours until its deadline; only then is the
-# session missing.
-MISSING_FROM = time(20, 30)
+# Of a failed run's message, and of a list of inputs: an alert is cut at 2,000 characters, and several
+# problems must find room in it.
+SHOWN_CHARACTERS, SHOWN_INPUTS = 400, 5
 # The futures of all months together are one core input: the Fed marts have no other.
 STRIP = "futures/strip"
 STATES = ("running", "success", "failed")
@@ -85,6 +88,7 @@ class Publication:
     stale: list[StaleInput]
     status: dict[str, Any]
     now: datetime
+    settings: Settings
 
 
 def check_publication(settings: Settings, now: datetime) -> PublicationState:
@@ -105,26 +109,53 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
     if not status:
         state.problems.append(f"nothing has run in {settings.home}; start with `make run`.")
         return state
-    if status["state"] == "running":
-        since = datetime.fromisoformat(status["written_at_utc"])
-        state.lines.append(
-            f"a run for {status['session_date']} started at {since:%Y-%m-%d %H:%M} UTC and has not ended"
-        )
-        if now.astimezone(UTC).replace(tzinfo=None) - since > LONGEST_RUN:
-            state.problems.append(
-                "that run ended without recording a result (killed?); run the session again"
-            )
-    elif status["state"] != "success":
-        state.problems.append(f"the last run failed at step {status['step']}: {status['message']}")
+    _check_runs(state, status, now)
     current = current_generation(settings)
     if current is None:
         state.problems.append("there is no publication")
     else:
         try:
-            _check_file(state, current, status, now)
+            _check_file(state, settings, current, status, now)
         except duckdb.Error as error:
             state.problems.append(f"the publication cannot be read: {str(error).splitlines()[0]}")
     return state
+
+
+def _check_runs(state: PublicationState, status: dict[str, Any], now: datetime) -> None:
+    """What failed and was not made up for, and what has not ended."""
+    present = now.astimezone(UTC).replace(tzinfo=None)
+    for run in open_runs(status):
+        if _was_no_session(run):
+            continue
+        of_session = f" for {run.session}" if run.session else ""
+        if run.state == FAILED:
+            who = "the last run" if run.run_id == status.get("run_id") else f"the run{of_session}"
+            when = "" if run.run_id == status.get("run_id") else f" on {run.at_utc:%Y-%m-%d %H:%M} UTC"
+            state.problems.append(f"{who} failed{when} at step {run.step}: {_shortened(run.message)}")
+            continue
+        doing = f": {run.message}" if run.message else ""
+        state.lines.append(
+            f"a run{of_session} has not ended; last heard of at {run.at_utc:%Y-%m-%d %H:%M} UTC{doing}"
+        )
+        if present - run.at_utc > LONGEST_RUN:
+            state.problems.append(
+                f"that run{of_session} ended without recording a result (killed?); run the session again"
+            )
+
+
+def _was_no_session(run: OpenRun) -> bool:
+    """Whether the run's day turned out to be a closure, so that nothing of it is missing."""
+    try:
+        return run.session is not None and not is_session(run.session)
+    except NotASession:
+        return False
+
+
+def _shortened(message: str | None) -> str:
+    text = message or "it left no message; see its log"
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    return f"{text[:SHOWN_CHARACTERS]}… (published/status.json has all of it)"
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
@@ -134,7 +165,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         OSError: the file cannot be read.
         ValueError: it is not what a run writes.
     """
-    path = settings.published / "status.json"
+    path = status_file(settings)
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(document, dict):
         raise ValueError(f"{path} does not contain a JSON object")
@@ -177,18 +208,9 @@ def publication_in_place(settings: Settings) -> str:
     )
 
 
-def last_due_session(now: datetime) -> date:
-    """The latest session that must have been published by `now`.
-
-    Raises:
-        NotASession: `now` is after the end of the calendar.
-    """
-    local = now.astimezone(NEW_YORK)
-    day = local.date() if local.time() >= MISSING_FROM else local.date() - timedelta(days=1)
-    return sessions_between(day - timedelta(days=14), day)[-1]
-
-
-def _check_file(state: PublicationState, current: Path, status: dict[str, Any], now: datetime) -> None:
+def _check_file(
+    state: PublicationState, settings: Settings, current: Path, status: dict[str, Any], now: datetime
+) -> None:
     with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True) as connection:
         row = connection.execute(
             "select generation, session_date, data_source, published_at_utc, run_id from ops.publication"
@@ -219,7 +241,7 @@ def _check_file(state: PublicationState, current: Path, status: dict[str, Any], 
             *_lines_on_inputs([StaleInput(*entry[:4]) for entry in inputs], state.stale),
             *_lines_on_stand_ins(connection),
         ]
-        seen = Publication(connection, session, source, critical, state.stale, status, now)
+        seen = Publication(connection, session, source, critical, state.stale, status, now, settings)
         for check in CHECKS:
             state.problems += check(seen)
         try:
@@ -273,8 +295,8 @@ def _lines_on_stand_ins(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _due_session(seen: Publication) -> date:
     """The session that should be published by now."""
-    if seen.source == "live":
-        return last_due_session(seen.now)
+    if seen.source == "live" or is_scheduled(seen.settings):
+        return newest_due(seen.now, PUBLISHED_WITHIN)
     return _asked_session(seen.status, seen.session)
 
 
@@ -285,11 +307,19 @@ def _missing_session(seen: Publication) -> Iterable[str]:
     except NotASession as error:
         yield str(error)
         return
-    if seen.session < expected:
+    if seen.session >= expected:
+        return
+    fact = f"Latest published session is {seen.session}; {expected} is due."
+    if any(run.state == RUNNING and run.session == expected for run in open_runs(seen.status)):
+        yield f"{fact} Its run has not ended yet."
+    elif is_scheduled(seen.settings):
+        last = read_small(seen.settings.published / "scheduled.json").get("session_date")
         yield (
-            f"Latest published session is {seen.session}; {expected} is due."
-            f" Run `ROTATION_SESSION={expected} make run`."
+            f"{fact} Trigger rotation_daily for it. The schedule has run this home (last for {last}); if it"
+            f" should no longer, delete {seen.settings.published / 'scheduled.json'}."
         )
+    else:
+        yield f"{fact} Run `ROTATION_SESSION={expected} make run`."
 
 
 def _critical_rules(seen: Publication) -> Iterable[str]:
@@ -298,7 +328,10 @@ def _critical_rules(seen: Publication) -> Iterable[str]:
 
 
 def _required_inputs(seen: Publication) -> Iterable[str]:
-    return (f"required input {entry}" for entry in seen.stale if entry.required)
+    late = [entry for entry in seen.stale if entry.required]
+    yield from (f"required input {entry}" for entry in late[:SHOWN_INPUTS])
+    if len(late) > SHOWN_INPUTS:
+        yield f"and {len(late) - SHOWN_INPUTS} more required inputs are behind (ops.freshness)"
 
 
 def _no_futures(seen: Publication) -> Iterable[str]:

@@ -19,9 +19,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from alerts.alert import Alert
 from alerts.channels import send
-from market_calendar.dag_session import SessionUnknown, session_of_run
+from market_calendar.dag_session import SessionUnknown, named_session
 from market_calendar.deadline import is_backfill
 from warehouse.settings import Settings, SettingsError
+from warehouse.status import record_of, refusal_of
 
 log = logging.getLogger("rotation.alerts")
 
@@ -64,8 +65,10 @@ class RunFailed(AlertNotifier):
         dag, run_id, reason = context["dag"], str(context["run_id"]), str(context.get("reason") or "")
         task = getattr(context.get("ti"), "task_id", None)
         wrong, status, in_place = _home()
-        recorded = status if status.get("run_id") == run_id else {}
+        recorded = record_of(status, run_id)
         session = _session(context.get("dag_run")) or recorded.get("session_date")
+        if refusal := _refusal(run_id):
+            return _refused(refusal, dag.dag_id, run_id, session, in_place)
         step = recorded.get("step") if recorded.get("message") else task
         if reason == "timed_out":
             message = (
@@ -123,18 +126,26 @@ class DeadlineMissed(AlertNotifier):
         if state in ("success", "failed"):
             log.info("run %s passed its deadline and has ended (%s): nothing to report", run_id, state)
             return None
-        session = run.get("partition_key") or (run.get("conf") or {}).get("session")
+        session = run.get("partition_key") or (run.get("conf") or {}).get("session") or None
         status, in_place = _home()[1:]
-        is_running = status.get("run_id") == run_id and status.get("state") == "running"
+        recorded = record_of(status, run_id)
+        session = session or recorded.get("session_date")
         where = (
             "It is in progress"
-            if is_running
+            if recorded.get("state") == "running"
             else "It has not started: another run blocks it, or no worker takes its tasks"
         )
         message = (
             f"The run was queued at {_moment(run.get('queued_at'))} and should have ended by"
             f" {_moment(needed_by)}. {where} (state {state})."
         )
+        if recorded.get("message"):
+            # The one line that says why: a wait for a late source, or an attempt that failed.
+            message = (
+                f"The run {recorded['message']}. {message}"
+                if _is_wait(recorded)
+                else (f"{message} Its last report: {recorded['message']}")
+            )
         of_session = f" for {session}" if session else ""
         return Alert(
             "deadline",
@@ -163,11 +174,32 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
         return None, {}, f"unknown: {settings.published} cannot be read here"
 
 
+def _refusal(run_id: str) -> str | None:
+    """Why the run was refused; None when it was not."""
+    try:
+        return refusal_of(Settings.from_environment(), run_id)
+    except SettingsError:
+        return None
+
+
+def _refused(message: str, dag_id: str, run_id: str, session: str | None, in_place: str) -> Alert:
+    """A trigger that named nothing that can be run: nothing is wrong with the home."""
+    of_session = f" for {session}" if session else ""
+    subject = f"Rotation: a run{of_session} was refused"
+    message = f"{message} Nothing was changed; trigger again with another session, or with none."
+    return Alert("refused", subject, message, dag_id, run_id, session, "plan", in_place, severity="warning")
+
+
+def _is_wait(recorded: dict[str, Any]) -> bool:
+    return str(recorded.get("message")).startswith("waits for ")
+
+
 def _session(dag_run: Any) -> str | None:
+    """The session that the run names; None when it names none, or something else."""
     if dag_run is None:
         return None
     try:
-        return session_of_run(
+        return named_session(
             partition_key=dag_run.partition_key,
             parameter=(dag_run.conf or {}).get("session"),
             logical_date=dag_run.logical_date,

@@ -5,15 +5,16 @@ In: the settings, the run's hand-overs and `published/status.json`. Out: text an
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline.state import AuditSummary, LoadSummary, RunPlan, RunState
+from warehouse.database import utc_now
 from warehouse.settings import Settings
+from warehouse.status import read_small, status_file
 
 SHOWN = 5
 
@@ -24,7 +25,7 @@ def print_summary(
     """Print the outcome; returns the exit code. `before`: the run that wrote the status file last."""
     status = read_status(settings)
     if status.get("state") != "success" or status.get("run_id") == before or code:
-        return _print_failure(status, code, log, before)
+        return _print_failure(settings, status, code, log, before, seconds)
     state = RunState(settings.home, str(status["run_id"]))
     loaded, audited = (
         state.read("loaded", LoadSummary) or LoadSummary(),
@@ -52,22 +53,20 @@ def print_summary(
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """`published/status.json`; empty where it is missing or cannot be read."""
-    try:
-        document: dict[str, Any] = json.loads(
-            (settings.published / "status.json").read_text(encoding="utf-8")
-        )
-    except (OSError, ValueError):
-        return {}
-    return document
+    return read_small(status_file(settings))
 
 
-def _print_failure(status: dict[str, Any], code: int, log: Path, before: str | None) -> int:
-    recorded = status.get("state") == "failed" and status.get("run_id") != before
-    reason = (
-        f"at step {status['step']}: {status['message']}"
-        if recorded
-        else f"before any step could record why; see {log}"
-    )
+def _print_failure(
+    settings: Settings, status: dict[str, Any], code: int, log: Path, before: str | None, seconds: float
+) -> int:
+    started = utc_now() - timedelta(seconds=seconds + 1)
+    refused = read_small(settings.published / "refused.json")
+    if status.get("state") == "failed" and status.get("run_id") != before:
+        reason = f"at step {status['step']}: {status['message']}"
+    elif refused and datetime.fromisoformat(refused["written_at_utc"]) >= started:
+        reason = f"at step plan: {refused['message']}"
+    else:
+        reason = f"before any step could record why; see {log}"
     print(f"\nFAILED {reason}", file=sys.stderr)
     current = status.get("generation")
     stays = f"The last publication (generation {current}) stays in place."

@@ -5,11 +5,12 @@ every payload in `landing` as it was served · **load** validates the rows and a
 **build** computes `staging` and `marts` into a new publication · **audit** checks it; a critical failure
 stops here and the last publication stays in place · **publish** switches one link.
 
-The session comes from the partition key, else the parameter `session`, else the explicit logical date.
-Running a session again changes nothing. Running an older session than the latest one repairs its raw data
-and publishes at the latest session. The runs of a backfill use the payloads in `landing`, ask the sources
-only for the rest, and only the last of them publishes. The code of each step is in `pipeline/`, what Airflow
-sees of it in `orchestration/`; errors are in `published/status.json` and `ops.runs`.
+The session comes from the partition key, else the parameter `session`, else the explicit logical date, else
+it is the newest session that is due. A source that is late on its evening is waited for
+(`ROTATION_WAIT_MINUTES`). Running a session again changes nothing. Running an older session than the latest
+one repairs its raw data and publishes at the latest session. The runs of a backfill use the payloads in
+`landing`, ask the sources only for the rest, and only the last of them publishes. The code of each step is in
+`pipeline/`, what Airflow sees of it in `orchestration/`; errors are in `status.json` and `ops.runs`.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publi
 def rotation_daily() -> None:
     """The flow of one session."""
     plan = PlanOperator(task_id="plan", pool=WAREHOUSE_POOL)
-    # Eight more attempts with growing pauses wait about an hour for a source that is late. This task needs no
-    # slot of the pool, and Airflow 3.3.2 cannot read a custom weight rule on a mapped task.
+    # A source that is late is waited for in a deferred task, not by retries (pipeline/patience.py). This task
+    # needs no slot of the pool, and Airflow 3.3.2 cannot read a custom weight rule on a mapped task.
     fetch = FetchOperator.partial(
-        task_id="fetch", execution_timeout=timedelta(minutes=45), retries=8, weight_rule="upstream"
+        task_id="fetch", execution_timeout=timedelta(minutes=45), weight_rule="upstream"
     ).expand(batch=plan.output)
     # A backfill may find everything in landing: then nothing is fetched but there is still data to load.
     load = LoadOperator(task_id="load", pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")

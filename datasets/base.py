@@ -207,6 +207,11 @@ class Dataset(ABC):
 
     # ---- what came
 
+    def last_day(self, rows: pd.DataFrame) -> date | None:
+        """The last day of which an answer has a value; None when it has none."""
+        days = rows[self.day].dropna()
+        return days.max().date() if len(days) else None
+
     def accepted(self) -> frozenset[str]:
         """Inputs whose change of meaning a person has accepted for this run."""
         return frozenset(environment().get(self.accept_setting, "").split(","))

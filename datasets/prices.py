@@ -52,6 +52,10 @@ class Prices(Dataset):
         ).fetchall()
         return [row[0] for row in rows]
 
+    def last_day(self, rows: pd.DataFrame) -> date | None:
+        """The last session with a close: a bar of today may be listed without one."""
+        return super().last_day(rows[rows["close"].notna()])
+
     def held_values(
         self, connection: duckdb.DuckDBPyConnection, session: date
     ) -> Mapping[str, Mapping[date, float]]:

@@ -17,6 +17,7 @@ from typing import Any
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
+from market_calendar.due import RUN_AT, newest_due, run_due_utc
 from market_calendar.sessions import (
     NEW_YORK,
     CalendarError,
@@ -27,9 +28,8 @@ from market_calendar.sessions import (
     sessions_between,
 )
 
-# Settlements are struck by 17:00 New York and prices are final by then; half days wait as long, because
-# their settlements are no earlier.
-RUN_AT = dt.time(18, 30)
+__all__ = ["RUN_AT", "NyseSessionTimetable"]
+
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -136,9 +136,8 @@ class NyseSessionTimetable(Timetable):
 
 
 def _run_of(session: dt.date) -> DagRunInfo:
-    evening = pendulum.instance(dt.datetime.combine(session, RUN_AT, tzinfo=NEW_YORK)).in_timezone("UTC")
     return DagRunInfo(
-        run_after=evening,
+        run_after=pendulum.instance(run_due_utc(session)).in_timezone("UTC"),
         data_interval=None,
         partition_date=_midnight(session),
         partition_key=session.isoformat(),
@@ -154,8 +153,6 @@ def _now() -> dt.datetime:
 
 
 def _last_due_session(now: dt.datetime) -> dt.date:
-    """The latest session whose evening run is due; after the end of the calendar, its last session."""
-    local = now.astimezone(NEW_YORK)
-    today = local.date() if local.time() >= RUN_AT else local.date() - ONE_DAY
-    today = min(today, first_and_last_day()[1])
-    return sessions_between(today - dt.timedelta(days=14), today)[-1]
+    """The newest session that is due; after the end of the calendar, its last session."""
+    end = dt.datetime.combine(first_and_last_day()[1], dt.time(23, 59), tzinfo=NEW_YORK)
+    return newest_due(min(now, end))

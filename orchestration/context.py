@@ -6,7 +6,7 @@ Imported when a task runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.context import Requested, RunContext
@@ -15,7 +15,9 @@ from pipeline.turns import Turns
 from warehouse.settings import Settings
 
 
-def run_context(context: Mapping[str, Any], *, batch: int | None = None, alone: bool = False) -> RunContext:
+def run_context(
+    context: Mapping[str, Any], *, batch: int | None = None, alone: bool = False, unwoken: bool = False
+) -> RunContext:
     """The context of a task.
 
     Args:
@@ -23,10 +25,11 @@ def run_context(context: Mapping[str, Any], *, batch: int | None = None, alone: 
         batch: of a mapped task.
         alone: whether the run holds its home for itself (`make run`): then it has no turns, waits for no late
             provider, and a person watches.
+        unwoken: whether the task was deferred and nobody woke it.
     """
     if alone:
         show_progress()
-    dag_run = context["dag_run"]
+    dag_run, ti = context["dag_run"], context["ti"]
     logical_date: datetime | None = dag_run.logical_date
     return RunContext(
         settings=Settings.from_environment(),
@@ -36,10 +39,23 @@ def run_context(context: Mapping[str, Any], *, batch: int | None = None, alone: 
             parameter=(context.get("params") or {}).get("session"),
             logical_date=logical_date,
         ),
-        turns=None if alone else _turns(dag_run, context["ti"]),
+        turns=None if alone else _turns(dag_run, ti),
         batch=batch,
         patient=not alone,
+        unwoken=unwoken,
+        scheduled=not alone and dag_run.run_type == "scheduled",
+        attempt=ti.try_number,
+        attempts=ti.max_tries + 1,
+        next_attempt=_next_attempt(ti),
     )
+
+
+def _next_attempt(ti: Any) -> str:
+    """When Airflow tries again, in words: it doubles the pause and adds a part by chance."""
+    delay: timedelta = ti.task.retry_delay
+    longest: timedelta = ti.task.max_retry_delay or timedelta(days=1)
+    pause = min(delay * 2 ** max(ti.try_number - 1, 0), longest)
+    return f"in about {max(round(pause.total_seconds() / 60), 1)} minutes"
 
 
 def _turns(dag_run: Any, ti: Any) -> Turns:

@@ -1,23 +1,26 @@
-"""Errors of a step in Airflow's terms: what another attempt cannot fix is not retried, and a run that leaves
-its work to another one is skipped.
+"""Errors of a step in Airflow's terms: what may pass by itself is retried, what another attempt cannot fix is
+not, and a run that leaves its work to another one is skipped.
 
 Imported when a task runs, because the errors of the layers below bring DuckDB with them.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRuntimeError,
+    AirflowSkipException,
+)
 
-from market_calendar.dag_session import SessionUnknown
-from market_calendar.sessions import CalendarError
-from pipeline.errors import LeftToAnother, StepFailed, TryAgain
-from warehouse.database import HomeError, WarehouseBusy
-from warehouse.settings import SettingsError
+from pipeline.errors import EXPECTED, LeftToAnother, TryAgain, passes_by_itself, sentence_of
+from warehouse.database import WarehouseBusy
 
-FINAL = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)
+LOG = logging.getLogger(__name__)
 # Their text says what happened and what to do: the task's log shows it without frames.
 AS_SENTENCES = (AirflowFailException, TryAgain, WarehouseBusy)
 
@@ -29,7 +32,13 @@ def airflow_errors() -> Iterator[None]:
         yield
     except LeftToAnother as left:
         raise AirflowSkipException(str(left)) from None
-    except WarehouseBusy:
+    except (AirflowException, AirflowRuntimeError):
+        # Of Airflow itself, as when its API does not answer: its own rules hold.
         raise
-    except FINAL as error:
-        raise AirflowFailException(str(error)) from None
+    except Exception as error:
+        if passes_by_itself(error):
+            raise
+        if not isinstance(error, EXPECTED):
+            # A programming error or a broken file: the next attempt would meet it too.
+            LOG.exception("unexpected %s, not tried again", type(error).__name__)
+        raise AirflowFailException(sentence_of(error)) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # `make run` holds its home: no turns, no deadline, no wait for a late provider.
 IN_MAKE_RUN = bool(os.environ.get("ROTATION_MAKE_RUN"))
+# How Airflow resumes a task whose trigger failed or timed out (airflow.sdk.bases.operator).
+TRIGGER_FAIL_REPR = "__fail__"
+TRIGGERER_MAY_LAG = timedelta(minutes=5)
 
 
 class StepOperator(BaseOperator):
@@ -28,6 +32,10 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the step; its errors become Airflow's."""
+        return self.translated(context)
+
+    def translated(self, context: Any, *, unwoken: bool = False) -> Any:
+        """Run the step; `unwoken` after a wait that nobody ended."""
         from orchestration.context import run_context
         from orchestration.errors import AS_SENTENCES, airflow_errors
         from orchestration.log import show_sentences
@@ -35,7 +43,7 @@ class StepOperator(BaseOperator):
         show_sentences(*AS_SENTENCES)
         with airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
-            return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN))
+            return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken))
 
     @abstractmethod
     def run_step(self, run: RunContext) -> Any:
@@ -56,7 +64,9 @@ class PlanOperator(StepOperator):
 
 
 class FetchOperator(StepOperator):
-    """Fetches one batch of inputs into landing."""
+    """Fetches one batch of inputs into landing; waits for a late source without holding a worker: the task is
+    deferred, and the triggerer wakes it.
+    """
 
     template_fields: Sequence[str] = ("batch",)
 
@@ -65,13 +75,42 @@ class FetchOperator(StepOperator):
         super().__init__(**kwargs)
         self.batch = batch
 
+    def ask_again(self, context: Any, event: Any = None) -> Any:
+        """Called when the triggerer wakes the task; `event` is the moment at which it should."""
+        return self.translated(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """After a wait that nobody ended, because no triggerer runs or it failed, the source is asked for the
+        last time: the load decides whether what is there is enough.
+        """
+        if next_method == TRIGGER_FAIL_REPR:
+            self.log.warning("The wait was not ended by the triggerer: %s", (next_kwargs or {}).get("error"))
+            return self.translated(context, unwoken=True)
+        return super().resume_execution(next_method, next_kwargs, context)
+
     def run_step(self, run: RunContext) -> dict[str, Any]:
         """How many inputs were landed and how many failed."""
         from pipeline import steps
+        from pipeline.errors import AskLater
 
-        fetched = steps.fetch(run)
+        try:
+            fetched = steps.fetch(run)
+        except AskLater as wait:
+            self._defer_until(wait.at - run.clock(), wait.at)
+            raise  # never reached: deferring ends the task
         landed = sum(entry.landed is not None for entry in fetched.inputs.values())
         return {"batch": run.batch, "landed": landed, "failed": len(fetched.inputs) - landed}
+
+    def _defer_until(self, pause: timedelta, at: datetime) -> None:
+        """Release the worker until a moment (naive UTC)."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.defer(
+            trigger=DateTimeTrigger(moment=at.replace(tzinfo=UTC)),
+            method_name="ask_again",
+            # The scheduler enforces it, so that a wait ends where no triggerer runs.
+            timeout=pause + TRIGGERER_MAY_LAG,
+        )
 
 
 class LoadOperator(StepOperator):

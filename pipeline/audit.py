@@ -23,6 +23,7 @@ from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence
 from pipeline.log import LEVELS, LOG, log_detail
+from pipeline.patience import waited_sentence
 from pipeline.published import require_own_build
 from pipeline.run_record import step
 from pipeline.state import AuditSummary, FailedRule
@@ -72,7 +73,8 @@ def audit(run: RunContext) -> AuditSummary:
         )
         critical = [found for found in failed if found.severity == "critical"]
         if critical:
-            raise StepFailed(critical_sentence(critical))
+            waited = waited_sentence(run, plan)
+            raise StepFailed(f"{critical_sentence(critical)} {waited}".strip())
     return summary
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from market_calendar.dag_session import session_of_run
 from pipeline.errors import StepFailed
@@ -17,21 +18,23 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Requested:
-    """Where a run names its session; the first that is set counts."""
+    """Where a run names its session; the first that is set counts. `parameter` is as a person wrote it."""
 
     partition_key: str | None = None
-    parameter: str | None = None
+    parameter: Any = None
     logical_date: datetime | None = None
 
-    @property
-    def session_text(self) -> str:
-        """The session as it was written, not checked yet.
+    def session_text(self, now: datetime) -> str:
+        """The session as it was written, not checked yet; the newest one that is due when nothing names one.
 
         Raises:
-            SessionUnknown: nothing names one.
+            SessionUnknown: the parameter is not one date.
         """
         return session_of_run(
-            partition_key=self.partition_key, parameter=self.parameter, logical_date=self.logical_date
+            partition_key=self.partition_key,
+            parameter=self.parameter,
+            logical_date=self.logical_date,
+            now=now,
         )
 
 
@@ -46,6 +49,11 @@ class RunContext:
         turns: whose turn it is among the runs of a scheduler; None in `make run`, which holds the home.
         batch: the fetch batch of a mapped task; only `fetch` asks.
         patient: whether a provider that is late is waited for, as a scheduler does and a person does not.
+        unwoken: whether the wait for a late provider ended because nobody woke the task: no triggerer runs.
+        scheduled: whether the schedule started it.
+        attempt: the number of this attempt of the step.
+        attempts: how many there are at most; 0 where nobody counts them.
+        next_attempt: when the next one comes, in words.
         clock: the present moment as naive UTC.
     """
 
@@ -55,11 +63,29 @@ class RunContext:
     turns: Turns | None = None
     batch: int | None = None
     patient: bool = False
+    unwoken: bool = False
+    scheduled: bool = False
+    attempt: int = 1
+    attempts: int = 0
+    next_attempt: str = ""
     clock: Callable[[], datetime] = utc_now
 
     def for_batch(self, number: int) -> RunContext:
         """The same run, for one fetch batch."""
         return replace(self, batch=number)
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether no other attempt follows a failure."""
+        return 0 < self.attempts <= self.attempt
+
+    @property
+    def attempt_text(self) -> str:
+        """How often an error that may pass was met, and when the next attempt comes."""
+        if not self.attempts:
+            return ""
+        then = "the last" if self.is_last_attempt else f"the next {self.next_attempt or 'soon'}"
+        return f" (attempt {self.attempt} of {self.attempts}, {then})"
 
     @property
     def state(self) -> RunState:

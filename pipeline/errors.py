@@ -1,15 +1,80 @@
-"""The ways in which a step of the run ends early or fails."""
+"""The ways in which a step of the run ends early or fails, and what another attempt may mend."""
 
 from __future__ import annotations
+
+import errno
+from datetime import datetime
+
+import duckdb
+
+from market_calendar.dag_session import SessionUnknown
+from market_calendar.sessions import CalendarError
+from warehouse.database import HomeError, WarehouseBusy
+from warehouse.settings import SettingsError
 
 
 class StepFailed(RuntimeError):
     """The run stops here; trying again without a change would not help. The message says what to change."""
 
 
+class Refused(StepFailed):
+    """The run was asked for something that cannot be run; nothing of the home was changed."""
+
+
 class TryAgain(RuntimeError):
     """The source did not answer; a later attempt may work."""
 
 
+class AskLater(TryAgain):
+    """A late source is waited for: the step is to be called again at `at` (naive UTC)."""
+
+    def __init__(self, message: str, at: datetime) -> None:
+        super().__init__(message)
+        self.at = at
+
+
 class LeftToAnother(Exception):
     """This run ends here without a failure: another run will build and publish."""
+
+
+# Their messages are for people, and say what to change.
+EXPECTED = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)
+# Of a disk or a network that may answer again. A full disk is not among them: somebody must make room.
+PASSING_ERRNO = (
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.EINTR,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.ENFILE,
+    errno.EHOSTUNREACH,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+)
+# Whose errors are those of a request to a source or to Airflow's API, or a step's time that is up.
+PASSING_PACKAGES = ("airflow", "httpcore", "httpx", "requests", "urllib3")
+LONGEST_SENTENCE = 600
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether a later attempt may work without a change: a source that did not answer, a database that is
+    open elsewhere, a connection or a disk that failed for a moment.
+    """
+    if isinstance(error, (TryAgain, WarehouseBusy, ConnectionError, TimeoutError, MemoryError)):
+        return True
+    if isinstance(error, duckdb.IOException):
+        return "lock" in str(error).lower()
+    if type(error).__module__.partition(".")[0] in PASSING_PACKAGES:
+        return True
+    return isinstance(error, OSError) and error.errno in PASSING_ERRNO
+
+
+def sentence_of(error: BaseException) -> str:
+    """What a person reads: the message of an expected error; of any other its type as well."""
+    if isinstance(error, (*EXPECTED, TryAgain)) and str(error):
+        return str(error)
+    text = " ".join(str(error).split())
+    text = text if len(text) <= LONGEST_SENTENCE else f"{text[:LONGEST_SENTENCE]}…"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

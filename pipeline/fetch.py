@@ -1,30 +1,38 @@
 """The second step, mapped: fetch one batch and land every payload as it was served.
 
 In: the run's context with its batch. Out: payloads in `landing/`, and `fetched-<batch>.json`. It opens no
-database, so that batches run side by side.
+database, so that batches run side by side. A source that is late on the evening of the newest session that is
+due is waited for: each call asks only for what is still missing.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from datasets.base import Dataset, PlannedInput
-from datasets.registry import DATASETS
+from datasets.registry import DATASETS, active_datasets
+from market_calendar.due import has_ended
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed, TryAgain
+from pipeline.errors import AskLater, StepFailed, TryAgain
 from pipeline.log import LOG, log_detail
+from pipeline.patience import next_wait, wait_sentence, waits_until
+from pipeline.presence import SHOWN, listed
 from pipeline.run_record import status_on_failure
-from pipeline.state import FetchBatch, Fetched, FetchedBatch
-from sources.protocol import NotServed, NotServedNow, Provider, SourceError
+from pipeline.state import FetchBatch, Fetched, FetchedBatch, RunPlan, Waiting
+from sources.protocol import BarNotThere, NotServed, NotServedNow, Provider, SourceError
 from sources.registry import open_provider
 from warehouse.landing import Landed, land, set_aside
 from warehouse.payloads import Payload
 
 # After this many attempts of a batch, what still does not answer counts as missing; `load` stops when it is
-# required. `make run`, where a person waits, stops after the first number; the scheduler waits about an
-# hour, because a source may be late on an evening.
-ATTEMPTS, PATIENT_ATTEMPTS = 4, 9
+# required. The scheduler's run of the newest session that is due waits instead (`pipeline.patience`).
+ATTEMPTS = 4
+UNWOKEN = (
+    "Airflow did not wake the waiting task in time, so the wait ended early: no triggerer is running. Start"
+    " one (`airflow triggerer`)."
+)
 # A source that has nothing for an input which it served until lately is asked once more in the run (as often
 # as any where the input is required) and by the next one; after this time without a row it is taken for gone.
 NOT_SERVED_ATTEMPTS, LATELY = 2, timedelta(days=14)
@@ -36,15 +44,16 @@ def fetch(run: RunContext) -> FetchedBatch:
     Failures of single inputs are written down, not raised, unless another attempt may help.
 
     Raises:
+        AskLater: the provider is late, and this run waits for it.
         TryAgain: the provider did not answer for some inputs, and attempts are left.
     """
     plan = run.plan
     assert run.batch is not None, "fetch is called for one batch"
     with status_on_failure(run, "fetch", plan.session):
-        return _fetch_batch(run, plan.batches[run.batch], len(plan.batches))
+        return _fetch_batch(run, plan, plan.batches[run.batch])
 
 
-def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBatch:
+def _fetch_batch(run: RunContext, plan: RunPlan, batch: FetchBatch) -> FetchedBatch:
     dataset = DATASETS[batch.dataset]
     provider = open_provider(run.settings, dataset.name)
     if provider is None:
@@ -55,37 +64,149 @@ def _fetch_batch(run: RunContext, batch: FetchBatch, batches: int) -> FetchedBat
     # Counted when it begins: an attempt that was killed was one.
     attempt = before.attempts + 1
     run.state.write_fetched(batch.number, before.model_copy(update={"attempts": attempt}))
-    done, waiting = dict(before.inputs), []
+    is_over = bool(before.waiting and before.waiting.over)
+    until = None if is_over else waits_until(run, plan)
+    # Asked once more when the time is up.
+    is_waiting = until is not None or (before.waiting is not None and not is_over)
+    done, missing = dict(before.inputs), _Missing(_has_second_source(run, dataset))
     for item in batch.inputs:
         earlier = done.get(item.input)
-        if earlier and earlier.landed:
+        if earlier and earlier.landed and not (earlier.late and is_waiting):
             continue
-        try:
-            done[item.input] = Fetched(landed=_fetch_input(run, dataset, provider, item))
-        except SourceError as error:
-            done[item.input] = Fetched(error=str(error), kind=type(error).__name__, retryable=error.retryable)
-            spent = isinstance(error, NotServedNow) and attempt >= NOT_SERVED_ATTEMPTS and not item.required
-            if error.retryable and dataset.awaited and not spent:
-                waiting.append(f"{item.input}: {error}")
-    fetched = FetchedBatch(attempts=attempt, inputs=done)
-    run.state.write_fetched(batch.number, fetched)
-    if waiting and attempt < (PATIENT_ATTEMPTS if run.patient else ATTEMPTS):
+        found = _fetched(plan, dataset, provider, item, run, is_waiting=is_waiting)
+        # An answer that had no bar of the session yet stays when the next one fails.
+        done[item.input] = found if found.landed or not (earlier and earlier.landed) else earlier
+        missing.add(dataset, item, found, attempt)
+    _wait(run, plan, batch, FetchedBatch(attempts=attempt, inputs=done), before.waiting, until, missing)
+    if missing.silent and attempt < ATTEMPTS and not (before.waiting and before.waiting.asked):
         raise TryAgain(
-            f"{provider.name} did not answer for {len(waiting)} of {len(batch.inputs)} {dataset.name} inputs:"
-            f" {waiting[0]}"
+            f"{provider.name} did not answer for {len(missing.silent)} of {len(batch.inputs)} {dataset.name}"
+            f" inputs: {next(iter(missing.silent.values()))}"
         )
-    _report(batch, batches, provider.name, fetched)
+    fetched = run.state.fetched(batch.number)
+    _report(batch, len(plan.batches), provider.name, fetched)
     return fetched
 
 
-def _fetch_input(run: RunContext, dataset: Dataset, provider: Provider, item: PlannedInput) -> Landed:
+@dataclass
+class _Missing:
+    """What the provider may still serve: inputs without a row of the session, those that were not answered
+    with the reason, and whether one of them is required and no second source covers it.
+    """
+
+    covered: bool
+    late: list[str] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
+    required: bool = False
+
+    def add(self, dataset: Dataset, item: PlannedInput, found: Fetched, attempt: int) -> None:
+        """Count one input, if waiting for it may help."""
+        spent = found.kind == NotServedNow.__name__ and attempt >= NOT_SERVED_ATTEMPTS and not item.required
+        if found.late:
+            self.late.append(item.input)
+        elif found.retryable and dataset.awaited and not spent:
+            self.silent[item.input] = f"{item.input}: {found.error}"
+        else:
+            return
+        self.required = self.required or (item.required and not self.covered)
+
+
+def _has_second_source(run: RunContext, dataset: Dataset) -> bool:
+    """Whether another kind of input supplies the newest days while this one does not answer."""
+    return any(other.stands_in_for == dataset.name for other in active_datasets(run.settings))
+
+
+def _wait(
+    run: RunContext,
+    plan: RunPlan,
+    batch: FetchBatch,
+    fetched: FetchedBatch,
+    before: Waiting | None,
+    until: datetime | None,
+    missing: _Missing,
+) -> None:
+    """Write down what was fetched and for what the batch waits.
+
+    Raises:
+        AskLater: it waits.
+    """
+    wanted = Waiting(late=tuple(missing.late), silent=tuple(missing.silent), required=missing.required)
+    wait = next_wait(run, until, before, wanted) if missing.late or missing.silent else None
+    if wait is None and before and not before.over:
+        # The wait is over; what is still missing goes into the sentence of the load.
+        over = None
+        if wanted.late or wanted.silent:
+            over = before.model_copy(
+                update={
+                    "late": wanted.late,
+                    "silent": wanted.silent,
+                    "asked": before.asked + 1,
+                    "over": True,
+                    "broken": UNWOKEN if run.unwoken else "",
+                }
+            )
+            LOG.warning(
+                "fetch: %s batch %s/%s: no longer waited for: %s%s",
+                batch.dataset,
+                batch.number + 1,
+                len(plan.batches),
+                listed([*wanted.late, *wanted.silent]),
+                f". {UNWOKEN}" if run.unwoken else "",
+            )
+        run.state.write_fetched(batch.number, fetched.model_copy(update={"waiting": over}))
+        return
+    run.state.write_fetched(batch.number, fetched.model_copy(update={"waiting": wait or before}))
+    if wait is not None:
+        sentence = wait_sentence(run, plan)
+        LOG.warning("fetch: %s batch %s/%s: %s", batch.dataset, batch.number + 1, len(plan.batches), sentence)
+        for text in list(missing.silent.values())[:SHOWN]:
+            LOG.info("fetch: %s", text)
+        raise AskLater(sentence, wait.next_utc)
+
+
+def _fetched(
+    plan: RunPlan,
+    dataset: Dataset,
+    provider: Provider,
+    item: PlannedInput,
+    run: RunContext,
+    *,
+    is_waiting: bool,
+) -> Fetched:
+    """What came of one input; `late` only while somebody waits for it."""
+    try:
+        landed, payload = _fetch_input(run, dataset, provider, item)
+    except SourceError as error:
+        ended = isinstance(error, BarNotThere) and error.last and has_ended(error.last, plan.session)
+        late = is_waiting and isinstance(error, BarNotThere) and not ended
+        return Fetched(
+            error=str(error), kind=type(error).__name__, retryable=error.retryable and not ended, late=late
+        )
+    is_held = item.known_until is not None and item.known_until >= plan.session
+    proves = is_waiting and dataset.proves_sessions and item.required and not is_held
+    return Fetched(landed=landed, late=proves and _is_late(plan, dataset, provider, payload))
+
+
+def _is_late(plan: RunPlan, dataset: Dataset, provider: Provider, payload: Payload) -> bool:
+    """Whether an answer has no row of the session yet; one that ended long before it is not waited for."""
+    try:
+        last = dataset.last_day(provider.parse(payload).frame)
+    except SourceError:
+        # The load refuses it with its own sentence.
+        return False
+    return last is not None and last < plan.session and not has_ended(last, plan.session)
+
+
+def _fetch_input(
+    run: RunContext, dataset: Dataset, provider: Provider, item: PlannedInput
+) -> tuple[Landed, Payload]:
     """Fetch and land one input; all of its history where a window shows that it was restated."""
     landed, payload = _ask(run, dataset, provider, item, item.start)
     start: date = run.settings.history_start
     if item.start <= start or not dataset.needs_whole_history(lambda: provider.parse(payload).frame, item):
-        return landed
+        return landed, payload
     set_aside(run.settings.landing, landed, "the whole history came on a new basis")
-    return _ask(run, dataset, provider, item, start)[0]
+    return _ask(run, dataset, provider, item, start)
 
 
 def _ask(

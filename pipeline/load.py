@@ -25,7 +25,16 @@ from pipeline.errors import StepFailed
 from pipeline.inputs import remember_unserved
 from pipeline.load_dataset import LoadReport, load_dataset
 from pipeline.log import LEVELS, LOG, log_detail
-from pipeline.presence import Presence, passed_over_sentence, session_presence, sessions_passed_over
+from pipeline.patience import waited_sentence
+from pipeline.presence import (
+    Presence,
+    listed,
+    passed_over_sentence,
+    required_ended_sentence,
+    required_that_ended,
+    session_presence,
+    sessions_passed_over,
+)
 from pipeline.run_record import StepLog, record_step, step
 from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, QuarantinedRule, RunPlan
 from sources.protocol import NotServed
@@ -50,6 +59,7 @@ class _Outcome:
     critical: list[FailedRule] = field(default_factory=list)
     presence: Presence | None = None
     passed_over: list[date] = field(default_factory=list)
+    ended: list[tuple[str, date, int]] = field(default_factory=list)
     noted: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     unanswered: set[Key] = field(default_factory=set)
     stand_ins: list[StandIn] = field(default_factory=list)
@@ -97,7 +107,7 @@ def load(run: RunContext) -> LoadSummary:
             _look_for_stand_ins(run.settings, connection, plan, outcome)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
         summary = _note(run, log, fetched, outcome)
-        _decide(outcome)
+        _decide(outcome, waited_sentence(run, plan))
     return summary
 
 
@@ -169,6 +179,8 @@ def _look_for_sessions(
         failed |= {item: str(entry.kind) for item, entry in fetched[name].items() if entry.error}
     outcome.presence = session_presence(connection, plan.target, failed)
     outcome.passed_over = sessions_passed_over(connection, high_water_session(connection), plan.target)
+    if outcome.presence.with_bar:
+        outcome.ended = required_that_ended(connection, plan.target)
 
 
 def _look_for_stand_ins(
@@ -242,27 +254,41 @@ def _is_refused(fetched: dict[str, dict[str, Fetched]], outcome: _Outcome, key: 
     return key not in outcome.unanswered and not (entry and entry.kind == NotServed.__name__)
 
 
-def _decide(outcome: _Outcome) -> None:
-    """Stop the run where what was loaded is not enough."""
+def _decide(outcome: _Outcome, waited: str) -> None:
+    """Stop the run where what was loaded is not enough; `waited` says how long it was waited for."""
     if outcome.presence and outcome.presence.verdict == "nothing_served":
-        raise StepFailed(outcome.presence.sentence)
+        raise StepFailed(f"{outcome.presence.sentence} {waited}".strip())
     if outcome.passed_over:
         raise StepFailed(passed_over_sentence(outcome.passed_over))
     if outcome.missing:
-        raise StepFailed(_missing_sentence(outcome))
+        raise StepFailed(f"{_missing_sentence(outcome)} {waited}".strip())
+    if outcome.ended:
+        raise StepFailed(required_ended_sentence(outcome.ended))
     if outcome.critical:
         raise StepFailed(critical_sentence(outcome.critical))
 
 
 def _missing_sentence(outcome: _Outcome) -> str:
-    """Why nothing is published, and why no second source helps."""
+    """Why nothing is published, and why no second source helps; the inputs come last, because they may be
+    many.
+    """
+    reasons = [cut(text) for text in outcome.missing.values()]
+    count = f" ({len(reasons)} of them)" if len(reasons) > SHOWN_ROWS else ""
+    more = f"; and {len(reasons) - SHOWN_ROWS} more" if len(reasons) > SHOWN_ROWS else ""
     text = (
-        f"Required input missing or unreadable, nothing is published: {'; '.join(outcome.missing.values())}."
+        f"Required input missing or unreadable, nothing is published{count}:"
+        f" {'; '.join(reasons[:SHOWN_ROWS])}{more}."
     )
     if outcome.never_served:
-        names = ", ".join(name for _, name in sorted(outcome.never_served))
+        names = listed([name for _, name in sorted(outcome.never_served)])
         text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
-    return " ".join([text, *(reason for _, reason in sorted(outcome.refusals.items()))])
+    refusals = dict.fromkeys(cut(reason) for _, reason in sorted(outcome.refusals.items()))
+    return " ".join([text, *list(refusals)[:SHOWN_ROWS]])
+
+
+def cut(text: str, longest: int = 240) -> str:
+    """A sentence of a source, which may quote a whole answer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
@@ -281,10 +307,11 @@ def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[Fai
 def critical_sentence(failures: list[FailedRule]) -> str:
     """Why nothing is published."""
     shown = "; ".join(
-        f"{found.table_name}: {found.rule} ({found.failed_rows} rows: {found.sample})"
-        for found in failures[:5]
+        f"{found.table_name}: {found.rule} ({found.failed_rows} rows: {cut(found.sample or '')})"
+        for found in failures[:SHOWN_ROWS]
     )
-    return f"{len(failures)} critical rules failed, the last publication stays in place: {shown}."
+    more = f"; and {len(failures) - SHOWN_ROWS} more" if len(failures) > SHOWN_ROWS else ""
+    return f"{len(failures)} critical rules failed, the last publication stays in place: {shown}{more}."
 
 
 def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, QuarantinedRule]:

@@ -13,7 +13,9 @@ import duckdb
 
 from datasets.registry import active_datasets, fully_adjusted_symbols
 from expectations.reference_checks import check_reference_rows
+from market_calendar.dag_session import SessionUnknown
 from market_calendar.sessions import (
+    NotASession,
     is_session,
     last_closed_session,
     previous_session,
@@ -21,9 +23,10 @@ from market_calendar.sessions import (
     session_close_utc,
 )
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.errors import Refused, StepFailed
 from pipeline.inputs import DatasetPlan, plan_dataset
 from pipeline.log import LOG
+from pipeline.patience import wait_minutes
 from pipeline.published import heal_publication_record
 from pipeline.run_record import (
     StepLog,
@@ -46,7 +49,7 @@ from warehouse.database import (
 )
 from warehouse.migrations import migrate_home
 from warehouse.reference_data import ReferenceDataError, load_reference
-from warehouse.settings import Settings, parse_date
+from warehouse.settings import Settings, SettingsError, parse_date
 from warehouse.views import ensure_views
 
 
@@ -55,12 +58,15 @@ def plan(run: RunContext) -> RunPlan:
 
     Raises:
         LeftToAnother: a run of a backfill finds nothing to fetch or to load, and another run follows.
-        StepFailed: the session or the reference data is wrong, or there is no room.
+        Refused: there is no such session to run; nothing of the home was changed.
+        StepFailed: the reference data is wrong, or there is no room.
     """
     refuse_other_kind(run.settings)
     with status_on_failure(run, "plan", None):
-        check_providers(run.settings)
         session = _checked_session(run)
+    with status_on_failure(run, "plan", session):
+        check_providers(run.settings)
+        wait_minutes()
     with step(run, "plan", session) as log:
         _prepare(run)
         with pipeline_database(run.settings) as connection:
@@ -91,17 +97,25 @@ def held_until_session(connection: duckdb.DuckDBPyConnection) -> date | None:
 
 
 def _checked_session(run: RunContext) -> date:
-    session = require_session(parse_date("session", run.requested.session_text))
-    start = run.settings.history_start
-    if session < start:
-        raise StepFailed(
-            f"Session {session} lies before ROTATION_HISTORY_START={start}; set an earlier start."
-        )
-    now = run.clock()
-    if session_close_utc(session) > now:
-        raise StepFailed(
-            f"Session {session} has not closed yet; the last closed session is {last_closed_session(now)}."
-        )
+    """The session that the run is for.
+
+    Raises:
+        Refused: what the run names is not a session that can be run.
+    """
+    now, start = run.clock(), run.settings.history_start
+    try:
+        session = require_session(parse_date("session", run.requested.session_text(now)))
+        if session < start:
+            raise Refused(
+                f"Session {session} lies before ROTATION_HISTORY_START={start}; set an earlier start."
+            )
+        if session_close_utc(session) > now:
+            raise Refused(
+                f"Session {session} has not closed yet; the last closed session is"
+                f" {last_closed_session(now)}."
+            )
+    except (SettingsError, NotASession, SessionUnknown) as error:
+        raise Refused(str(error)) from None
     return session
 
 

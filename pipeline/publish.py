@@ -20,6 +20,7 @@ from pipeline.turns import forget_left
 from warehouse import publication
 from warehouse.catalog import load_catalog
 from warehouse.database import append, pipeline_database
+from warehouse.status import SUCCESS
 
 
 def publish(run: RunContext) -> Published:
@@ -40,11 +41,21 @@ def publish(run: RunContext) -> Published:
         publication.publish_link(run.settings, generation)
         with pipeline_database(run.settings) as connection:
             heal_publication_record(run.settings, connection)
-        forget_left(run.settings.home, plan.target)
+        left = forget_left(run.settings.home, plan.target)
         publication.finish(run.settings, generation)
         log.rows = generation
         LOG.info("publish: generation %s for %s", generation, plan.target)
-    write_run_status(run, "success", "publish", None, plan.target, generation, published.headlines)
+    write_run_status(
+        run,
+        SUCCESS,
+        "publish",
+        None,
+        # A session that another run left to this one succeeds with it.
+        max(plan.session, left or plan.session),
+        generation,
+        published.headlines,
+        built=plan.target,
+    )
     return published
 
 

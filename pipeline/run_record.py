@@ -9,23 +9,33 @@ a look as WARNING.
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import duckdb
 
 from pipeline.context import RunContext
-from pipeline.errors import LeftToAnother, StepFailed, TryAgain
+from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, passes_by_itself, sentence_of
 from pipeline.log import LOG, log_detail
-from warehouse.database import MixedData, WarehouseBusy, append, pipeline_database, transaction
-from warehouse.durable import replace_durably
-from warehouse.publication import current_generation, space_needed_bytes, write_status
+from warehouse.database import MixedData, append, pipeline_database, transaction
+from warehouse.durable import replace_json
+from warehouse.publication import current_generation, space_needed_bytes
 from warehouse.settings import Settings
+from warehouse.status import (
+    FAILED,
+    RUNNING,
+    note_refused,
+    note_scheduled,
+    read_small,
+    report,
+    status_file,
+    withdraw,
+)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -61,10 +71,10 @@ def step(run: RunContext, name: str, session: date) -> Iterator[StepLog]:
     except LeftToAnother as left:
         record_step(run, name, session, started, log, "success", f"left to another run: {left}")
         LOG.info("%s: left to another run (%s)", name, left)
-        _restore_status(run)
+        withdraw(run.settings, run.run_id, session, read_small(_before(run)))
         raise
     except BaseException as error:
-        record_step(run, name, session, started, log, "failed", str(error) or type(error).__name__)
+        record_step(run, name, session, started, log, "failed", sentence_of(error))
         raise
     outcome = "warning" if log.warnings else "success"
     record_step(run, name, session, started, log, outcome, "; ".join(log.warnings)[:2000] or None)
@@ -77,33 +87,41 @@ def status_on_failure(run: RunContext, name: str, session: date | None) -> Itera
         yield
     except (MixedData, LeftToAnother):
         raise
-    except (TryAgain, WarehouseBusy) as wait:
-        # Will be tried again; if that fails too, the alert quotes this message.
-        write_run_status(run, "running", name, str(wait), session)
+    except AskLater as wait:
+        # Not a failure; when the run is late, the alert quotes this message.
+        write_run_status(run, RUNNING, name, str(wait), session)
+        raise
+    except Refused as refused:
+        with _unwritable_is_logged():
+            note_refused(run.settings, run.run_id, str(refused))
         raise
     except BaseException as error:
         failure = _with_advice(run.settings, error)
-        try:
-            write_run_status(run, "failed", name, str(failure) or type(failure).__name__, session)
-        except OSError as unwritable:
-            LOG.error("status.json could not be written: %s", unwritable)
+        again = passes_by_itself(failure) and not run.is_last_attempt
+        text = sentence_of(failure) + (run.attempt_text if passes_by_itself(failure) else "")
+        with _unwritable_is_logged():
+            write_run_status(run, RUNNING if again else FAILED, name, text, session)
         if failure is error:
             raise
         raise failure from error
 
 
+@contextmanager
+def _unwritable_is_logged() -> Iterator[None]:
+    try:
+        yield
+    except OSError as unwritable:
+        LOG.error("the status could not be written: %s", unwritable)
+
+
 def remember_status(run: RunContext) -> None:
     """Keep what the status file says before this run writes to it."""
-    status = run.settings.published / "status.json"
-    if status.exists():
-        replace_durably(run.state.folder / "status_before.json", status.read_text(encoding="utf-8"))
+    if document := read_small(status_file(run.settings)):
+        replace_json(_before(run), document)
 
 
-def _restore_status(run: RunContext) -> None:
-    """A run that leaves the publication to another has nothing to report: restore the status before it."""
-    status, before = run.settings.published / "status.json", run.state.folder / "status_before.json"
-    if before.exists() and json.loads(status.read_text(encoding="utf-8")).get("run_id") == run.run_id:
-        replace_durably(status, before.read_text(encoding="utf-8"))
+def _before(run: RunContext) -> Path:
+    return run.state.folder / "status_before.json"
 
 
 def _with_advice(settings: Settings, error: BaseException) -> BaseException:
@@ -167,23 +185,36 @@ def write_run_status(
     session: date | None,
     generation: int | None = None,
     sentences: tuple[str, ...] = (),
+    *,
+    built: date | None = None,
 ) -> None:
-    """Replace `published/status.json`; without a generation of its own it names the current one."""
+    """Report to `published/status.json`; without a generation of its own it names the current one.
+
+    Args:
+        run: the run.
+        state: `running`, `failed` or `success`.
+        step: its step.
+        message: what a person reads of a failure or a wait.
+        session: of the run; a success closes earlier failures of it and of sessions before it.
+        generation: what it published.
+        sentences: its headlines.
+        built: the session of the publication, where it is later.
+    """
     if not run.settings.home.is_dir():
         return
     current = current_generation(run.settings)
     if generation is None and current is not None:
         generation = int(current.name)
-    write_status(
-        run.settings,
-        {
-            "state": state,
-            "step": step,
-            "message": message,
-            "run_id": run.run_id,
-            "session_date": session,
-            "data_source": run.settings.source,
-            "generation": generation,
-            "headlines": list(sentences),
-        },
-    )
+    entry = {
+        "state": state,
+        "step": step,
+        "message": message,
+        "run_id": run.run_id,
+        "session_date": built or session,
+        "data_source": run.settings.source,
+        "generation": generation,
+        "headlines": list(sentences),
+    }
+    report(run.settings, entry, session)
+    if run.scheduled:
+        note_scheduled(run.settings, run.run_id, session)

@@ -55,13 +55,40 @@ class RunPlan(HandOver):
 
 class Fetched(HandOver):
     """The outcome for one input: what was landed, or the error, its kind, and whether the provider may answer
-    later.
+    later; `late` where an answer has no row of the session yet.
     """
 
     landed: Landed | None = None
     error: str | None = None
     kind: str | None = None
     retryable: bool = False
+    late: bool = False
+
+
+class Waiting(HandOver):
+    """The wait of one batch for a late source.
+
+    Attributes:
+        late: inputs that have no row of the session yet.
+        silent: inputs for which the source did not answer.
+        required: whether one of them is required.
+        since_utc: when the wait began.
+        asked: how often the source was asked.
+        next_utc: when it is asked next.
+        until_utc: when the wait ends.
+        over: whether it has ended.
+        broken: why it ended early; empty when it did not.
+    """
+
+    late: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    required: bool = False
+    since_utc: datetime = datetime.min
+    asked: int = 0
+    next_utc: datetime = datetime.min
+    until_utc: datetime = datetime.min
+    over: bool = False
+    broken: str = ""
 
 
 class FetchedBatch(HandOver):
@@ -69,6 +96,7 @@ class FetchedBatch(HandOver):
 
     attempts: int = 0
     inputs: Mapping[str, Fetched] = {}
+    waiting: Waiting | None = None
 
 
 class QuarantinedRule(HandOver):

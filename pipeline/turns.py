@@ -115,8 +115,10 @@ class Turns:
         return active
 
 
-def forget_left(home: Path, published: date) -> None:
-    """What was left to another run is published."""
+def forget_left(home: Path, published: date) -> date | None:
+    """What was left to another run is published: the latest such session; None when nothing was left."""
     state = HomeState.read(home)
-    if state.left_session and state.left_session <= published:
-        state.change(home, left_session=None)
+    if state.left_session is None or state.left_session > published:
+        return None
+    state.change(home, left_session=None)
+    return state.left_session

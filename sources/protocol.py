@@ -49,7 +49,13 @@ class NotServedNow(SourceUnavailable):
 
 
 class BarNotThere(SourceUnavailable):
-    """The session has closed, but its bar is missing or partial; a later attempt will find it."""
+    """The session has closed, but its bar is missing or partial; a later attempt will find it. `last` is the
+    last session of which there is one.
+    """
+
+    def __init__(self, message: str, last: date | None = None) -> None:
+        super().__init__(message)
+        self.last = last
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,8 @@ class PriceProvider(Provider):
         if timedelta(0) <= age < timedelta(days=1) and not (held == pd.Timestamp(request.end)).any():
             raise BarNotThere(
                 f"{self.name}: {request.input}: the bar of {request.end} is missing or partial {age} after"
-                " the close"
+                " the close",
+                held.max().date() if len(held) else None,
             )
 
     def fully_adjusted_symbols(self) -> frozenset[str]:

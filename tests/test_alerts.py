@@ -25,18 +25,21 @@ from cryptography.fernet import Fernet
 
 from alerts.alert import LONGEST_MESSAGE, LONGEST_SUBJECT, RUNBOOK_PAGES, Alert
 from alerts.channels import send
-from alerts.checks import MISSING_FROM, StaleInput, check_horizons, check_publication, last_due_session
+from alerts.checks import StaleInput, check_horizons, check_publication
 from alerts.deadline import DEADLINE_MINUTES, daily_deadline
 from alerts.notifiers import DeadlineMissed, PublicationStale, RunFailed
 from alerts.watch import digest, horizon_alert, morning_check, overdue_optional_inputs, send_test_alert
 from cli import status
 from market_calendar.deadline import QueuedAtUnlessBackfill
+from market_calendar.due import PUBLISHED_WITHIN, newest_due
 from market_calendar.horizons import horizons
 from market_calendar.sessions import NEW_YORK
-from market_calendar.timetable import RUN_AT
+from pipeline import steps
+from pipeline.errors import Refused, StepFailed
+from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
-from tests.small_market import START, run_day, small_settings, write_small_market
+from tests.small_market import START, context, run_day, small_settings, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
 
@@ -331,14 +334,37 @@ def test_every_kind_has_its_page_in_the_runbook() -> None:
 def test_a_failed_run_tells_the_sentence_of_its_step(
     channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings, market: Path
 ) -> None:
-    with pytest.raises(ValueError, match="NYSE was closed"):
-        run_day(home, "2024-07-04", "scheduled__1")
+    run = context(home, "2024-07-17", "scheduled__1")
+    with (
+        pytest.raises(StepFailed, match="has no plan any more"),
+        status_on_failure(run, "load", date(2024, 7, 17)),
+    ):
+        steps.load(run)
+    # Another run reports after it, and hides nothing.
+    write_run_status(context(home, "2024-07-12", "manual__2"), "success", "publish", None, date(2024, 7, 12))
     RunFailed()(failed_run(home, "scheduled__1"))
     body = hook.bodies.get_nowait()
-    assert "2024-07-04 is a Thursday on which the NYSE was closed" in body["message"]
-    assert (body["alert"], body["step"], body["session"]) == ("failed", "plan", "2024-07-17")
-    assert body["subject"] == "Rotation: run for 2024-07-17 failed at plan"
+    assert "The folder of run scheduled__1 has no plan any more" in body["message"]
+    assert (body["alert"], body["step"], body["session"]) == ("failed", "load", "2024-07-17")
+    assert body["subject"] == "Rotation: run for 2024-07-17 failed at load"
     assert body["in_place"] == "generation 1 of session 2024-07-16"
+    mail.messages.get_nowait()
+
+
+def test_a_refused_trigger_is_a_warning_and_the_status_stays(
+    channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings
+) -> None:
+    before = (home.published / "status.json").read_bytes()
+    with pytest.raises(Refused, match="NYSE was closed"):
+        run_day(home, "2024-07-04", "manual__1")
+    assert (home.published / "status.json").read_bytes() == before
+    assert check_publication(home, MORNING).problems == []
+    run = SimpleNamespace(partition_key=None, conf={"session": "2024-07-04"}, logical_date=None)
+    RunFailed()(failed_run(home, "manual__1", dag_run=run, ti=SimpleNamespace(task_id="plan")))
+    body = hook.bodies.get_nowait()
+    assert (body["alert"], body["severity"], body["step"]) == ("refused", "warning", "plan")
+    assert body["subject"] == "Rotation: a run for 2024-07-04 was refused"
+    assert body["message"].startswith("2024-07-04 is a Thursday on which the NYSE was closed")
     mail.messages.get_nowait()
 
 
@@ -519,13 +545,11 @@ def test_the_deadline_is_two_hours_unless_set(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_the_session_that_is_due(new_york: str, due: str) -> None:
     moment = datetime.fromisoformat(new_york).replace(tzinfo=NEW_YORK).astimezone(UTC)
-    assert last_due_session(moment) == date.fromisoformat(due)
+    assert newest_due(moment, PUBLISHED_WITHIN) == date.fromisoformat(due)
 
 
-def test_a_session_is_missing_two_hours_after_its_run_is_due() -> None:
-    due = datetime.combine(date(2024, 7, 16), RUN_AT) + timedelta(minutes=DEADLINE_MINUTES)
-    assert due.time() == MISSING_FROM
-    assert time(7, 0) < RUN_AT
+def test_a_session_is_missing_when_its_run_passes_its_deadline() -> None:
+    assert timedelta(minutes=DEADLINE_MINUTES) == PUBLISHED_WITHIN
 
 
 def as_live(home: Settings) -> None:
@@ -551,6 +575,48 @@ def test_a_live_publication_must_hold_the_session_that_is_due(home: Settings) ->
     ]
     [problem] = check_publication(home, datetime(2029, 3, 1, tzinfo=UTC)).problems
     assert "outside the market calendar" in problem
+
+
+def test_a_home_that_the_schedule_runs_must_hold_the_session_that_is_due(home: Settings) -> None:
+    """Whatever its source; one that only people run holds what was last asked for."""
+    morning = datetime(2024, 7, 18, 7, 0, tzinfo=NEW_YORK).astimezone(UTC)
+    assert check_publication(home, morning).problems == []
+    # A scheduled run of the 17th fails, and then a person repairs the 12th.
+    failing = context(home, "2024-07-17", "scheduled__17", scheduled=True)
+    write_run_status(failing, "failed", "load", "The source is late.", date(2024, 7, 17))
+    repair = context(home, "2024-07-12", "manual__12")
+    write_run_status(repair, "success", "publish", None, date(2024, 7, 12), built=date(2024, 7, 16))
+    failed, due = check_publication(home, morning).problems
+    assert failed.startswith("the run for 2024-07-17 failed on ")
+    assert failed.endswith(" UTC at step load: The source is late.")
+    marker = home.published / "scheduled.json"
+    assert due == (
+        "Latest published session is 2024-07-16; 2024-07-17 is due. Trigger rotation_daily for it. The"
+        f" schedule has run this home (last for 2024-07-17); if it should no longer, delete {marker}."
+    )
+    retry = context(home, "2024-07-17", "manual__17")
+    write_run_status(retry, "running", "fetch", "waits for files: SPY has no bar", date(2024, 7, 17))
+    assert check_publication(home, morning).problems[1] == (
+        "Latest published session is 2024-07-16; 2024-07-17 is due. Its run has not ended yet."
+    )
+    marker.unlink()
+    write_run_status(retry, "success", "publish", None, date(2024, 7, 17), built=date(2024, 7, 16))
+    assert check_publication(home, morning).problems == []
+
+
+def test_a_missed_deadline_quotes_what_the_run_waits_for(
+    channels: pytest.LogCaptureFixture, mail: MailServer, hook: HookServer, home: Settings
+) -> None:
+    wait = "waits for yahoo: SPY and 12 more have no bar of 2024-07-17 yet; asked 5 times"
+    write_run_status(context(home, "", "scheduled__9"), "running", "fetch", wait, date(2024, 7, 17))
+    asyncio.run(miss(late_run("scheduled__9")))
+    message = hook.bodies.get_nowait()["message"]
+    assert message.startswith(f"The run {wait}. The run was queued at 2024-07-17 22:30 UTC")
+    assert message.endswith("It is in progress (state running).")
+    write_run_status(context(home, "", "scheduled__9"), "running", "build", "Busy.", date(2024, 7, 17))
+    asyncio.run(miss(late_run("scheduled__9")))
+    assert hook.bodies.get_nowait()["message"].endswith("(state running). Its last report: Busy.")
+    mail.messages.get_nowait(), mail.messages.get_nowait()
 
 
 def test_reference_data_that_ends_is_told_first_and_fails_then(
@@ -799,6 +865,22 @@ def alerts_of(
     return found
 
 
+def message_of_deferred_run(airflow: RunningAirflow, run_id: str, home: Path) -> str:
+    """What the status says while one fetch of a run is deferred; it holds no slot of a worker."""
+    airflow.wait(
+        lambda: any(task["state"] == "deferred" for task in airflow.tasks(run_id)),
+        "the fetch to be deferred",
+        120,
+    )
+
+    def free() -> bool:
+        pool = airflow.api("/pools/default_pool")
+        return (pool["deferred_slots"], pool["running_slots"], pool["queued_slots"]) == (1, 0, 0)
+
+    airflow.wait(free, "the worker's slot to be free", 60)
+    return str(json.loads((home / "published" / "status.json").read_text())["message"])
+
+
 @pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
@@ -806,8 +888,12 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     mail: MailServer, hook: HookServer, published_home: Settings, market: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(published_home.home, tmp_path / "home", symlinks=True)
-    files = shutil.copytree(market, tmp_path / "market")
-    (files / "prices" / "SPY.csv").write_bytes(b"not a price file")
+    due = newest_due(datetime.now(UTC))
+    files = write_small_market(tmp_path / "market", end=due)
+    spy, broken = files / "prices" / "SPY.csv", b"not a price file"
+    *served, newest, _ = spy.read_text().split("\n")
+    assert newest.startswith(str(due))
+    spy.write_bytes(broken)
     dags = shutil.copytree(REPOSITORY / "dags", tmp_path / "dags")
     (dags / "faults.py").write_text(FAULTY_DAGS)
     settings = {
@@ -817,6 +903,8 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
         "ROTATION_HISTORY_START": str(START),
         "ROTATION_ALERT_MAIL_TO": "ops@example.com",
         "ROTATION_DEADLINE_MINUTES": "0.02",
+        # The newest session may have been due days ago, on a weekend.
+        "ROTATION_WAIT_MINUTES": "20000",
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         # Only what the test starts runs.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
@@ -863,6 +951,18 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             60,
         )
         assert backfill_id not in airflow.log("triggerer")
+
+        spy.write_text("\n".join(served) + "\n")
+        late_id = start("rotation_daily", session="")
+        said = message_of_deferred_run(airflow, late_id, tmp_path / "home")
+        spy.write_bytes(broken)
+        assert airflow.wait_for_run(late_id) == "failed"
+        assert {task["try_number"] for task in airflow.tasks(late_id) if task["task_id"] == "fetch"} == {1}
+        waited = alerts_of(hook, {("rotation_daily", "failed"), ("rotation_daily", "deadline")})
+    assert said.startswith(f"waits for files: SPY has no bar of {due} yet; asked once since ")
+    # An empty session is the newest one that is due.
+    assert waited["rotation_daily", "failed"]["session"] == str(due)
+    assert "Required input missing or unreadable" in waited["rotation_daily", "failed"]["message"]
     late, failed = found["rotation_daily", "deadline"], found["rotation_daily", "failed"]
     assert (late["run_id"], late["session"]) == (run_id, "2024-07-17")
     assert (failed["run_id"], failed["step"], failed["session"]) == (run_id, "load", "2024-07-17")
@@ -884,6 +984,7 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     subjects = []
     while not mail.messages.empty():
         subjects.append(mail.messages.get_nowait()["Subject"])
-    assert sorted(subjects) == sorted(body["subject"] for body in found.values())
+    bodies = [*found.values(), *waited.values()]
+    assert sorted(subjects) == sorted(body["subject"] for body in bodies)
     for secret in SECRETS:
         assert contents_with(tmp_path, secret) == []

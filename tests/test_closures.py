@@ -19,8 +19,13 @@ from market_calendar import calendar_file, refresh, release_rules, sessions
 from market_calendar.calendar_file import CLOSURE_COLUMNS, CalendarError, calendar_rows
 from market_calendar.timetable import NyseSessionTimetable
 from pipeline import steps
-from pipeline.errors import StepFailed
-from pipeline.presence import session_presence
+from pipeline.errors import Refused, StepFailed
+from pipeline.presence import (
+    passed_over_sentence,
+    required_ended_sentence,
+    required_that_ended,
+    session_presence,
+)
 from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, live_home
 from tests.faults.server import Server
@@ -286,7 +291,7 @@ def test_a_closure_that_is_learned_late_leaves_no_trace(
     """Once the row is there, the next session is right: as in a home that knew the closure from the start."""
     late, early = copy_of(unaware, tmp_path / "late"), home_of(market, tmp_path / "early")
     closures(f"{CLOSED},closed,,{settles},{REASON}")
-    with pytest.raises(sessions.NotASession, match="on which the NYSE was closed"):
+    with pytest.raises(Refused, match="on which the NYSE was closed"):
         run_day(late, str(CLOSED), "evening-again")
     run_day(late, str(AFTER), "after-the-row")
     run_day(early, str(AFTER))
@@ -398,6 +403,74 @@ def test_two_days_closed_in_a_row_name_both(raw: duckdb.DuckDBPyConnection) -> N
     assert presence.verdict == "nothing_served"
     assert presence.days == (CLOSED, AFTER)
     assert f"{CLOSED},closed,," in presence.sentence and f"{AFTER},closed,," in presence.sentence
+
+
+@pytest.mark.parametrize(
+    ("session", "says"),
+    [
+        (date(2024, 7, 19), "2024-07-17,closed,,"),
+        (date(2024, 7, 22), "The source ends at 2024-07-16: no prices for the 4 sessions since. "),
+        (date(2026, 11, 27), "The source ends at 2024-07-16: no prices for the 595 sessions since. "),
+    ],
+    ids=["three sessions are late or closed", "four are the end", "595 are the end"],
+)
+def test_a_source_that_ended_is_no_list_of_closures(
+    raw: duckdb.DuckDBPyConnection, session: date, says: str
+) -> None:
+    raw.execute(f"delete from raw.equity_prices where session_date >= '{CLOSED}'")
+    presence = session_presence(raw, session, {})
+    assert says in presence.sentence
+    assert presence.has_ended is says.startswith("The source ends")
+    assert len(presence.sentence) < (300 if presence.has_ended else 700)
+
+
+def test_an_index_that_moved_contradicts_a_closure(raw: duckdb.DuckDBPyConnection) -> None:
+    insert = f"""
+        insert into raw.equity_prices
+        select * replace (
+            date '{CLOSED}' as session_date, close + $1 as close, known_at_utc + to_hours(1) as known_at_utc
+        )
+        from raw.equity_prices where symbol = '^GSPC' and session_date = '{BEFORE}'
+    """
+    raw.execute(insert, [0])
+    assert "If the exchange was closed, add" in session_presence(raw, CLOSED, {}).sentence
+    raw.execute(insert, [1])
+    raw.execute(
+        f"update raw.equity_prices set known_at_utc = known_at_utc + to_hours(1) where symbol = '^GSPC' and"
+        f" session_date = '{CLOSED}' and close <> (select any_value(close) from raw.equity_prices where"
+        f" symbol = '^GSPC' and session_date = '{BEFORE}')"
+    )
+    sentence = session_presence(raw, CLOSED, {}).sentence
+    assert f"The exchange was open (^GSPC moved on {CLOSED}), so the source is late: run" in sentence
+    assert "closed,," not in sentence
+
+
+def test_a_row_that_says_open_contradicts_a_closure(closures: Rows, raw: duckdb.DuckDBPyConnection) -> None:
+    closures(f"{CLOSED},open,,,{REASON}")
+    assert "The exchange was open (" in session_presence(raw, CLOSED, {}).sentence
+
+
+def test_a_required_symbol_that_ended_while_others_go_on(raw: duckdb.DuckDBPyConnection) -> None:
+    assert required_that_ended(raw, AFTER) == []
+    raw.execute("delete from raw.equity_prices where symbol = 'KRE' and session_date > '2024-07-12'")
+    assert required_that_ended(raw, CLOSED) == []  # three sessions
+    raw.execute("delete from raw.equity_prices where symbol = 'KRE' and session_date > '2024-07-11'")
+    raw.execute("delete from raw.equity_prices where symbol = 'JPM' and session_date > '2024-05-11'")
+    [ended] = required_that_ended(raw, CLOSED)
+    assert ended == ("KRE", date(2024, 7, 11), 4)
+    sentence = required_ended_sentence([ended] * 9)
+    assert sentence.startswith("The required KRE ends at 2024-07-11: no prices for the 4 sessions since")
+    assert "So do KRE, KRE, KRE, KRE, KRE and 3 more." in sentence and len(sentence) < 500
+
+
+@pytest.mark.parametrize(("days", "longest"), [(3, 800), (4, 500), (900, 500)])
+def test_a_gap_of_many_sessions_is_one_short_sentence(days: int, longest: int) -> None:
+    gap = sessions.sessions_between(date(2020, 1, 2), date(2024, 1, 2))[:days]
+    sentence = passed_over_sentence(gap)
+    assert len(sentence) < longest
+    assert (f"Prices are missing for {days} sessions between 2020-01-02 and {gap[-1]}" in sentence) is (
+        days > 3
+    )
 
 
 def test_a_source_that_does_not_answer_says_nothing_about_the_exchange(

@@ -8,7 +8,7 @@ import gzip
 import json
 import shutil
 import zlib
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import pytest
 
 from cli import status
 from expectations import gate
+from market_calendar.sessions import NEW_YORK
 from pipeline import run_record, steps
-from pipeline.errors import StepFailed
+from pipeline.errors import Refused, StepFailed
 from pipeline.state import LoadSummary
 from sources.files import FilesFutures, FilesPrices
 from sources.protocol import Unreadable
@@ -303,11 +304,56 @@ def test_a_failed_fetch_is_in_the_status(
     assert "cannot be read" in capsys.readouterr().out
 
 
-def test_a_session_that_cannot_be_run_is_in_the_status(settings: Settings) -> None:
-    with pytest.raises(ValueError, match="NYSE was closed"):
-        load(settings, "2024-07-04", "holiday")
-    found = json.loads((settings.published / "status.json").read_text())
-    assert (found["state"], found["run_id"], found["generation"]) == ("failed", "holiday", 1)
+@pytest.mark.parametrize(
+    ("session", "said"),
+    [
+        ("2024-07-04", "is a Thursday on which the NYSE was closed"),
+        ("2024-02-30", "is not a date"),
+        ("20240716", "is not a date; write it as 2024-07-16"),
+        ("2024-7-16", "is not a date"),
+        ("2024-07-16T00:00:00", "is not a date"),
+        ("today", "is not a date"),
+        ("null", "is not a date"),
+        ("2024-07-01..2024-07-16", "names more than one date; a run is for one session"),
+        ("2024-07-01, 2024-07-16", "names more than one date"),
+        (20240716, "is 20240716, not a date in quotes"),
+        (["2024-07-16"], "not a date in quotes"),
+        ({"from": "2024-07-16"}, "not a date in quotes"),
+        (True, "not a date in quotes"),
+        ("1989-07-17", "lies before"),
+        ("1999-07-16", "lies before ROTATION_HISTORY_START"),
+        ("2999-07-16", "outside the market calendar"),
+        ("2024-07-18", "has not closed yet; the last closed session is 2024-07-17"),
+        ("2024-07-19", "has not closed yet"),
+    ],
+)
+def test_a_trigger_that_names_no_session_is_refused_and_changes_nothing(
+    settings: Settings, session: Any, said: str
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in settings.home.rglob("*") if path.is_file()}
+    # Before the close of the 18th.
+    run = context(settings, session, "asked", clock=lambda: datetime(2024, 7, 18, 19, 59))
+    with pytest.raises(Refused) as caught:
+        steps.plan(run)
+    assert said in str(caught.value)
+    note = settings.published / "refused.json"
+    assert json.loads(note.read_text())["message"] == str(caught.value)
+    after = {path: path.stat().st_mtime_ns for path in settings.home.rglob("*") if path.is_file()}
+    assert {path: moment for path, moment in after.items() if path != note} == before
+
+
+@pytest.mark.parametrize("session", [None, "", "   ", "\t"])
+def test_a_trigger_without_a_session_is_for_the_newest_one_that_is_due(
+    settings: Settings, session: str | None
+) -> None:
+    def planned(new_york: str) -> str:
+        moment = datetime.fromisoformat(new_york).replace(tzinfo=NEW_YORK).astimezone(UTC)
+        run = context(settings, session, "asked", clock=lambda: moment.replace(tzinfo=None))
+        return str(steps.plan(run).session)
+
+    # The 17th is due at 18:30.
+    assert planned("2024-07-17 18:29") == "2024-07-16"
+    assert planned("2024-07-17 18:30") == "2024-07-17"
 
 
 def test_a_full_disk_is_said_before_the_work_starts(

@@ -7,7 +7,6 @@ with an undisturbed home.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +26,7 @@ from tests.small_market import (
     write_small_market,
 )
 from warehouse.settings import Settings
+from warehouse.status import is_scheduled
 
 pytestmark = pytest.mark.full
 
@@ -163,14 +163,22 @@ def test_a_manual_run_for_an_earlier_session_publishes_at_the_high_water_session
     assert published_digests(case.home) == published_digests(case.straight)
 
 
-def test_a_manual_run_without_a_session_is_refused_with_advice(case: Case) -> None:
+def test_a_manual_run_without_a_session_is_for_the_newest_one(case: Case) -> None:
     run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None})
+    assert case.airflow.wait_for_run(run["dag_run_id"]) == "success"
+    assert case.generations()[-1][1:] == (case.sessions[-1], run["dag_run_id"])
+
+
+def test_a_trigger_that_is_refused_fails_and_leaves_the_status_alone(case: Case) -> None:
+    before = (case.home.published / "status.json").read_bytes()
+    body = {"logical_date": None, "conf": {"session": "2024-07-04"}}
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", body)
     assert case.airflow.wait_for_run(run["dag_run_id"]) == "failed"
     [plan] = [task for task in case.airflow.tasks(run["dag_run_id"]) if task["task_id"] == "plan"]
     # Another attempt would not help, so there was none.
     assert (plan["state"], plan["try_number"]) == ("failed", 1)
-    status = json.loads((case.home.published / "status.json").read_text(encoding="utf-8"))
-    assert '{"session": "2024-07-16"}' in status["message"]
+    assert (case.home.published / "status.json").read_bytes() == before
+    assert is_scheduled(case.home)
 
 
 def test_a_backfill_after_the_warehouse_was_lost_takes_what_landing_holds(case: Case) -> None:

@@ -1,8 +1,8 @@
 """Publication: a generation folder behind one link, moved by one atomic rename.
 
 In: the pipeline's database. Out: `published/generations/<n>/` with `warehouse.duckdb` (read-only, storage
-version readable by older DuckDB) and `parquet/<schema>/<table>.parquet`, `published/current` → that folder,
-`published/status.json`. A generation is built in a folder of its own, checked, synced to disk and only then
+version readable by older DuckDB) and `parquet/<schema>/<table>.parquet`, `published/current` → that folder.
+A generation is built in a folder of its own, checked, synced to disk and only then
 linked, so that a reader sees generation N or N+1, never a mixture.
 """
 
@@ -16,13 +16,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
-from warehouse.database import cannot_open, limits, utc_now
-from warehouse.durable import replace_durably, replace_json, sync
+from warehouse.database import cannot_open, limits
+from warehouse.durable import replace_durably, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
@@ -224,14 +223,6 @@ def publish_link(settings: Settings, generation: int) -> Path:
 def finish(settings: Settings, generation: int) -> None:
     """Mark a publication as complete and recorded."""
     (settings.published / "generations" / str(generation) / ".run").unlink(missing_ok=True)
-
-
-def write_status(settings: Settings, status: dict[str, Any]) -> None:
-    """Replace `published/status.json`, after failed runs too."""
-    replace_json(
-        settings.published / "status.json",
-        {**status, "written_at_utc": utc_now().isoformat(timespec="seconds")},
-    )
 
 
 def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
