@@ -80,7 +80,7 @@ class PublicationFacts:
             "run_id": self.run_id,
             # Below ROTATION_HOME: a reader may have mounted the home somewhere else.
             "folder": f"published/generations/{self.generation}",
-            "tables": len(tables),
+            "tables": sorted(tables),
             "rows": sum(self.marts[table][0] for table in tables),
             "digest": self._digest(tables),
             "rules_checked": sum(
