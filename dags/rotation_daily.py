@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import Asset, Param, dag
+from airflow.sdk import Param, dag
 
 from alerts.deadline import daily_deadline
 from alerts.notifiers import RunFailed
 from market_calendar.priority import BackfillsLast
 from market_calendar.timetable import NyseSessionTimetable
+from orchestration.assets import OUTLETS
 from orchestration.operators import (
     IN_MAKE_RUN,
     AuditOperator,
@@ -34,7 +35,6 @@ from orchestration.operators import (
 )
 
 WAREHOUSE_POOL = "rotation_warehouse"  # one slot: DuckDB has one writer
-PUBLICATION = Asset(name="rotation_warehouse_publication", uri="rotation://publication")
 
 
 @dag(
@@ -73,7 +73,7 @@ def rotation_daily() -> None:
     load = LoadOperator(task_id="load", pool=WAREHOUSE_POOL, trigger_rule="none_failed_min_one_success")
     build = BuildOperator(task_id="build", pool=WAREHOUSE_POOL)
     audit = AuditOperator(task_id="audit", pool=WAREHOUSE_POOL)
-    publish = PublishOperator(task_id="publish", pool=WAREHOUSE_POOL, outlets=[PUBLICATION])
+    publish = PublishOperator(task_id="publish", pool=WAREHOUSE_POOL, outlets=OUTLETS)
 
     plan >> [fetch, load]
     fetch >> load >> build >> audit >> publish

@@ -27,6 +27,7 @@ TRIGGERER_MAY_LAG = timedelta(minutes=5)
 class StepOperator(BaseOperator):
     """Runs one step of the pipeline and returns its counts."""
 
+    step: str
     # Of a mapped task.
     batch: Mapping[str, Any] | None = None
 
@@ -39,19 +40,41 @@ class StepOperator(BaseOperator):
         from orchestration.context import run_context
         from orchestration.errors import AS_SENTENCES, airflow_errors
         from orchestration.log import show_sentences
+        from orchestration.metrics import measured
 
         show_sentences(*AS_SENTENCES)
         with airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
-            return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken))
+            run = run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken)
+            with measured(run, self.step):
+                counts = self.run_step(run)
+            self.tell(run, context, counts)
+        return counts
 
     @abstractmethod
     def run_step(self, run: RunContext) -> Any:
         """Run the step; what it returns is kept as the task's XCom, so counts only."""
 
+    def tell(self, run: RunContext, context: Any, counts: Any) -> None:
+        """Tell others of a step that has ended well; only `publish` has something to tell."""
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What OpenLineage's provider, when it is installed, asks after a step that has ended well."""
+        from orchestration.lineage import lineage_of
+
+        return lineage_of(self, task_instance)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """The same after one that has failed."""
+        from orchestration.lineage import lineage_of
+
+        return lineage_of(self, task_instance, failed=True)
+
 
 class PlanOperator(StepOperator):
     """Checks the session and lists what to fetch; returns a batch for each mapped fetch."""
+
+    step = "plan"
 
     def run_step(self, run: RunContext) -> list[dict[str, Any]]:
         """`batch` (its number), `dataset` and `inputs` (how many) of each batch."""
@@ -68,6 +91,7 @@ class FetchOperator(StepOperator):
     deferred, and the triggerer wakes it.
     """
 
+    step = "fetch"
     template_fields: Sequence[str] = ("batch",)
 
     def __init__(self, *, batch: Mapping[str, Any], **kwargs: Any) -> None:
@@ -116,6 +140,8 @@ class FetchOperator(StepOperator):
 class LoadOperator(StepOperator):
     """Validates what was fetched and appends new versions to `raw`."""
 
+    step = "load"
+
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows are new."""
         from pipeline import steps
@@ -126,6 +152,8 @@ class LoadOperator(StepOperator):
 class BuildOperator(StepOperator):
     """Computes every model into a new publication."""
 
+    step = "build"
+
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows were built."""
         from pipeline import steps
@@ -135,6 +163,8 @@ class BuildOperator(StepOperator):
 
 class AuditOperator(StepOperator):
     """Checks the new publication."""
+
+    step = "audit"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rules were checked and how many failed."""
@@ -147,8 +177,22 @@ class AuditOperator(StepOperator):
 class PublishOperator(StepOperator):
     """Makes the new publication the current one."""
 
+    step = "publish"
+
     def run_step(self, run: RunContext) -> dict[str, int]:
         """The number of the publication."""
         from pipeline import steps
 
         return {"generation": steps.publish(run).generation}
+
+    def tell(self, run: RunContext, context: Any, counts: dict[str, int]) -> None:
+        """Whoever builds on the publication, by the events of the assets; nobody does in `make run`."""
+        from orchestration.assets import announce
+        from orchestration.facts import publication_facts
+        from orchestration.metrics import measure_publication
+
+        if IN_MAKE_RUN:
+            return
+        facts = publication_facts(run, counts["generation"])
+        announce(facts, context["outlet_events"])
+        measure_publication(facts)

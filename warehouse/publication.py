@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -227,6 +227,26 @@ def finish(settings: Settings, generation: int) -> None:
 
 def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
     """Table, rows and an order-free hash of the whole content at full precision, for every mart."""
+    # The text of a double is its shortest exact form, so equal text is equal bits; md5 is the
+    # same in every DuckDB version.
+    return _hashes(connection, lambda columns: f"md5_number_lower({_row_text(columns)})")
+
+
+def quick_digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    """The same with DuckDB's own hash: a twentieth of the time, and comparable within one DuckDB version
+    only.
+    """
+    return _hashes(connection, lambda columns: f"hash({', '.join(map(quoted, columns))})")
+
+
+def _row_text(columns: list[str]) -> str:
+    return " || '|' || ".join(f"coalesce({quoted(column)}::varchar, '∅')" for column in columns)
+
+
+def _hashes(
+    connection: duckdb.DuckDBPyConnection, row_hash: Callable[[list[str]], str]
+) -> list[tuple[str, int, str]]:
+    """Table, rows and the sum of the hashes of its rows, for every mart."""
     names = connection.execute(
         "select table_name from duckdb_tables() where schema_name = 'marts' order by 1"
     ).fetchall()
@@ -237,11 +257,9 @@ def digests(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]
             " column_index",
             [name],
         ).fetchall()
-        # The text of a double is its shortest exact form, so equal text is equal bits; md5 is the
-        # same in every DuckDB version.
-        row_text = " || '|' || ".join(f"coalesce({quoted(column)}::varchar, '∅')" for (column,) in columns)
         row = connection.execute(
-            f"select count(*), sum(md5_number_lower({row_text})::hugeint) from marts.{quoted(name)}"
+            f"select count(*), sum({row_hash([column for (column,) in columns])}::hugeint)"
+            f" from marts.{quoted(name)}"
         ).fetchone()
         assert row is not None
         lines.append((f"marts.{name}", int(row[0]), f"{int(row[1] or 0) % 2**64:016x}"))
