@@ -2,16 +2,21 @@
 
 In: Airflow's context. Out: counts for Airflow; everything else is handed over in `runs/<run id>/`
 (`pipeline.state`). Each operator imports the steps when its task runs: at parse time they would cost seconds.
+The docstring of an operator is what the web interface shows as the documentation of its task.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
+
+from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
+from orchestration.noted import noted
 
 if TYPE_CHECKING:
     from pipeline.context import RunContext
@@ -23,15 +28,24 @@ IN_MAKE_RUN = bool(os.environ.get("ROTATION_MAKE_RUN"))
 class StepOperator(BaseOperator):
     """Runs one step of the pipeline and returns its counts."""
 
+    title: ClassVar[str]
+    runbook_page: ClassVar[str] = "failed.md"
+    operator_extra_links = (RunbookLink(),)
+
     # Of a mapped task.
     batch: Mapping[str, Any] | None = None
 
+    @classmethod
+    def words(cls) -> dict[str, str]:
+        """The task's name and documentation, as arguments of the operator."""
+        return {"task_display_name": cls.title, "doc_md": inspect.cleandoc(cls.__doc__ or "")}
+
     def execute(self, context: Any) -> Any:
-        """Run the step; its errors become Airflow's."""
+        """Run the step; its errors become Airflow's, and what a person should know a note on the run."""
         from orchestration.context import run_context
         from orchestration.errors import airflow_errors
 
-        with airflow_errors():
+        with noted(context), airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
             return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN))
 
@@ -41,21 +55,50 @@ class StepOperator(BaseOperator):
 
 
 class PlanOperator(StepOperator):
-    """Checks the session and lists what to fetch; returns a batch for each mapped fetch."""
+    """Checks the session and the home, and lists which inputs to fetch, in batches.
+
+    **Reads** the reference data, `raw` and, in a backfill, `landing`. **Writes** the plan of the run
+    (`runs/<run id>/plan.json`) and brings `ref` in line with the reference files.
+
+    **When it fails** the request cannot be run: no session on that day, not closed yet, an unknown input, a wrong
+    setting or a full disk. The message says which. Trigger again with another session, or correct the setting;
+    trying again without a change does not help. See `docs/runbook/failed.md`.
+
+    **When it is skipped**, another run of the same backfill does the work.
+    """
+
+    title = "Plan: check the session, list what to fetch"
 
     def run_step(self, run: RunContext) -> list[dict[str, Any]]:
-        """`batch` (its number), `dataset` and `inputs` (how many) of each batch."""
+        """`batch` (its number), `dataset`, `inputs` (how many) and `label` of each batch."""
         from pipeline import steps
 
         return [
-            {"batch": batch.number, "dataset": batch.dataset, "inputs": len(batch.inputs)}
-            for batch in steps.plan(run).batches
+            {
+                "batch": batch.number,
+                "dataset": batch.dataset,
+                "inputs": len(batch.inputs),
+                "label": label,
+            }
+            for batch, label in steps.plan(run).labelled_batches()
         ]
 
 
 class FetchOperator(StepOperator):
-    """Fetches one batch of inputs into landing."""
+    """Asks a provider for one batch of inputs and keeps each answer in `landing` as it was served.
 
+    **Reads** its batch of the plan and the provider. **Writes** `landing/<kind>/<input>/` and the outcome of the
+    batch (`runs/<run id>/fetched-….json`). It opens no database, so batches run side by side.
+
+    **When it fails** the provider did not answer, after all attempts. A batch that lacks single inputs
+    succeeds: whether they are required is decided by the next task, which names them. Clear the task to ask
+    again; to fetch the whole history of an input again, trigger with `fetch_again`. See
+    `docs/runbook/failed.md`.
+    """
+
+    title = "Fetch: keep the sources' answers"
+    # Rendered before the task runs, so a batch that failed has its name too.
+    map_label: ClassVar[str] = "{{ task.batch['label'] }}"
     template_fields: Sequence[str] = ("batch",)
 
     def __init__(self, *, batch: Mapping[str, Any], **kwargs: Any) -> None:
@@ -73,7 +116,17 @@ class FetchOperator(StepOperator):
 
 
 class LoadOperator(StepOperator):
-    """Validates what was fetched and appends new versions to `raw`."""
+    """Checks the rows that were served and appends what is new to `raw`.
+
+    **Reads** the payloads in `landing` and the rules in `expectations/raw/`. **Writes** new rows and new versions to
+    `raw`, rows that break a rule to `ops.quarantine`, results to `ops.validation_results`.
+
+    **When it fails** a required input is missing or cannot be read, or a critical rule failed; nothing is
+    published and readers keep the last publication. The message names input and rows. See
+    `docs/runbook/failed.md`.
+    """
+
+    title = "Load: check the rows, append to raw"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows are new."""
@@ -83,7 +136,16 @@ class LoadOperator(StepOperator):
 
 
 class BuildOperator(StepOperator):
-    """Computes every model into a new publication."""
+    """Computes every table of `staging` and `marts` into a new publication.
+
+    **Reads** `raw` and `ref`, only what was available by the session. **Writes** the waiting publication,
+    which no reader sees yet.
+
+    **When it fails** a model cannot be computed, or memory or disk are too small; readers keep the last
+    publication. **When it is skipped**, a later run builds this session too. See `docs/runbook/failed.md`.
+    """
+
+    title = "Build: compute the marts"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows were built."""
@@ -93,7 +155,18 @@ class BuildOperator(StepOperator):
 
 
 class AuditOperator(StepOperator):
-    """Checks the new publication."""
+    """Checks the waiting publication with the rules of `expectations/` and the cross checks.
+
+    **Reads** the waiting publication. **Writes** `ops.validation_results`, `ops.cross_checks` and
+    `ops.freshness`.
+
+    **When it fails** a critical rule failed: nothing is published and readers keep the last publication. The
+    message names the rule and rows. A rule that only warns does not stop the run. See
+    `docs/runbook/failed.md`.
+    """
+
+    title = "Audit: check the new publication"
+    operator_extra_links = (RunbookLink(), FailedChecksLink())
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rules were checked and how many failed."""
@@ -104,7 +177,17 @@ class AuditOperator(StepOperator):
 
 
 class PublishOperator(StepOperator):
-    """Makes the new publication the current one."""
+    """Exports Parquet, draws the brief and makes the new publication the current one, by one rename.
+
+    **Reads** the audited publication. **Writes** `published/generations/<n>/` and the link `published/current`,
+    `published/status.json`, and the asset event that other DAGs may wait for.
+
+    **When it fails** the brief could not be drawn or the disk is full; readers keep the last publication.
+    Clear this task once the cause is gone. See `docs/runbook/failed.md`.
+    """
+
+    title = "Publish: switch readers to it"
+    operator_extra_links = (RunbookLink(), BriefLink(), PublicationLink(), FailedChecksLink())
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """The number of the publication."""
