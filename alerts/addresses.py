@@ -1,8 +1,8 @@
 """Where a person finds the documentation and the published pages in a browser.
 
-In: ROTATION_RUNBOOK_URL, ROTATION_PUBLISHED_URL and Airflow's own `[api] base_url`. Out: addresses for alerts,
-notes and links. Without the settings they lead to the pages that the plugin serves in Airflow's web interface
-(`orchestration.pages`). Caveat: only what is asked at run time comes from here; a DAG holds no address.
+In: ROTATION_RUNBOOK_URL, ROTATION_PUBLISHED_URL and Airflow's own `[api] base_url`. Out: addresses for
+alerts, notes and links. Without the settings they lead to the pages that the plugin serves in Airflow's web
+interface (`orchestration.pages`). Caveat: asked at run time only; no DAG holds an address.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def _web_address(name: str) -> str:
     text = environment().get(name, "").strip().rstrip("/")
     if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
         raise SettingsError(
-            f"{name}={text!r} is not a web address; write it as https://example.com/rotation, or leave it empty."
+            f"{name}={text!r} is not a web address; write it as https://example.com/rotation, or leave it"
+            " empty."
         )
     return text

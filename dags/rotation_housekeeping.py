@@ -30,6 +30,7 @@ WAREHOUSE_POOL = "rotation_warehouse"
 
 @dag(
     dag_id="rotation_housekeeping",
+    dag_display_name="Rotation: housekeeping",
     schedule=CronTriggerTimetable("30 3 * * *", timezone="America/New_York"),
     start_date=datetime(2000, 1, 3, tzinfo=UTC),
     catchup=False,
@@ -52,7 +53,9 @@ def rotation_housekeeping() -> None:
     @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
         from operations.housekeeping import HousekeepingFailed, clean_home, require_room
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         try:
             settings = Settings.from_environment()
             report = clean_home(settings)
@@ -70,7 +73,9 @@ def rotation_housekeeping() -> None:
             clean_airflow_logs,
             clean_airflow_metadata,
         )
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         report = Report()
         try:
             report.removed["Airflow's log files"] = clean_airflow_logs()

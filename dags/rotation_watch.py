@@ -27,13 +27,14 @@ from warehouse.settings import Settings, SettingsError
 
 @dag(
     dag_id="rotation_watch",
+    dag_display_name="Rotation: morning check",
     # A trigger has no data interval: after an outage the newest check runs once, without the missed ones.
     schedule=CronTriggerTimetable("0 7 * * 1-6", timezone="America/New_York"),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,
-    params={"test_alert": Param(False, type="boolean", description="Only send a test alert")},
+    params=WATCH_PARAMS,
     tags=["rotation-warehouse", "impact:tier-1"],
     default_args={
         "owner": "data-engineering",
@@ -50,7 +51,9 @@ def rotation_watch() -> None:
     @task(on_failure_callback=PublicationStale())
     def check(params: dict[str, Any] | None = None, run_id: str | None = None) -> None:
         from alerts.watch import morning_check, send_test_alert
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         if (params or {}).get("test_alert"):
             if undelivered := send_test_alert(run_id):
                 raise AirflowFailException(" ".join(undelivered))

@@ -1,7 +1,7 @@
 """What a task wants a person to know of its run, handed to the scheduler for the run's note.
 
 A task cannot write the note of its run, so it leaves the text as an XCom, and `orchestration.run_notes`
-copies it when the run ends. Caveat: a note that cannot be left is a warning in the log and never fails a task.
+copies it when the run ends. Caveat: a note that cannot be left is a warning in the log and fails no task.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
 from orchestration.noted import noted
@@ -43,11 +44,20 @@ class StepOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         """Run the step; its errors become Airflow's, and what a person should know a note on the run."""
         from orchestration.context import run_context
-        from orchestration.errors import airflow_errors
+        from orchestration.errors import AS_SENTENCES, airflow_errors
+        from orchestration.log import show_sentences
 
-        with noted(context), airflow_errors():
+        show_sentences(*AS_SENTENCES)
+        with noted(context) as note, airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
-            return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN))
+            run = run_context(context, batch=number, alone=IN_MAKE_RUN)
+            result = self.run_step(run)
+            note.text = self.note(run, result)
+            return result
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """What a person should read on the run when this task has succeeded."""
+        return ""
 
     @abstractmethod
     def run_step(self, run: RunContext) -> Any:
@@ -60,35 +70,55 @@ class PlanOperator(StepOperator):
     **Reads** the reference data, `raw` and, in a backfill, `landing`. **Writes** the plan of the run
     (`runs/<run id>/plan.json`) and brings `ref` in line with the reference files.
 
-    **When it fails** the request cannot be run: no session on that day, not closed yet, an unknown input, a wrong
-    setting or a full disk. The message says which. Trigger again with another session, or correct the setting;
-    trying again without a change does not help. See `docs/runbook/failed.md`.
+    **When it fails** the request cannot be run: no session on that day, not closed yet, an unknown input, a
+    wrong setting or a full disk. The message says which. Trigger again with another session, or correct the
+    setting; trying again without a change does not help. See `docs/runbook/failed.md`.
 
     **When it is skipped**, another run of the same backfill does the work.
     """
 
     title = "Plan: check the session, list what to fetch"
 
-    def run_step(self, run: RunContext) -> list[dict[str, Any]]:
-        """`batch` (its number), `dataset`, `inputs` (how many) and `label` of each batch."""
+    def execute(self, context: Any) -> Any:
+        """As every step; a dry run ends here, and the other tasks are skipped."""
+        result = super().execute(context)
+        if not context["params"].get("dry_run"):
+            return result
+        context["ti"].xcom_push(key="dry_run", value=result)
+        raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
+
+    def run_step(self, run: RunContext) -> Any:
+        """`batch` (its number), `dataset`, `inputs` (how many) and `label` of each batch; of a dry run, what
+        it would do.
+        """
         from pipeline import steps
 
+        if run.requested.dry_run:
+            would = steps.dry_run(run)
+            return {**would.model_dump(mode="json"), "summary": would.sentence}
+        decided = steps.plan(run)
         return [
             {
                 "batch": batch.number,
                 "dataset": batch.dataset,
                 "inputs": len(batch.inputs),
-                "label": label,
+                "label": decided.label(batch),
             }
-            for batch, label in steps.plan(run).labelled_batches()
+            for batch in decided.batches
         ]
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """Of a dry run, what it found."""
+        if not run.requested.dry_run:
+            return ""
+        return f"**Dry run for {result['session']}**\n\nIt {result['summary']}"
 
 
 class FetchOperator(StepOperator):
     """Asks a provider for one batch of inputs and keeps each answer in `landing` as it was served.
 
-    **Reads** its batch of the plan and the provider. **Writes** `landing/<kind>/<input>/` and the outcome of the
-    batch (`runs/<run id>/fetched-….json`). It opens no database, so batches run side by side.
+    **Reads** its batch of the plan and the provider. **Writes** `landing/<kind>/<input>/` and the outcome of
+    the batch (`runs/<run id>/fetched-….json`). It opens no database, so batches run side by side.
 
     **When it fails** the provider did not answer, after all attempts. A batch that lacks single inputs
     succeeds: whether they are required is decided by the next task, which names them. Clear the task to ask
@@ -118,8 +148,8 @@ class FetchOperator(StepOperator):
 class LoadOperator(StepOperator):
     """Checks the rows that were served and appends what is new to `raw`.
 
-    **Reads** the payloads in `landing` and the rules in `expectations/raw/`. **Writes** new rows and new versions to
-    `raw`, rows that break a rule to `ops.quarantine`, results to `ops.validation_results`.
+    **Reads** the payloads in `landing` and the rules in `expectations/raw/`. **Writes** new rows and new
+    versions to `raw`, rows that break a rule to `ops.quarantine`, results to `ops.validation_results`.
 
     **When it fails** a required input is missing or cannot be read, or a critical rule failed; nothing is
     published and readers keep the last publication. The message names input and rows. See
@@ -179,7 +209,7 @@ class AuditOperator(StepOperator):
 class PublishOperator(StepOperator):
     """Exports Parquet, draws the brief and makes the new publication the current one, by one rename.
 
-    **Reads** the audited publication. **Writes** `published/generations/<n>/` and the link `published/current`,
+    **Reads** the audited publication. **Writes** `published/generations/<n>/`, the link `published/current`,
     `published/status.json`, and the asset event that other DAGs may wait for.
 
     **When it fails** the brief could not be drawn or the disk is full; readers keep the last publication.
@@ -194,3 +224,9 @@ class PublishOperator(StepOperator):
         from pipeline import steps
 
         return {"generation": steps.publish(run).generation}
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """Session, rows, failed rules and the headline."""
+        from orchestration.summary import published_note
+
+        return published_note(run)

@@ -21,7 +21,7 @@ from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence
-from pipeline.log import LOG
+from pipeline.log import LEVELS, LOG
 from pipeline.published import require_own_build
 from pipeline.run_record import step
 from pipeline.state import AuditSummary, FailedRule
@@ -55,8 +55,7 @@ def audit(run: RunContext) -> AuditSummary:
         run.state.write("audited", summary)
         log.rows = len(results)
         for found in failed:
-            if found.severity == "warning":
-                log.warn(found.sentence)
+            log.note(LEVELS[found.severity], found.sentence)
         for sentence in (*summary.old, *horizon_failures(plan.target), *horizon_warnings(plan.target)):
             log.warn(sentence)
         LOG.info(

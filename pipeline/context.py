@@ -16,11 +16,19 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Requested:
-    """Where a run names its session; the first that is set counts."""
+    """What a run was asked for.
+
+    Attributes:
+        partition_key, parameter, logical_date: where it names its session; the first that is set counts.
+        fetch_again: inputs (`prices/SPY`) or kinds (`prices`) whose whole history is fetched again.
+        dry_run: whether it only says what it would do.
+    """
 
     partition_key: str | None = None
     parameter: str | None = None
     logical_date: datetime | None = None
+    fetch_again: tuple[str, ...] = ()
+    dry_run: bool = False
 
     @property
     def session_text(self) -> str:

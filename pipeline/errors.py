@@ -7,6 +7,10 @@ class StepFailed(RuntimeError):
     """The run stops here; trying again without a change would not help. The message says what to change."""
 
 
+class RequestRefused(StepFailed):
+    """The request itself cannot be carried out; nothing of the home was touched, not even its status."""
+
+
 class TryAgain(RuntimeError):
     """The source did not answer; a later attempt may work."""
 
