@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
 
+from alerts.addresses import published_link, runbook_link
+from warehouse.settings import Settings, SettingsError
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
@@ -24,9 +27,6 @@ class RunbookLink(BaseOperatorLink):  # type: ignore[misc]
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """The page that the operator names."""
-        from alerts.addresses import runbook_link
-        from warehouse.settings import SettingsError
-
         try:
             return runbook_link(getattr(operator, "runbook_page", "failed.md"))
         except SettingsError as error:
@@ -42,9 +42,7 @@ class PublishedLink(BaseOperatorLink):  # type: ignore[misc]
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """The file; none when the run has published nothing."""
-        from alerts.addresses import published_link
         from pipeline.state import Published, RunState
-        from warehouse.settings import Settings, SettingsError
 
         try:
             state = RunState(Settings.from_environment().home, ti_key.run_id)

@@ -7,15 +7,14 @@ The docstring of an operator is what the web interface shows as the documentatio
 
 from __future__ import annotations
 
-import inspect
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from orchestration.described import DescribedOperator
 from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
 from orchestration.noted import noted
 
@@ -26,20 +25,13 @@ if TYPE_CHECKING:
 IN_MAKE_RUN = bool(os.environ.get("ROTATION_MAKE_RUN"))
 
 
-class StepOperator(BaseOperator):
+class StepOperator(DescribedOperator):
     """Runs one step of the pipeline and returns its counts."""
 
-    title: ClassVar[str]
-    runbook_page: ClassVar[str] = "failed.md"
-    operator_extra_links = (RunbookLink(),)
+    runbook_page = "failed.md"
 
     # Of a mapped task.
     batch: Mapping[str, Any] | None = None
-
-    @classmethod
-    def words(cls) -> dict[str, str]:
-        """The task's name and documentation, as arguments of the operator."""
-        return {"task_display_name": cls.title, "doc_md": inspect.cleandoc(cls.__doc__ or "")}
 
     def execute(self, context: Any) -> Any:
         """Run the step; its errors become Airflow's, and what a person should know a note on the run."""
@@ -196,7 +188,6 @@ class AuditOperator(StepOperator):
     """
 
     title = "Audit: check the new publication"
-    operator_extra_links = (RunbookLink(), FailedChecksLink())
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rules were checked and how many failed."""
