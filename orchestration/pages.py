@@ -244,10 +244,16 @@ def _page(title: str, body: str, *, heading: bool = True) -> str:
 def _read(path: Path) -> str:
     """A regular file that is not behind a link."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, encoding="utf-8", opener=_open_file) as file:
+            return file.read()
     except OSError:
         raise NoSuchPage(f"{path.name} is not in this publication.") from None
-    with os.fdopen(descriptor, encoding="utf-8") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise NoSuchPage(f"{path.name} is not a file.")
-        return file.read()
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Opens neither what a link leads to nor a pipe, which would be waited for."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return descriptor

@@ -32,17 +32,17 @@ def names_to_fetch_again(run: RunContext, session: date) -> Mapping[str, frozens
     known = _known_inputs(run, session)
     found: dict[str, set[str]] = {}
     for text in wanted:
-        kind, _, name = text.partition("/")
+        kind, slash, name = text.partition("/")
         if kind not in known:
             raise RequestRefused(
                 f"fetch_again names {text!r}, and {kind!r} is not a kind of input of this home; choose from"
                 f" {', '.join(known)}, or one input of a kind, such as {_example(known)}."
             )
-        if name and name not in known[kind]:
+        if slash and name not in known[kind]:
             raise RequestRefused(
                 f"fetch_again names {text!r}, which is unknown. {_near(kind, name, known[kind])}"
             )
-        found.setdefault(kind, set()).update([name] if name else known[kind])
+        found.setdefault(kind, set()).update([name] if slash else known[kind])
     return {kind: frozenset(names) for kind, names in found.items()}
 
 
