@@ -18,11 +18,20 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Requested:
-    """Where a run names its session; the first that is set counts. `parameter` is as a person wrote it."""
+    """What a run was asked for.
+
+    Attributes:
+        partition_key, parameter, logical_date: where it names its session; the first that is set counts.
+            `parameter` is as a person wrote it.
+        fetch_again: inputs (`prices/SPY`) or kinds (`prices`) whose whole history is fetched again.
+        dry_run: whether it only says what it would do.
+    """
 
     partition_key: str | None = None
     parameter: Any = None
     logical_date: datetime | None = None
+    fetch_again: tuple[str, ...] = ()
+    dry_run: bool = False
 
     def session_text(self, now: datetime) -> str:
         """The session as it was written, not checked yet; the newest one that is due when nothing names one.
