@@ -69,7 +69,7 @@ class PlanOperator(StepOperator):
     **When it is skipped**, another run of the same backfill does the work.
     """
 
-    title = "Plan: check the session, list what to fetch"
+    title = "Plan what to fetch"
 
     def execute(self, context: Any) -> Any:
         """As every step; a dry run ends here, and the other tasks are skipped."""
@@ -118,7 +118,7 @@ class FetchOperator(StepOperator):
     `docs/runbook/failed.md`.
     """
 
-    title = "Fetch: keep the sources' answers"
+    title = "Fetch from the sources"
     # Rendered before the task runs, so a batch that failed has its name too.
     map_label: ClassVar[str] = "{{ task.batch['label'] }}"
     template_fields: Sequence[str] = ("batch",)
@@ -148,7 +148,7 @@ class LoadOperator(StepOperator):
     `docs/runbook/failed.md`.
     """
 
-    title = "Load: check the rows, append to raw"
+    title = "Check and load"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows are new."""
@@ -167,7 +167,7 @@ class BuildOperator(StepOperator):
     publication. **When it is skipped**, a later run builds this session too. See `docs/runbook/failed.md`.
     """
 
-    title = "Build: compute the marts"
+    title = "Build the marts"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows were built."""
@@ -187,7 +187,7 @@ class AuditOperator(StepOperator):
     `docs/runbook/failed.md`.
     """
 
-    title = "Audit: check the new publication"
+    title = "Audit the build"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rules were checked and how many failed."""
@@ -207,7 +207,7 @@ class PublishOperator(StepOperator):
     Clear this task once the cause is gone. See `docs/runbook/failed.md`.
     """
 
-    title = "Publish: switch readers to it"
+    title = "Publish to readers"
     operator_extra_links = (RunbookLink(), BriefLink(), PublicationLink(), FailedChecksLink())
 
     def run_step(self, run: RunContext) -> dict[str, int]:

@@ -13,8 +13,10 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from alerts.alert import Alert, failed_alert, printable
+from alerts.addresses import runbook_link
+from alerts.alert import RUNBOOK_PAGES, Alert, failed_alert, printable
 from orchestration.noted import KEY
+from warehouse.settings import SettingsError
 
 LOG = logging.getLogger(__name__)
 DAGS = ("rotation_daily", "rotation_watch", "rotation_housekeeping")
@@ -87,11 +89,13 @@ def _failure(dag_run: Any, session: Any) -> str:
 
 def failure_note(alert: Alert) -> str:
     """The note of a failed run: subject, message and page."""
-    from alerts.addresses import documentation_url
-
-    page = alert.runbook(documentation_url())
-    what_to_do = f"[What to do]({page})" if "://" in page else f"What to do: {page}"
-    head, room = f"**{alert.short_subject()}**\n\n", LONGEST - len(what_to_do) - 10
+    page = RUNBOOK_PAGES[alert.kind]
+    try:
+        what_to_do = f"[What to do]({runbook_link(page)})"
+    except SettingsError as error:
+        what_to_do = f"What to do: docs/runbook/{page}. {_plain(str(error))}"
+    # One paragraph: the page of the run shows the first line of a note.
+    head, room = f"**{_plain(alert.short_subject())}**: ", LONGEST - len(what_to_do) - 2
     return f"{_cut(head + _plain(alert.message), room)}\n\n{what_to_do}"
 
 
