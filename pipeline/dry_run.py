@@ -8,7 +8,7 @@ will answer is not tried, and a closure that only its prices would show is not s
 from __future__ import annotations
 
 from pipeline.context import RunContext
-from pipeline.errors import RequestRefused
+from pipeline.errors import Refused
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.log import LOG
 from pipeline.plan import checked_session, high_water, run_plan
@@ -29,7 +29,7 @@ def dry_run(run: RunContext) -> DryRun:
     check_providers(settings)
     session = checked_session(run)
     if (settings.home / "home.json").exists() and home_marker(settings).get("layout", 1) != LAYOUT:
-        raise RequestRefused(
+        raise Refused(
             f"{settings.home} was made by another version of this program; a dry run changes nothing, so it"
             " cannot bring it up to date. Make a real run first."
         )

@@ -7,8 +7,8 @@ class StepFailed(RuntimeError):
     """The run stops here; trying again without a change would not help. The message says what to change."""
 
 
-class RequestRefused(StepFailed):
-    """The request itself cannot be carried out; nothing of the home was touched, not even its status."""
+class Refused(StepFailed):
+    """The run was asked for something that cannot be run; nothing of the home was changed."""
 
 
 class TryAgain(RuntimeError):

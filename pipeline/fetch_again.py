@@ -13,7 +13,7 @@ from datetime import date
 from datasets.base import Reach
 from datasets.registry import active_datasets
 from pipeline.context import RunContext
-from pipeline.errors import RequestRefused
+from pipeline.errors import Refused
 from pipeline.planning_database import planning_database
 from sources.registry import open_provider
 
@@ -24,7 +24,7 @@ def names_to_fetch_again(run: RunContext, session: date) -> Mapping[str, frozens
     """The inputs of the request, by kind.
 
     Raises:
-        RequestRefused: a name is unknown; lists the kinds, or names like it.
+        Refused: a name is unknown; lists the kinds, or names like it.
     """
     wanted = run.requested.fetch_again
     if not wanted:
@@ -34,14 +34,12 @@ def names_to_fetch_again(run: RunContext, session: date) -> Mapping[str, frozens
     for text in wanted:
         kind, slash, name = text.partition("/")
         if kind not in known:
-            raise RequestRefused(
+            raise Refused(
                 f"fetch_again names {text!r}, and {kind!r} is not a kind of input of this home; choose from"
                 f" {', '.join(known)}, or one input of a kind, such as {_example(known)}."
             )
         if slash and name not in known[kind]:
-            raise RequestRefused(
-                f"fetch_again names {text!r}, which is unknown. {_near(kind, name, known[kind])}"
-            )
+            raise Refused(f"fetch_again names {text!r}, which is unknown. {_near(kind, name, known[kind])}")
         found.setdefault(kind, set()).update([name] if slash else known[kind])
     return {kind: frozenset(names) for kind, names in found.items()}
 

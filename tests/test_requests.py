@@ -20,7 +20,7 @@ from datasets.base import Reach
 from datasets.prices import Prices
 from pipeline import steps
 from pipeline.context import Requested, RunContext
-from pipeline.errors import LeftToAnother, RequestRefused, StepFailed
+from pipeline.errors import LeftToAnother, Refused, StepFailed
 from pipeline.planning_database import planning_database
 from pipeline.state import RunPlan
 from pipeline.turns import Turns
@@ -173,7 +173,7 @@ def test_an_unknown_name_is_refused_and_the_home_stays_as_it_is(
     home: Settings, name: str, said: str, step: Callable[[RunContext], object]
 ) -> None:
     before = content(home.home)
-    with pytest.raises(RequestRefused, match=said):
+    with pytest.raises(Refused, match=said):
         step(run(home, "prices/SPY", name))
     assert content(home.home) == before
 
@@ -223,7 +223,7 @@ def test_a_dry_run_refuses_what_a_real_one_refuses(home: Settings) -> None:
 def test_a_dry_run_does_not_bring_a_home_of_another_version_up_to_date(home: Settings) -> None:
     (home.home / "home.json").write_text('{"kind": "real", "layout": 2}')
     before = content(home.home)
-    with pytest.raises(RequestRefused, match="Make a real run first"):
+    with pytest.raises(Refused, match="Make a real run first"):
         steps.dry_run(run(home, dry_run=True))
     assert content(home.home) == before
 
