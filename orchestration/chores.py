@@ -31,7 +31,7 @@ class MorningCheckOperator(DescribedOperator):
     the publication that is there. See `docs/runbook/stale-publication.md`.
     """
 
-    title = "Check: fresh and sound?"
+    title = "Check the publication"
     runbook_page = "stale-publication.md"
 
     def execute(self, context: Any) -> None:
@@ -64,7 +64,7 @@ class CleanHomeOperator(DescribedOperator):
     `docs/runbook/housekeeping.md`.
     """
 
-    title = "Clean the home, check the room left"
+    title = "Clean the home"
     runbook_page = "housekeeping.md"
 
     def execute(self, context: Any) -> dict[str, int]:

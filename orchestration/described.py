@@ -14,7 +14,8 @@ class DescribedOperator(BaseOperator):
     """An operator with a name in plain words and a page of the runbook.
 
     Attributes:
-        title: what the web interface shows in place of the task's id.
+        title: what the web interface shows in place of the task's id; the grid has room for about 24
+            characters.
         runbook_page: where the link `Runbook` leads.
     """
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 LOG = logging.getLogger(__name__)
 KEY = "note"
@@ -34,6 +34,9 @@ def noted(context: Mapping[str, Any]) -> Iterator[Note]:
         yield note
     except AirflowSkipException as left:
         note.text = note.text or str(left)
+        raise
+    except AirflowTaskTimeout:
+        note.text = "The task took longer than its limit and was stopped."
         raise
     except Exception as error:
         note.text = str(error) or f"{type(error).__name__} without a message; see the task's log."

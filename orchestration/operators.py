@@ -97,7 +97,7 @@ class PlanOperator(StepOperator):
     """
 
     step = "plan"
-    title = "Plan: check the session, list what to fetch"
+    title = "Plan what to fetch"
 
     def execute(self, context: Any) -> Any:
         """As every step; a dry run ends here, and the other tasks are skipped."""
@@ -149,7 +149,7 @@ class FetchOperator(StepOperator):
     """
 
     step = "fetch"
-    title = "Fetch: keep the sources' answers"
+    title = "Fetch from the sources"
     # Rendered before the task runs, so a batch that failed has its name too.
     map_label: ClassVar[str] = "{{ task.batch['label'] }}"
     template_fields: Sequence[str] = ("batch",)
@@ -208,7 +208,7 @@ class LoadOperator(StepOperator):
     `docs/runbook/failed.md`.
     """
 
-    title = "Load: check the rows, append to raw"
+    title = "Check and load"
 
     step = "load"
 
@@ -229,7 +229,7 @@ class BuildOperator(StepOperator):
     publication. **When it is skipped**, a later run builds this session too. See `docs/runbook/failed.md`.
     """
 
-    title = "Build: compute the marts"
+    title = "Build the marts"
 
     step = "build"
 
@@ -251,7 +251,7 @@ class AuditOperator(StepOperator):
     `docs/runbook/failed.md`.
     """
 
-    title = "Audit: check the new publication"
+    title = "Audit the build"
 
     step = "audit"
 
@@ -273,7 +273,7 @@ class PublishOperator(StepOperator):
     Clear this task once the cause is gone. See `docs/runbook/failed.md`.
     """
 
-    title = "Publish: switch readers to it"
+    title = "Publish to readers"
     operator_extra_links = (RunbookLink(), BriefLink(), PublicationLink(), FailedChecksLink())
 
     step = "publish"

@@ -75,7 +75,8 @@ def make_app() -> Any:
 
     @app.exception_handler(NoSuchPage)
     def _missing(request: Request, error: NoSuchPage) -> HTMLResponse:
-        return HTMLResponse(message_page("Not here", str(error)), 404, HEADERS)
+        newest = f"{request.scope.get('root_path', '')}/published/current/brief.html"
+        return HTMLResponse(message_page("Not here", str(error), newest), 404, HEADERS)
 
     @app.exception_handler(HTTPException)
     def _refused(request: Request, error: HTTPException) -> HTMLResponse:
@@ -165,10 +166,7 @@ def generation_folder(folder: Path, number: int) -> Path:
     """
     found = folder / "generations" / str(number)
     if number < 0 or found.is_symlink() or not found.is_dir():
-        raise NoSuchPage(
-            f"Generation {number} is not kept any more, or was never published. The newest one is at"
-            " published/current/brief.html."
-        )
+        raise NoSuchPage(f"Generation {number} is not kept any more, or was never published.")
     return found
 
 
@@ -228,9 +226,10 @@ def documentation() -> list[Path]:
     return [*folder.glob("*.md"), *folder.glob("runbook/*.md")]
 
 
-def message_page(title: str, text: str) -> str:
-    """A page with one sentence."""
-    return _page(title, f"<p>{escape(text)}</p>")
+def message_page(title: str, text: str, newest: str = "") -> str:
+    """A page with one sentence, and where the newest brief is."""
+    link = f'<p><a href="{escape(newest)}">The newest brief</a>' if newest else ""
+    return _page(title, f"<p>{escape(text)}</p>{link}")
 
 
 def _page(title: str, body: str, *, heading: bool = True) -> str:

@@ -1,4 +1,7 @@
-"""The parameters of the DAGs, as the form of the web interface shows them."""
+"""The parameters of the DAGs, as the form of the web interface shows them.
+
+Each may be null: a field that must be filled is marked with a star, and none of these must.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ DAILY_PARAMS = {
     ),
     "fetch_again": Param(
         [],
-        type="array",
+        type=["null", "array"],
         items={"type": "string"},
         title="Fetch again",
         section="Repair and trial",
@@ -26,7 +29,7 @@ DAILY_PARAMS = {
     ),
     "dry_run": Param(
         False,
-        type="boolean",
+        type=["null", "boolean"],
         title="Dry run",
         section="Repair and trial",
         description_md=(
@@ -39,7 +42,7 @@ DAILY_PARAMS = {
 WATCH_PARAMS = {
     "test_alert": Param(
         False,
-        type="boolean",
+        type=["null", "boolean"],
         title="Test the alerts",
         description_md="Only send one harmless alert through every channel; fails when a channel refuses it.",
     )

@@ -13,8 +13,10 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from alerts.alert import Alert, failed_alert, printable
+from alerts.addresses import runbook_link
+from alerts.alert import RUNBOOK_PAGES, Alert, failed_alert, printable
 from orchestration.noted import KEY
+from warehouse.settings import SettingsError
 
 LOG = logging.getLogger(__name__)
 DAGS = ("rotation_daily", "rotation_watch", "rotation_housekeeping")
@@ -47,8 +49,9 @@ def _note(dag_run: Any, *, failed: bool) -> None:
             return
         with session.no_autoflush:
             text = _failure(dag_run, session) if failed else _success(dag_run, session)
-            if text:
-                _write(session.connection(), dag_run.id, text)
+            parts = [part for part in (text, _late(dag_run, session)) if part]
+            if parts:
+                _write(session.connection(), dag_run.id, "\n\n".join(parts))
     except Exception as error:  # the scheduler's work must go on, whatever it is
         LOG.warning("run %s has no note: %s: %s", dag_run.run_id, type(error).__name__, error)
 
@@ -85,13 +88,33 @@ def _failure(dag_run: Any, session: Any) -> str:
     return failure_note(failed_alert(dag_run.dag_id, dag_run.run_id, asked, task, message, found=bool(left)))
 
 
+def _late(dag_run: Any, session: Any) -> str:
+    """That the alert `deadline` was sent for the run; nothing where it was not."""
+    from airflow.models.deadline import Deadline
+    from sqlalchemy import select
+
+    missed = session.execute(
+        select(Deadline.deadline_time).where(Deadline.dagrun_id == dag_run.id, Deadline.missed)
+    ).scalar()
+    if missed is None:
+        return ""
+    return f"It ended after its deadline, {missed:%Y-%m-%d %H:%M} UTC. {_what_to_do('deadline')}"
+
+
+def _what_to_do(kind: str) -> str:
+    """The page of the runbook, as a link."""
+    page = RUNBOOK_PAGES[kind]
+    try:
+        return f"[What to do]({runbook_link(page)})"
+    except SettingsError as error:
+        return f"What to do: docs/runbook/{page}. {_plain(str(error))}"
+
+
 def failure_note(alert: Alert) -> str:
     """The note of a failed run: subject, message and page."""
-    from alerts.addresses import documentation_url
-
-    page = alert.runbook(documentation_url())
-    what_to_do = f"[What to do]({page})" if "://" in page else f"What to do: {page}"
-    head, room = f"**{alert.short_subject()}**\n\n", LONGEST - len(what_to_do) - 10
+    what_to_do = _what_to_do(alert.kind)
+    # One paragraph: the page of the run shows the first line of a note.
+    head, room = f"**{_plain(alert.short_subject())}**: ", LONGEST - len(what_to_do) - 2
     return f"{_cut(head + _plain(alert.message), room)}\n\n{what_to_do}"
 
 

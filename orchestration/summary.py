@@ -24,13 +24,14 @@ def published_note(run: RunContext) -> str:
     new = sum(entry.new_rows for entry in loaded.datasets.values())
     quarantined = sum(entry.quarantined for entry in loaded.datasets.values())
     folder = f"generations/{published.generation}"
+    # The page of the run shows the first line.
     lines = [
         f"**{_session(plan.session, plan.target)}: [generation {published.generation}]"
-        f"({published_link(f'{folder}/brief.html')})**",
+        f"({published_link(f'{folder}/brief.html')})**, {new:,} new rows, {len(audited.failed):,} of"
+        f" {audited.rules:,} [rules]({published_link(f'{folder}/validation.html')}) failed",
         *published.headlines[:1],
-        f"{new:,} new rows, {quarantined:,} in quarantine; {sum(built.rows.values()):,} rows in the marts.",
-        f"{audited.rules:,} rules checked, {_failed(audited)}"
-        f" ([all of them]({published_link(f'{folder}/validation.html')})).",
+        *_failed(audited),
+        f"{quarantined:,} rows in quarantine, {sum(built.rows.values()):,} rows built.",
     ]
     if missing := len(loaded.missing):
         lines.append(f"{missing:,} optional input{' was' if missing == 1 else 's were'} not served.")
@@ -41,9 +42,13 @@ def _session(session: object, target: object) -> str:
     return f"Session {session}" if session == target else f"Session {session} repaired, published at {target}"
 
 
-def _failed(audited: AuditSummary) -> str:
+def _failed(audited: AuditSummary) -> list[str]:
+    """The rules that failed, by name; none when none did."""
     if not audited.failed:
-        return "none failed"
-    names = [f"{found.table_name} {found.rule} ({found.failed_rows:,} rows)" for found in audited.failed]
+        return []
+    names = [
+        f"{found.table_name} {found.rule} ({found.failed_rows:,} row{'' if found.failed_rows == 1 else 's'})"
+        for found in audited.failed
+    ]
     more = f" and {len(names) - SHOWN_RULES} more" if len(names) > SHOWN_RULES else ""
-    return f"**{len(names)} failed**: {', '.join(names[:SHOWN_RULES])}{more}"
+    return [f"Failed: {', '.join(names[:SHOWN_RULES])}{more}."]

@@ -942,6 +942,7 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             "--to-date",
             "2024-07-18",
         )
+        runs = {"rotation_daily": run_id, "rotation_watch": watch_id}
         [backfill_id] = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
         assert airflow.wait_for_run(backfill_id) == "failed"
         told = f"Run: rotation_daily {backfill_id}"
@@ -951,6 +952,7 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             60,
         )
         assert backfill_id not in airflow.log("triggerer")
+        notes = {run: airflow.api(f"/dags/{dag}/dagRuns/{run}")["note"] for dag, run in runs.items()}
 
         spy.write_text("\n".join(served) + "\n")
         late_id = start("rotation_daily", session="")
@@ -969,6 +971,12 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     assert "Required input missing or unreadable" in failed["message"]
     assert "prices/SPY" in failed["message"]
     assert failed["in_place"] == "generation 1 of session 2024-07-16"
+    # The alerts are on the runs as notes too, and lead to pages that the web interface shows.
+    assert notes[run_id].startswith(f"**{failed['subject']}**: Required input missing or unreadable")
+    assert "It ended after its deadline, " in notes[run_id]
+    assert notes[run_id].count("/rotation/docs/runbook/") == 2
+    assert failed["runbook"].endswith("/rotation/docs/runbook/failed.md")
+    assert notes[watch_id].startswith("**Rotation: the publication is not fresh or not sound**: (1) ")
     stale = found["rotation_watch", "stale"]
     assert stale["run_id"] == watch_id
     assert "the last run failed at step load" in stale["message"]

@@ -181,6 +181,63 @@ def test_a_trigger_that_is_refused_fails_and_leaves_the_status_alone(case: Case)
     assert is_scheduled(case.home)
 
 
+def test_a_run_has_a_note_and_links_that_lead_to_its_pages(case: Case) -> None:
+    generation, session, run_id = case.generations()[-1]
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run_id}")
+    assert f"published at {session}: [generation {generation}]" in run["note"]
+    labels = {task["rendered_map_index"] for task in case.airflow.tasks(run_id) if task["task_id"] == "fetch"}
+    assert {label.split(":")[0].split(" ")[0] for label in labels} == {"prices", "futures", "fred"}
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances"
+    links = case.airflow.api(f"{path}/publish/links")["extra_links"]
+    folder = f"/rotation/published/generations/{generation}"
+    assert links == {
+        "Failed checks": f"{folder}/validation.html",
+        "Morning brief": f"{folder}/brief.html",
+        "Publication": f"{folder}/",
+        "Runbook": "/rotation/docs/runbook/failed.md",
+    }
+    for name, words in (
+        ("Failed checks", "rules"),
+        ("Morning brief", session),
+        ("Publication", f"Generation {generation}"),
+        ("Runbook", "A daily run failed"),
+    ):
+        status, text = case.airflow.page(links[name])
+        assert status == 200 and words in text, name
+        assert case.airflow.page(links[name], login=False)[0] == 401
+    for path in ("/..%2f..%2fstatus.json", "/warehouse.duckdb", "/%2e%2e/%2e%2e/status.json"):
+        status, text = case.airflow.page(folder + path)
+        assert '"state"' not in text and (status, "<title>Not here" in text) in ((404, True), (404, False))
+
+
+def test_a_dry_run_says_what_it_would_do_and_skips_the_rest(case: Case) -> None:
+    status = (case.home.published / "status.json").read_bytes()
+    generations = case.generations()
+    conf = {"session": case.sessions[-1], "dry_run": True, "fetch_again": ["prices/SPY"]}
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+    assert case.airflow.wait_for_run(run) == "success"
+    states = {task["task_id"]: task["state"] for task in case.airflow.tasks(run)}
+    assert states.pop("plan") == "success" and set(states.values()) == {"skipped"}
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run}")["note"]
+    assert note.startswith(f"**Dry run for {case.sessions[-1]}**") and "would fetch" in note
+    path = f"/dags/{DAG_ID}/dagRuns/{run}/taskInstances/plan/xcomEntries/dry_run"
+    assert case.airflow.api(f"{path}?deserialize=true")["value"]["session"] == case.sessions[-1]
+    assert (case.home.published / "status.json").read_bytes() == status
+    assert case.generations() == generations
+
+
+def test_a_slip_in_the_form_is_refused_in_the_note_and_changes_nothing(case: Case) -> None:
+    status = (case.home.published / "status.json").read_bytes()
+    conf = {"session": case.sessions[-1], "fetch_again": ["prices/SPYY"]}
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+    assert case.airflow.wait_for_run(run) == "failed"
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run}")["note"]
+    assert note.startswith(f"**Rotation: run for {case.sessions[-1]} failed at plan**: fetch_again names")
+    assert "Did you mean prices/SPY" in note
+    assert note.endswith("[What to do](/rotation/docs/runbook/failed.md)")
+    assert (case.home.published / "status.json").read_bytes() == status
+
+
 def test_a_backfill_after_the_warehouse_was_lost_takes_what_landing_holds(case: Case) -> None:
     """The last test: it takes the home's database away."""
     payloads = sorted(path.name for path in case.home.landing.rglob("*.gz"))

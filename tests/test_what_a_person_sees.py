@@ -120,7 +120,7 @@ def test_every_dag_and_task_has_a_name_in_plain_words_and_an_owner(dags: list[DA
         assert dag.dag_display_name.startswith("Rotation: ")
         for task in dag.tasks:
             assert task.task_display_name != task.task_id, task.task_id
-            assert 10 < len(task.task_display_name) <= 45, task.task_display_name
+            assert 10 < len(task.task_display_name) <= 24, task.task_display_name
             assert task.owner == "data-engineering"
 
 
@@ -256,11 +256,12 @@ def test_alerts_name_an_address_that_can_be_followed(home: Settings, monkeypatch
 def test_the_note_of_a_published_run(home: Settings) -> None:
     base = "/team/rotation/published/generations/3"
     assert published_note(run_that_published(home)) == (
-        f"**Session 2024-07-16: [generation 3]({base}/brief.html)**\n\n"
+        f"**Session 2024-07-16: [generation 3]({base}/brief.html)**, 1,234 new rows,"
+        f" 5 of 653 [rules]({base}/validation.html) failed\n\n"
         "Small caps led.\n\n"
-        "1,234 new rows, 2 in quarantine; 42,000 rows in the marts.\n\n"
-        "653 rules checked, **5 failed**: marts.t1 is_fine (1 rows), marts.t2 is_fine (2 rows),"
-        f" marts.t3 is_fine (3 rows) and 2 more ([all of them]({base}/validation.html)).\n\n"
+        "Failed: marts.t1 is_fine (1 row), marts.t2 is_fine (2 rows), marts.t3 is_fine (3 rows) and 2"
+        " more.\n\n"
+        "2 rows in quarantine, 42,000 rows built.\n\n"
         "1 optional input was not served."
     )
 
@@ -273,8 +274,8 @@ def test_the_note_of_a_repair_says_at_which_session_it_published(home: Settings)
 def test_the_note_of_a_failed_run_has_the_alerts_subject_the_sentence_and_the_page(home: Settings) -> None:
     alert = failed_alert("rotation_daily", RUN, "2024-07-17", "load", "prices/SPY is missing.")
     assert run_notes.failure_note(alert) == (
-        "**Rotation: run for 2024-07-17 failed at load**\n\nprices/SPY is missing.\n\n"
-        f"[What to do]({INTERFACE}/rotation/docs/runbook/failed.md)"
+        "**Rotation: run for 2024-07-17 failed at load**: prices/SPY is missing.\n\n"
+        "[What to do](/team/rotation/docs/runbook/failed.md)"
     )
 
 
