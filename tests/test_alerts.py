@@ -36,7 +36,8 @@ from market_calendar.sessions import NEW_YORK
 from market_calendar.timetable import RUN_AT
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
-from tests.small_market import START, run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
+from tests.small_market import START, run_day
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
 
@@ -78,17 +79,15 @@ def channels(
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
+    return small_market_files
 
 
 @pytest.fixture(scope="module")
-def published_home(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def published_home(home_after: HomeAfter) -> Settings:
     """A home that holds 2024-07-16; tests work on copies."""
-    settings = small_settings(market, tmp_path_factory.mktemp("published") / "home")
-    run_day(settings, "2024-07-16")
-    return settings
+    return home_after("2024-07-16")
 
 
 @pytest.fixture
