@@ -39,6 +39,7 @@ from pipeline.errors import Refused, StepFailed
 from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
+from tests.shared_homes import HomeAfter
 from tests.small_market import START, context, run_day, small_settings, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
@@ -81,17 +82,15 @@ def channels(
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
+    return small_market_files
 
 
 @pytest.fixture(scope="module")
-def published_home(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def published_home(home_after: HomeAfter) -> Settings:
     """A home that holds 2024-07-16; tests work on copies."""
-    settings = small_settings(market, tmp_path_factory.mktemp("published") / "home")
-    run_day(settings, "2024-07-16")
-    return settings
+    return home_after("2024-07-16")
 
 
 @pytest.fixture

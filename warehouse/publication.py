@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
-from warehouse.database import cannot_open, limits, refuse_later_home, require_tables
+from warehouse.database import append, cannot_open, limits, refuse_later_home, require_tables
 from warehouse.durable import replace_durably, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
@@ -177,8 +177,9 @@ def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog
         for table in published_tables(connection, catalog)
         for column in table.columns
     ]
+    names = [column.name for column in catalog["ops.data_dictionary"].columns]
     connection.execute("delete from ops.data_dictionary")
-    connection.executemany("insert into ops.data_dictionary values (?, ?, ?, ?, ?, ?, ?)", sorted(rows))
+    append(connection, "ops.data_dictionary", [dict(zip(names, row, strict=True)) for row in sorted(rows)])
 
 
 def move_into_place(settings: Settings, generation: int) -> None:
