@@ -12,7 +12,7 @@ from market_calendar.dag_session import session_of_run
 from pipeline.errors import StepFailed
 from pipeline.state import RunPlan, RunState
 from pipeline.turns import Turns
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.settings import Settings
 
 

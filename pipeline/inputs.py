@@ -20,7 +20,7 @@ from pipeline.log import LOG
 from pipeline.state import HomeState
 from pipeline.turns import Backfill
 from sources.registry import open_provider
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.settings import Settings
 

@@ -13,8 +13,9 @@ import duckdb
 
 from datasets.registry import fully_adjusted_symbols
 from warehouse.catalog import literal, load_catalog
-from warehouse.database import PIPELINE_SCHEMAS, cannot_open
+from warehouse.database import cannot_open
 from warehouse.reference_data import load_reference
+from warehouse.schema import PIPELINE_SCHEMAS
 from warehouse.settings import Settings
 
 

@@ -40,7 +40,7 @@ from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
 from tests.shared_homes import HomeAfter
-from tests.small_market import START, context, run_day, small_settings, write_small_market
+from tests.small_market import START, context, run_day, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
 

@@ -8,6 +8,7 @@ metrics.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -52,16 +53,21 @@ deaf()
 
 
 def other_team(folder: Path) -> dict[str, str]:
-    """The settings of a second bundle with the DAG of docs/observe.md and one that listens the old way."""
+    """The deployment of docs/deploy-existing-airflow.md: in the DAG folder another team's DAGs (that of
+    docs/observe.md and one that listens the old way), ours in a second bundle.
+    """
     (folder / "other_team").mkdir()
     shutil.copy(REPOSITORY / "docs" / "examples" / "after_publication.py", folder / "other_team")
     (folder / "other_team" / "deaf.py").write_text(DEAF_DAG)
     classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
     bundles = [
         {"name": "dags-folder", "classpath": classpath, "kwargs": {}},
-        {"name": "other-team", "classpath": classpath, "kwargs": {"path": str(folder / "other_team")}},
+        {"name": "rotation-warehouse", "classpath": classpath, "kwargs": {"path": str(REPOSITORY / "dags")}},
     ]
-    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+    return {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "other_team"),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+    }
 
 
 class Case:

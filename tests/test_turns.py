@@ -36,7 +36,7 @@ from tests.small_market import (
     write_small_market,
 )
 from warehouse import publication
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.landing import Landed, land, set_aside
 from warehouse.payloads import Payload, Request
 from warehouse.publication import current_generation, run_that_built

@@ -25,7 +25,8 @@ from pipeline.state import FetchBatch, HomeState, LoadSummary, RunPlan, RunState
 from pipeline.turns import Backfill, Turns, forget_left
 from tests.queued_runs import Queue
 from warehouse import durable
-from warehouse.database import LAYOUT, utc_now
+from warehouse.clock import utc_now
+from warehouse.database import LAYOUT
 
 LAST_HELD = date(2024, 12, 31)
 SESSIONS = sessions_between(date(2023, 1, 3), date(2024, 7, 16))

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,6 @@ NAMED_DIFFERENCES = 3
 
 class HomeError(RuntimeError):
     """The home folder cannot be used; the message says why and what to do."""
-
-
-def utc_now() -> datetime:
-    """The present moment as a naive UTC timestamp, as all `*_utc` columns are."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def limits(home: Path) -> dict[str, str | bool | int | float | list[str]]:

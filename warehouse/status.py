@@ -18,7 +18,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
