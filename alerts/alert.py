@@ -26,6 +26,12 @@ RUNBOOK_PAGES = {
     "test": "channel-broken.md",
 }
 LONGEST_MESSAGE, LONGEST_SUBJECT = 2000, 120
+STALE_SUBJECT = "Rotation: the publication is not fresh or not sound"
+KIND_OF_DAG = {
+    "rotation_daily": "failed",
+    "rotation_housekeeping": "housekeeping",
+    "rotation_watch": "watch",
+}
 
 
 @dataclass(frozen=True)
@@ -103,18 +109,62 @@ class Alert:
         return [(name, _one_line(text, LONGEST_MESSAGE)) for name, text in facts.items() if text]
 
 
+def failed_alert(
+    dag_id: str,
+    run_id: str,
+    session: str | None,
+    step: str | None,
+    message: str,
+    *,
+    in_place: str | None = None,
+    found: bool = True,
+) -> Alert:
+    """The alert of a failed run, by its DAG.
+
+    Args:
+        dag_id: of the run.
+        run_id: of the run.
+        session: when it is known.
+        step: the one that failed, when it is known.
+        message: what went wrong.
+        in_place: what readers see meanwhile.
+        found: whether the failed task said what is wrong; the morning check then found a problem, and did not
+            break itself.
+    """
+    kind = KIND_OF_DAG.get(dag_id, "failed")
+    if kind == "watch" and found:
+        kind = "stale"
+    of_session, at_step = f" for {session}" if session else "", f" at {step}" if step else ""
+    subject = {
+        "failed": f"Rotation: run{of_session} failed{at_step}",
+        "housekeeping": "Rotation: housekeeping failed",
+        "stale": STALE_SUBJECT,
+        "watch": "Rotation: the morning check itself failed",
+    }[kind]
+    return Alert(
+        kind,
+        subject,
+        message,
+        dag_id,
+        run_id,
+        session,
+        step,
+        in_place if kind in ("failed", "stale") else None,
+    )
+
+
 def _one_line(text: str, longest: int) -> str:
-    flat = " ".join(_printable(text).split())
+    flat = " ".join(printable(text).split())
     return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
 
 
 def _cut(text: str) -> str:
-    clean = _printable(text).strip()
+    clean = printable(text).strip()
     if len(clean) <= LONGEST_MESSAGE:
         return clean
     return f"{clean[:LONGEST_MESSAGE]}… ({len(clean) - LONGEST_MESSAGE:,} more characters in the task's log)"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace control characters except the line feed, and unpaired surrogates, which cannot be encoded."""
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", " ", text)

@@ -19,6 +19,7 @@ from email.errors import MessageError
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from alerts.addresses import documentation_url
 from alerts.alert import Alert
 from warehouse.settings import SettingsError, environment
 
@@ -48,7 +49,11 @@ def send(alert: Alert, *, log_only: bool = False) -> Delivery:
         log_only: only write it to the log.
     """
     env = environment()
-    runbook_url = env.get("ROTATION_RUNBOOK_URL", "")
+    try:
+        runbook_url = documentation_url()
+    except SettingsError as error:
+        log.error("the alert names no address of the documentation: %s", error)
+        runbook_url = ""
     level = logging.ERROR if alert.severity == "error" else logging.WARNING
     log.log(level, "%s", alert.to_line(runbook_url))
     delivered: list[str] = ["log"]
@@ -62,7 +67,8 @@ def send(alert: Alert, *, log_only: bool = False) -> Delivery:
                 delivered.append(channel)
         except (NotDelivered, SettingsError) as error:
             failed.append(f"{channel}: {error}")
-            log.error("alert %s was not delivered by %s See %s.", alert.kind, failed[-1], BROKEN_PAGE)
+            page = f"{runbook_url.rstrip('/')}/{BROKEN_PAGE}" if runbook_url else BROKEN_PAGE
+            log.error("alert %s was not delivered by %s See %s.", alert.kind, failed[-1], page)
     log.info("alert %s sent to: %s", alert.kind, ", ".join(delivered))
     return Delivery(delivered, failed)
 

@@ -23,6 +23,7 @@ from expectations.ages import old_answers
 from market_calendar.due import PUBLISHED_WITHIN, newest_due
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import NotASession, is_session
+from warehouse.database import HomeError, refuse_later_home
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
 from warehouse.status import FAILED, RUNNING, OpenRun, is_scheduled, open_runs, read_small, status_file
@@ -99,6 +100,11 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
         now: the present moment, with a time zone.
     """
     state = PublicationState()
+    try:
+        refuse_later_home(settings)
+    except HomeError as error:
+        state.problems.append(str(error))
+        return state
     try:
         status = read_status(settings)
     except (OSError, ValueError):

@@ -34,5 +34,5 @@ def daily_deadline() -> DeadlineAlert:
         interval=timedelta(minutes=minutes),
         # As a path: the scheduler only stores it, the triggerer imports and calls it.
         callback=AsyncCallback("alerts.notifiers.DeadlineMissed"),
-        name="rotation_daily is late",
+        name="end of the daily run",
     )

@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowFailException
 
-from alerts.alert import Alert
+from alerts.alert import STALE_SUBJECT, Alert, failed_alert
 from alerts.channels import send
 from market_calendar.dag_session import SessionUnknown, named_session
 from market_calendar.deadline import is_backfill
@@ -25,12 +25,6 @@ from warehouse.settings import Settings, SettingsError
 from warehouse.status import record_of, refusal_of
 
 log = logging.getLogger("rotation.alerts")
-
-KIND_OF_DAG = {
-    "rotation_daily": "failed",
-    "rotation_housekeeping": "housekeeping",
-    "rotation_watch": "watch",
-}
 
 
 class AlertNotifier(BaseNotifier, ABC):  # type: ignore[misc]
@@ -87,16 +81,7 @@ class RunFailed(AlertNotifier):
             )
             message += f" The process that sent this alert has a wrong setting: {wrong}" if wrong else ""
             message += f" Before, it {recorded['message']}." if recorded.get("message") else ""
-        kind = KIND_OF_DAG.get(dag.dag_id, "failed")
-        of_session, at_step = f" for {session}" if session else "", f" at {step}" if step else ""
-        subject = {
-            "failed": f"Rotation: run{of_session} failed{at_step}",
-            "housekeeping": "Rotation: housekeeping failed",
-            "watch": "Rotation: the morning check itself failed",
-        }[kind]
-        return Alert(
-            kind, subject, message, dag.dag_id, run_id, session, step, in_place if kind == "failed" else None
-        )
+        return failed_alert(dag.dag_id, run_id, session, step, message, in_place=in_place, found=False)
 
 
 class PublicationStale(AlertNotifier):
@@ -112,9 +97,8 @@ class PublicationStale(AlertNotifier):
                 "The check stopped before it could report anything"
                 f" ({type(error).__name__ if error else 'killed'}). See its log."
             )
-            return Alert("watch", "Rotation: the morning check itself failed", message, dag_id, run_id)
-        subject = "Rotation: the publication is not fresh or not sound"
-        return Alert("stale", subject, str(error), dag_id, run_id, in_place=_home()[2])
+            return failed_alert(dag_id, run_id, None, None, message, found=False)
+        return Alert("stale", STALE_SUBJECT, str(error), dag_id, run_id, in_place=_home()[2])
 
 
 class DeadlineMissed(AlertNotifier):

@@ -28,6 +28,7 @@ CONFIGURATION = REPOSITORY / "docs" / "site"
 MENU = {
     "Use": [
         "docs/connect",
+        "docs/observe",
         "docs/queries/index",
         "docs/data-sources",
         "docs/live-sources",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.state import AuditSummary, LoadSummary, RunPlan, RunState
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.settings import Settings
 from warehouse.status import read_small, status_file
 

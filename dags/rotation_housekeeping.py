@@ -13,16 +13,12 @@ Landing and the tables of the warehouse are never touched.
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import CronTriggerTimetable, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import CronTriggerTimetable, dag
 
 from alerts.notifiers import RunFailed
-from warehouse.settings import Settings, SettingsError
-
-LOG = logging.getLogger(__name__)
+from orchestration.chores import CleanAirflowOperator, CleanHomeOperator
 
 # Shared with the steps of the daily run, so that none of them runs at the same time.
 WAREHOUSE_POOL = "rotation_warehouse"
@@ -30,6 +26,7 @@ WAREHOUSE_POOL = "rotation_warehouse"
 
 @dag(
     dag_id="rotation_housekeeping",
+    dag_display_name="Rotation: housekeeping",
     schedule=CronTriggerTimetable("30 3 * * *", timezone="America/New_York"),
     start_date=datetime(2000, 1, 3, tzinfo=UTC),
     catchup=False,
@@ -47,41 +44,9 @@ WAREHOUSE_POOL = "rotation_warehouse"
 )
 def rotation_housekeeping() -> None:
     """Two tasks that do not depend on each other."""
-
     # Goes before everything else that waits for the slot: it takes only a second.
-    @task(pool=WAREHOUSE_POOL, priority_weight=2000)
-    def home() -> dict[str, int]:
-        from operations.housekeeping import HousekeepingFailed, clean_home, require_room
-
-        try:
-            settings = Settings.from_environment()
-            report = clean_home(settings)
-            LOG.info(report.text())
-            require_room(settings, report)
-        except (SettingsError, HousekeepingFailed) as error:
-            raise AirflowFailException(str(error)) from None
-        return {what: part.entries for what, part in report.removed.items()}
-
-    @task
-    def airflow() -> dict[str, int]:
-        from operations.housekeeping import (
-            HousekeepingFailed,
-            Report,
-            clean_airflow_logs,
-            clean_airflow_metadata,
-        )
-
-        report = Report()
-        try:
-            report.removed["Airflow's log files"] = clean_airflow_logs()
-            report.removed["rows of Airflow's database"] = clean_airflow_metadata()
-        except (SettingsError, HousekeepingFailed) as error:
-            raise AirflowFailException(str(error)) from None
-        LOG.info(report.text())
-        return {what: part.entries for what, part in report.removed.items()}
-
-    home()
-    airflow()
+    CleanHomeOperator(task_id="home", **CleanHomeOperator.words(), pool=WAREHOUSE_POOL, priority_weight=2000)
+    CleanAirflowOperator(task_id="airflow", **CleanAirflowOperator.words())
 
 
 rotation_housekeeping()

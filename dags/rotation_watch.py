@@ -16,24 +16,24 @@ a channel does not accept it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import CronTriggerTimetable, dag
 
 from alerts.notifiers import PublicationStale
-from warehouse.settings import Settings, SettingsError
+from orchestration.chores import MorningCheckOperator
+from orchestration.params import WATCH_PARAMS
 
 
 @dag(
     dag_id="rotation_watch",
+    dag_display_name="Rotation: morning check",
     # A trigger has no data interval: after an outage the newest check runs once, without the missed ones.
     schedule=CronTriggerTimetable("0 7 * * 1-6", timezone="America/New_York"),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,
-    params={"test_alert": Param(False, type="boolean", description="Only send a test alert")},
+    params=WATCH_PARAMS,
     tags=["rotation-warehouse", "impact:tier-1"],
     default_args={
         "owner": "data-engineering",
@@ -46,23 +46,9 @@ from warehouse.settings import Settings, SettingsError
 )
 def rotation_watch() -> None:
     """One task that reads the published folder and nothing else."""
-
-    @task(on_failure_callback=PublicationStale())
-    def check(params: dict[str, Any] | None = None, run_id: str | None = None) -> None:
-        from alerts.watch import morning_check, send_test_alert
-
-        if (params or {}).get("test_alert"):
-            if undelivered := send_test_alert(run_id):
-                raise AirflowFailException(" ".join(undelivered))
-            return
-        try:
-            problems = morning_check(Settings.from_environment(), datetime.now(UTC), run_id)
-        except SettingsError as error:
-            problems = [str(error)]
-        if problems:
-            raise AirflowFailException(" ".join(f"({n}) {text}" for n, text in enumerate(problems, 1)))
-
-    check()
+    MorningCheckOperator(
+        task_id="check", **MorningCheckOperator.words(), on_failure_callback=PublicationStale()
+    )
 
 
 rotation_watch()

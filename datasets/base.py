@@ -134,6 +134,14 @@ class Dataset(ABC):
     ) -> list[str]:
         """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
 
+    def known_inputs(
+        self, connection: duckdb.DuckDBPyConnection, settings: Settings, provider: Provider, reach: Reach
+    ) -> list[str]:
+        """Every input that the provider can be asked for, also those that a daily run leaves out because all
+        of their days are held.
+        """
+        return self.inputs(connection, settings, provider, reach, {})
+
     def held_until(self, connection: duckdb.DuckDBPyConnection, session: date) -> dict[str, date]:
         """Per input the last day that raw holds up to the session."""
         return dict(
@@ -156,12 +164,13 @@ class Dataset(ABC):
         settings: Settings,
         provider: Provider,
         reach: Reach,
+        again: Collection[str] = (),
     ) -> list[PlannedInput]:
         """The inputs with the range to ask for: all of the history once, then a trailing window around the
         session.
 
         A provider that was never asked for an input, or with a later start than the present one, is asked for
-        all of it.
+        all of it; so it is for the inputs in `again`, whatever is held.
         """
         held = self.held_until(connection, reach.session)
         asked_from: dict[str, date] = dict(
@@ -174,10 +183,12 @@ class Dataset(ABC):
         required = self.required(connection, reach.session)
         values = self.held_values(connection, reach.session) if provider.serves_ranges else {}
         planned = []
-        for name in self.inputs(connection, settings, provider, reach, held):
+        names = self.inputs(connection, settings, provider, reach, held)
+        for name in (*names, *sorted(set(again) - set(names))):
             start = settings.history_start
             if (
                 name in held
+                and name not in again
                 and provider.serves_ranges
                 and asked_from.get(name, date.max) <= settings.history_start
             ):

@@ -81,12 +81,13 @@ class FredSeries(Dataset):
         settings: Settings,
         provider: Provider,
         reach: Reach,
+        again: Collection[str] = (),
     ) -> list[PlannedInput]:
         """As for every kind; of projected years all are asked for, because which years an answer names tells
         which projections it is from.
         """
         projected = _projected_years()
-        planned = super().plan(connection, settings, provider, reach)
+        planned = super().plan(connection, settings, provider, reach, again)
         return [
             replace(item, start=settings.history_start) if item.input in projected else item
             for item in planned

@@ -32,6 +32,7 @@ from great_expectations.data_context.types.base import DataContextConfig, InMemo
 from great_expectations.datasource.fluent import PandasDatasource
 from great_expectations.datasource.fluent.pandas_datasource import DataFrameAsset
 
+from expectations.gx_held import held_while_running
 from expectations.rules import Item, rule_name
 from warehouse.catalog import load_catalog
 from warehouse.durable import replace_durably
@@ -108,6 +109,12 @@ class Project:
         Returns:
             Great Expectations' results, in no certain order; `meta.position` is the place of the item.
         """
+        with held_while_running():
+            return self._validate(table_name, items, frame, run_name)
+
+    def _validate(
+        self, table_name: str, items: Sequence[Item], frame: pd.DataFrame, run_name: str
+    ) -> list[Any]:
         checkpoint = self._checkpoint(table_name, items)
         name = re.sub(r"[^A-Za-z0-9.-]", "_", run_name)  # it becomes a folder
         identifier = RunIdentifier(run_name=name, run_time=datetime.now(UTC))

@@ -31,13 +31,17 @@ def run_context(
         show_progress()
     dag_run, ti = context["dag_run"], context["ti"]
     logical_date: datetime | None = dag_run.logical_date
+    params = context.get("params") or {}
     return RunContext(
         settings=Settings.from_environment(),
         run_id=dag_run.run_id,
         requested=Requested(
             partition_key=dag_run.partition_key,
-            parameter=(context.get("params") or {}).get("session"),
+            parameter=params.get("session"),
             logical_date=logical_date,
+            # One per line of the form, which leaves blank ones in.
+            fetch_again=tuple(text.strip() for text in params.get("fetch_again") or () if text.strip()),
+            dry_run=bool(params.get("dry_run")),
             unknown=tuple(sorted(set(dag_run.conf or {}) - set(context["dag"].params))),
         ),
         turns=None if alone else _turns(dag_run, ti),

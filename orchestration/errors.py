@@ -17,9 +17,12 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from pipeline.errors import EXPECTED, LeftToAnother, passes_by_itself, sentence_of
+from pipeline.errors import EXPECTED, LeftToAnother, TryAgain, passes_by_itself, sentence_of
+from warehouse.database import WarehouseBusy
 
 LOG = logging.getLogger(__name__)
+# Their text says what happened and what to do: the task's log shows it without frames.
+AS_SENTENCES = (AirflowFailException, TryAgain, WarehouseBusy)
 
 
 @contextmanager

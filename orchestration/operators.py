@@ -2,6 +2,7 @@
 
 In: Airflow's context. Out: counts for Airflow; everything else is handed over in `runs/<run id>/`
 (`pipeline.state`). Each operator imports the steps when its task runs: at parse time they would cost seconds.
+The docstring of an operator is what the web interface shows as the documentation of its task.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from orchestration.described import DescribedOperator
+from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
+from orchestration.noted import noted
 
 if TYPE_CHECKING:
     from pipeline.context import RunContext
@@ -24,48 +29,129 @@ TRIGGER_FAIL_REPR = "__fail__"
 TRIGGERER_MAY_LAG = timedelta(minutes=5)
 
 
-class StepOperator(BaseOperator):
+class StepOperator(DescribedOperator):
     """Runs one step of the pipeline and returns its counts."""
+
+    step: str
+    runbook_page = "failed.md"
 
     # Of a mapped task.
     batch: Mapping[str, Any] | None = None
 
     def execute(self, context: Any) -> Any:
-        """Run the step; its errors become Airflow's."""
+        """Run the step; its errors become Airflow's, and what a person should know a note on the run."""
         return self.translated(context)
 
     def translated(self, context: Any, *, unwoken: bool = False) -> Any:
         """Run the step; `unwoken` after a wait that nobody ended."""
         from orchestration.context import run_context
-        from orchestration.errors import airflow_errors
+        from orchestration.errors import AS_SENTENCES, airflow_errors
+        from orchestration.log import show_sentences
+        from orchestration.metrics import measured
 
-        with airflow_errors():
+        show_sentences(*AS_SENTENCES)
+        with noted(context) as note, airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
-            return self.run_step(run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken))
+            run = run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken)
+            with measured(run, self.step):
+                result = self.run_step(run)
+            self.tell(run, context, result)
+            note.text = self.note(run, result)
+        return result
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """What a person should read on the run when this task has succeeded."""
+        return ""
 
     @abstractmethod
     def run_step(self, run: RunContext) -> Any:
         """Run the step; what it returns is kept as the task's XCom, so counts only."""
 
+    def tell(self, run: RunContext, context: Any, counts: Any) -> None:
+        """Tell others of a step that has ended well; only `publish` has something to tell."""
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What OpenLineage's provider, when it is installed, asks after a step that has ended well."""
+        from orchestration.lineage import lineage_of
+
+        return lineage_of(self, task_instance)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """The same after one that has failed."""
+        from orchestration.lineage import lineage_of
+
+        return lineage_of(self, task_instance, failed=True)
+
 
 class PlanOperator(StepOperator):
-    """Checks the session and lists what to fetch; returns a batch for each mapped fetch."""
+    """Checks the session and the home, and lists which inputs to fetch, in batches.
 
-    def run_step(self, run: RunContext) -> list[dict[str, Any]]:
-        """`batch` (its number), `dataset` and `inputs` (how many) of each batch."""
+    **Reads** the reference data, `raw` and, in a backfill, `landing`. **Writes** the plan of the run
+    (`runs/<run id>/plan.json`) and brings `ref` in line with the reference files.
+
+    **When it fails** the request cannot be run: no session on that day, not closed yet, an unknown input, a
+    wrong setting or a full disk. The message says which. Trigger again with another session, or correct the
+    setting; trying again without a change does not help. See `docs/runbook/failed.md`.
+
+    **When it is skipped**, another run of the same backfill does the work.
+    """
+
+    step = "plan"
+    title = "Plan what to fetch"
+
+    def execute(self, context: Any) -> Any:
+        """As every step; a dry run ends here, and the other tasks are skipped."""
+        result = super().execute(context)
+        if not context["params"].get("dry_run"):
+            return result
+        context["ti"].xcom_push(key="dry_run", value=result)
+        raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
+
+    def run_step(self, run: RunContext) -> Any:
+        """`batch` (its number), `dataset`, `inputs` (how many) and `label` of each batch; of a dry run, what
+        it would do.
+        """
         from pipeline import steps
 
+        if run.requested.dry_run:
+            would = steps.dry_run(run)
+            return {**would.model_dump(mode="json"), "summary": would.sentence}
+        decided = steps.plan(run)
         return [
-            {"batch": batch.number, "dataset": batch.dataset, "inputs": len(batch.inputs)}
-            for batch in steps.plan(run).batches
+            {
+                "batch": batch.number,
+                "dataset": batch.dataset,
+                "inputs": len(batch.inputs),
+                "label": decided.label(batch),
+            }
+            for batch in decided.batches
         ]
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """Of a dry run, what it found."""
+        if not run.requested.dry_run:
+            return ""
+        return f"**Dry run for {result['session']}**\n\nIt {result['summary']}"
 
 
 class FetchOperator(StepOperator):
-    """Fetches one batch of inputs into landing; waits for a late source without holding a worker: the task is
-    deferred, and the triggerer wakes it.
+    """Asks a provider for one batch of inputs and keeps each answer in `landing` as it was served.
+
+    **Reads** its batch of the plan and the provider. **Writes** `landing/<kind>/<input>/` and the outcome of
+    the batch (`runs/<run id>/fetched-….json`). It opens no database, so batches run side by side.
+
+    **While it is deferred** the source has not the session yet, or does not answer: it is asked again until
+    `ROTATION_WAIT_MINUTES` are over, and no worker is held meanwhile.
+
+    **When it fails** something unexpected happened. A batch that lacks single inputs succeeds: whether they
+    are required is decided by the next task. Clear the task to ask again; to fetch the whole history of an
+    input again, trigger with `fetch_again`. See `docs/runbook/failed.md`.
     """
 
+    step = "fetch"
+    title = "Fetch from the sources"
+    # Rendered before the task runs, so a batch that failed has its name too.
+    map_label: ClassVar[str] = "{{ task.batch['label'] }}"
     template_fields: Sequence[str] = ("batch",)
 
     def __init__(self, *, batch: Mapping[str, Any], **kwargs: Any) -> None:
@@ -112,7 +198,19 @@ class FetchOperator(StepOperator):
 
 
 class LoadOperator(StepOperator):
-    """Validates what was fetched and appends new versions to `raw`."""
+    """Checks the rows that were served and appends what is new to `raw`.
+
+    **Reads** the payloads in `landing` and the rules in `expectations/raw/`. **Writes** new rows and new
+    versions to `raw`, rows that break a rule to `ops.quarantine`, results to `ops.validation_results`.
+
+    **When it fails** a required input is missing or cannot be read, or a critical rule failed; nothing is
+    published and readers keep the last publication. The message names input and rows. See
+    `docs/runbook/failed.md`.
+    """
+
+    title = "Check and load"
+
+    step = "load"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows are new."""
@@ -122,7 +220,18 @@ class LoadOperator(StepOperator):
 
 
 class BuildOperator(StepOperator):
-    """Computes every model into a new publication."""
+    """Computes every table of `staging` and `marts` into a new publication.
+
+    **Reads** `raw` and `ref`, only what was available by the session. **Writes** the waiting publication,
+    which no reader sees yet.
+
+    **When it fails** a model cannot be computed, or memory or disk are too small; readers keep the last
+    publication. **When it is skipped**, a later run builds this session too. See `docs/runbook/failed.md`.
+    """
+
+    title = "Build the marts"
+
+    step = "build"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rows were built."""
@@ -132,7 +241,19 @@ class BuildOperator(StepOperator):
 
 
 class AuditOperator(StepOperator):
-    """Checks the new publication."""
+    """Checks the waiting publication with the rules of `expectations/` and the cross checks.
+
+    **Reads** the waiting publication. **Writes** `ops.validation_results`, `ops.cross_checks` and
+    `ops.freshness`.
+
+    **When it fails** a critical rule failed: nothing is published and readers keep the last publication. The
+    message names the rule and rows. A rule that only warns does not stop the run. See
+    `docs/runbook/failed.md`.
+    """
+
+    title = "Audit the build"
+
+    step = "audit"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """How many rules were checked and how many failed."""
@@ -143,10 +264,40 @@ class AuditOperator(StepOperator):
 
 
 class PublishOperator(StepOperator):
-    """Makes the new publication the current one."""
+    """Exports Parquet, draws the brief and makes the new publication the current one, by one rename.
+
+    **Reads** the audited publication. **Writes** `published/generations/<n>/`, the link `published/current`,
+    `published/status.json`, and the asset event that other DAGs may wait for.
+
+    **When it fails** the brief could not be drawn or the disk is full; readers keep the last publication.
+    Clear this task once the cause is gone. See `docs/runbook/failed.md`.
+    """
+
+    title = "Publish to readers"
+    operator_extra_links = (RunbookLink(), BriefLink(), PublicationLink(), FailedChecksLink())
+
+    step = "publish"
 
     def run_step(self, run: RunContext) -> dict[str, int]:
         """The number of the publication."""
         from pipeline import steps
 
         return {"generation": steps.publish(run).generation}
+
+    def note(self, run: RunContext, result: Any) -> str:
+        """Session, rows, failed rules and the headline."""
+        from orchestration.summary import published_note
+
+        return published_note(run)
+
+    def tell(self, run: RunContext, context: Any, counts: dict[str, int]) -> None:
+        """Whoever builds on the publication, by the events of the assets; nobody does in `make run`."""
+        from orchestration.assets import announce
+        from orchestration.facts import publication_facts
+        from orchestration.metrics import measure_publication
+
+        if IN_MAKE_RUN:
+            return
+        facts = publication_facts(run, counts["generation"])
+        announce(facts, context["outlet_events"])
+        measure_publication(facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -11,19 +12,27 @@ from market_calendar.dag_session import session_of_run
 from pipeline.errors import StepFailed
 from pipeline.state import RunPlan, RunState
 from pipeline.turns import Turns
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.settings import Settings
 
 
 @dataclass(frozen=True)
 class Requested:
-    """Where a run names its session; the first that is set counts. `parameter` is as a person wrote it;
-    `unknown` are names of parameters that there are not, such as a misspelt one.
+    """What a run was asked for.
+
+    Attributes:
+        partition_key, parameter, logical_date: where it names its session; the first that is set counts.
+            `parameter` is as a person wrote it.
+        fetch_again: inputs (`prices/SPY`) or kinds (`prices`) whose whole history is fetched again.
+        dry_run: whether it only says what it would do.
+        unknown: names of parameters that there are not, such as a misspelt one.
     """
 
     partition_key: str | None = None
     parameter: Any = None
     logical_date: datetime | None = None
+    fetch_again: tuple[str, ...] = ()
+    dry_run: bool = False
     unknown: tuple[str, ...] = ()
 
     def session_text(self, now: datetime) -> str:
@@ -99,13 +108,15 @@ class RunContext:
         """What `plan` decided.
 
         Raises:
-            StepFailed: its folder is gone, as after a restore.
+            StepFailed: its folder is not here: removed, as after a restore, or on another machine.
         """
         plan = self.state.plan
         if plan is None:
             raise StepFailed(
-                f"The folder of run {self.run_id} has no plan any more; start the run again from its first"
-                " task."
+                f"Run {self.run_id} has no plan in {self.state.folder} (seen from {socket.gethostname()}). If"
+                " it was planned on another machine, give every worker of this DAG the same folder as"
+                " ROTATION_HOME (docs/deploy-existing-airflow.md, Where tasks run); if the folder was"
+                " removed, start the run again from its first task."
             )
         return plan
 

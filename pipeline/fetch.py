@@ -7,6 +7,7 @@ due is waited for: each call asks only for what is still missing.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from datasets.registry import DATASETS, active_datasets
 from market_calendar.due import has_ended
 from pipeline.context import RunContext
 from pipeline.errors import AskLater, StepFailed, TryAgain
-from pipeline.log import LOG
+from pipeline.log import LOG, log_detail
 from pipeline.patience import next_wait, wait_sentence, waits_until
 from pipeline.presence import SHOWN, listed
 from pipeline.run_record import status_on_failure
@@ -295,6 +296,15 @@ def _report(batch: FetchBatch, batches: int, provider: str, fetched: FetchedBatc
         len(fetched.inputs),
         provider,
     )
+    required = {item.input for item in batch.inputs if item.required}
     for name, entry in fetched.inputs.items():
         if entry.error:
-            LOG.debug("fetch: %s/%s: %s", batch.dataset, name, entry.error)
+            level = _level(entry, name in required)
+            log_detail(level, "fetch: %s/%s is missing: %s", batch.dataset, name, entry.error)
+
+
+def _level(entry: Fetched, required: bool) -> int:
+    """Of a missing input: an optional one that the source does not have is no reason to look."""
+    if required:
+        return logging.ERROR
+    return logging.INFO if entry.kind == NotServed.__name__ else logging.WARNING

@@ -8,7 +8,7 @@ up to the last closed session, so that the first run of a backfill fetches for a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -20,7 +20,7 @@ from pipeline.log import LOG
 from pipeline.state import HomeState
 from pipeline.turns import Backfill
 from sources.registry import open_provider
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.landing import Landed, is_whole, landed_since, safe_name
 from warehouse.settings import Settings
 
@@ -58,15 +58,16 @@ def plan_dataset(
     dataset: Dataset,
     session: date,
     backfill: Backfill | None,
+    again: Collection[str] = (),
 ) -> DatasetPlan:
     """The inputs of one kind: in a backfill what landing holds and only the rest from the provider, else
-    all from the provider.
+    all from the provider. Of those in `again` the provider is asked for the whole history in any case.
     """
     provider = open_provider(settings, dataset.name)
     if provider is None:
         return DatasetPlan(dataset.batch_size)
     if backfill is None:
-        wanted = dataset.plan(connection, settings, provider, Reach(session, session))
+        wanted = dataset.plan(connection, settings, provider, Reach(session, session), again)
         return DatasetPlan(dataset.batch_size, wanted)
     reaches = _in_raw(connection, dataset, provider.name)
     plan = DatasetPlan(dataset.batch_size, replay=_replay(settings, dataset, reaches, provider.name))
@@ -74,11 +75,13 @@ def plan_dataset(
         plan.replay.clear()
     now = utc_now()
     unserved = HomeState.read(settings.home).unserved
-    for item in dataset.plan(connection, settings, provider, Reach(session, last_closed_session(now))):
+    reach_of_run = Reach(session, last_closed_session(now))
+    for item in dataset.plan(connection, settings, provider, reach_of_run, again):
         reach, name = reaches.get(safe_name(item.input), _Reach()), f"{dataset.name}/{item.input}"
         covered = reach.start <= settings.history_start and reach.end >= session
         asked_lately = unserved.get(name, datetime.min) >= now - ASK_AGAIN_AFTER
-        if not covered and name not in backfill.fetched_by_others and not asked_lately:
+        wanted_now = not covered and name not in backfill.fetched_by_others and not asked_lately
+        if wanted_now or item.input in again:
             plan.inputs.append(item)
     return plan
 

@@ -6,6 +6,7 @@ In: the run's context. Out: `plan.json` in the run's folder, and the ref tables 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 
@@ -24,6 +25,7 @@ from market_calendar.sessions import (
 )
 from pipeline.context import RunContext
 from pipeline.errors import Refused, StepFailed
+from pipeline.fetch_again import names_to_fetch_again
 from pipeline.inputs import DatasetPlan, plan_dataset
 from pipeline.log import LOG
 from pipeline.patience import wait_minutes
@@ -37,6 +39,7 @@ from pipeline.run_record import (
     write_run_status,
 )
 from pipeline.state import FetchBatch, RunPlan
+from pipeline.turns import Backfill
 from sources.registry import check_providers, open_provider
 from warehouse.database import (
     LAYOUT,
@@ -63,14 +66,15 @@ def plan(run: RunContext) -> RunPlan:
     """
     refuse_other_kind(run.settings)
     with status_on_failure(run, "plan", None):
-        session = _checked_session(run)
+        session = checked_session(run)
+        again = names_to_fetch_again(run, session)
     with status_on_failure(run, "plan", session):
         check_providers(run.settings)
         wait_minutes()
     with step(run, "plan", session) as log:
         _prepare(run)
         with pipeline_database(run.settings) as connection:
-            decided = _decide(run, connection, session)
+            decided = _decide(run, connection, session, again)
             held_until = held_until_session(connection)
         if run.turns and not decided.batches and not decided.replay:
             target = run.turns.leave_to_another(run.settings.home, decided.target, held_until)
@@ -96,7 +100,7 @@ def held_until_session(connection: duckdb.DuckDBPyConnection) -> date | None:
     return row[0] if row else None
 
 
-def _checked_session(run: RunContext) -> date:
+def checked_session(run: RunContext) -> date:
     """The session that the run is for.
 
     Raises:
@@ -140,7 +144,9 @@ def _prepare(run: RunContext) -> None:
         raise StepFailed(str(error)) from None
 
 
-def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: date) -> RunPlan:
+def _decide(
+    run: RunContext, connection: duckdb.DuckDBPyConnection, session: date, again: Mapping[str, frozenset[str]]
+) -> RunPlan:
     settings = run.settings
     ensure_views(connection)
     refuse_other_kind_of_warehouse(settings, connection)
@@ -149,8 +155,33 @@ def _decide(run: RunContext, connection: duckdb.DuckDBPyConnection, session: dat
     with transaction(connection):
         load_reference(connection, fully_adjusted_symbols(settings))
     backfill = run.turns.at_work(settings.home) if run.turns and run.turns.is_backfill else None
+    return run_plan(run, connection, session, published, backfill, again)
+
+
+def run_plan(
+    run: RunContext,
+    connection: duckdb.DuckDBPyConnection,
+    session: date,
+    published: date | None,
+    backfill: Backfill | None,
+    again: Mapping[str, frozenset[str]],
+) -> RunPlan:
+    """The plan by what a database holds; writes nothing.
+
+    Args:
+        run: the run.
+        connection: with `raw`, `ref` and `ops`.
+        session: that the run is for.
+        published: the latest session that was published.
+        backfill: what the other runs of its backfill do.
+        again: inputs by kind whose whole history is fetched again.
+    """
+    settings = run.settings
     plan_one = partial(plan_dataset, settings, connection, session=session, backfill=backfill)
-    plans = {dataset.name: plan_one(dataset) for dataset in active_datasets(settings)}
+    plans = {
+        dataset.name: plan_one(dataset, again=again.get(dataset.name, frozenset()))
+        for dataset in active_datasets(settings)
+    }
     return RunPlan(
         run_id=run.run_id,
         layout=LAYOUT,

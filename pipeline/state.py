@@ -9,6 +9,7 @@ never by two at once; the fetch tasks, which run side by side, write a file each
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -51,6 +52,46 @@ class RunPlan(HandOver):
     batches: tuple[FetchBatch, ...] = ()
     replay: Mapping[str, tuple[Landed, ...]] = {}
     not_taken: tuple[str, ...] = ()
+
+    def label(self, batch: FetchBatch) -> str:
+        """A name for people: `prices 1/4: AGG … CMA`."""
+        alike = [other.number for other in self.batches if other.dataset == batch.dataset]
+        place = f" {alike.index(batch.number) + 1}/{len(alike)}" if len(alike) > 1 else ""
+        first, last = batch.inputs[0].input, batch.inputs[-1].input
+        return f"{batch.dataset}{place}: {first if len(batch.inputs) == 1 else f'{first} … {last}'}"
+
+
+class DryRunBatch(HandOver):
+    """A batch that would be fetched; `whole_history` are those of its inputs of which all is asked for."""
+
+    dataset: str
+    label: str
+    inputs: tuple[str, ...]
+    whole_history: tuple[str, ...] = ()
+
+
+class DryRun(HandOver):
+    """What a run would do."""
+
+    session: date
+    target: date
+    source: str
+    batches: tuple[DryRunBatch, ...] = ()
+    not_taken: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a few words."""
+        counts = Counter[str]()
+        for batch in self.batches:
+            counts[batch.dataset] += len(batch.inputs)
+        inputs = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
+        whole = sum(len(batch.whole_history) for batch in self.batches)
+        repair = "" if self.target == self.session else f"repair {self.session}, then "
+        return (
+            f"would fetch {inputs} from {self.source} ({whole} with their whole history), then {repair}build"
+            f" and publish {self.target}. Nothing was touched."
+        )
 
 
 class Fetched(HandOver):
@@ -148,7 +189,8 @@ class FailedRule(HandOver):
     @property
     def sentence(self) -> str:
         """Table, rule, rows and a sample."""
-        return f"{self.table_name}: {self.rule} failed for {self.failed_rows:,} rows ({self.sample})"
+        rows = "1 row" if self.failed_rows == 1 else f"{self.failed_rows:,} rows"
+        return f"{self.table_name}: {self.rule} failed for {rows} ({self.sample})"
 
 
 class AuditSummary(HandOver):

@@ -16,6 +16,9 @@ from hypothesis import settings
 
 from expectations import suites
 from tests.recorded_data import RECORDED, has_recorded_data
+from tests.shared_homes import home_after, small_market_files
+
+__all__ = ["home_after", "small_market_files"]
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
@@ -34,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def great_expectations_is_not_traced() -> Iterator[None]:
     """Coverage's tracer sees every call of Great Expectations only to pass it over, which doubles the time of
-    a load and of an audit; it rests while a checkpoint runs.
+    a load and of an audit; it rests while they judge a table.
     """
     tracer = sys.gettrace()
     if tracer is None:
@@ -57,7 +60,7 @@ def great_expectations_is_not_traced() -> Iterator[None]:
     @cache
     def loaded() -> ModuleType:
         module = original()
-        module.gx.Checkpoint.run = untraced(module.gx.Checkpoint.run)
+        module.Project.validate = untraced(module.Project.validate)
         return module
 
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -39,7 +39,8 @@ from pipeline.errors import Refused, StepFailed
 from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
-from tests.small_market import START, context, run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
+from tests.small_market import START, context, run_day, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
 
@@ -81,17 +82,15 @@ def channels(
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
+    return small_market_files
 
 
 @pytest.fixture(scope="module")
-def published_home(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def published_home(home_after: HomeAfter) -> Settings:
     """A home that holds 2024-07-16; tests work on copies."""
-    settings = small_settings(market, tmp_path_factory.mktemp("published") / "home")
-    run_day(settings, "2024-07-16")
-    return settings
+    return home_after("2024-07-16")
 
 
 @pytest.fixture
@@ -953,6 +952,7 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             "--to-date",
             "2024-07-18",
         )
+        runs = {"rotation_daily": run_id, "rotation_watch": watch_id}
         [backfill_id] = [run["dag_run_id"] for run in airflow.runs() if run["run_type"] == "backfill"]
         assert airflow.wait_for_run(backfill_id) == "failed"
         told = f"Run: rotation_daily {backfill_id}"
@@ -962,6 +962,7 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
             60,
         )
         assert backfill_id not in airflow.log("triggerer")
+        notes = {run: airflow.api(f"/dags/{dag}/dagRuns/{run}")["note"] for dag, run in runs.items()}
 
         spy.write_text("\n".join(served) + "\n")
         late_id = start("rotation_daily", session="")
@@ -980,6 +981,12 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
     assert "Required input missing or unreadable" in failed["message"]
     assert "prices/SPY" in failed["message"]
     assert failed["in_place"] == "generation 1 of session 2024-07-16"
+    # The alerts are on the runs as notes too, and lead to pages that the web interface shows.
+    assert notes[run_id].startswith(f"**{failed['subject']}**: Required input missing or unreadable")
+    assert "It ended after its deadline, " in notes[run_id]
+    assert notes[run_id].count("/rotation/docs/runbook/") == 2
+    assert failed["runbook"].endswith("/rotation/docs/runbook/failed.md")
+    assert notes[watch_id].startswith("**Rotation: the publication is not fresh or not sound**: (1) ")
     stale = found["rotation_watch", "stale"]
     assert stale["run_id"] == watch_id
     assert "the last run failed at step load" in stale["message"]

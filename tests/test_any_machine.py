@@ -18,7 +18,7 @@ from alerts.checks import check_publication
 from cli import digest, model, status
 from sources.simulated import simulated_market
 from tests.small_market import write_small_market
-from warehouse.database import utc_now
+from warehouse.clock import utc_now
 from warehouse.settings import REPOSITORY, Settings
 
 START, DAY = date(2024, 6, 3), date(2024, 7, 16)

@@ -42,7 +42,7 @@ MOUNTS = {
         "home:/var/lib/rotation/home:ro",
         "published:/var/lib/rotation/home/published:ro",
     },
-    "api-server": {"logs:/var/lib/rotation/logs:ro"},
+    "api-server": {"logs:/var/lib/rotation/logs:ro", "published:/var/lib/rotation/home/published:ro"},
     "scheduler": TASK_MOUNTS,
     "worker": TASK_MOUNTS,
     "dag-processor": CALLBACK_MOUNTS,
@@ -257,6 +257,11 @@ FAULTS = [
     ("services/triggerer/network_mode", "host", "triggerer: network_mode is set"),
     ("services/scheduler/env_file", ".env", "scheduler: env_file is set"),
     ("services/triggerer/volumes", ["logs:/var/lib/rotation/logs"], "triggerer: mounts are not as intended"),
+    (
+        "services/api-server/volumes",
+        ["logs:/var/lib/rotation/logs:ro", "published:/var/lib/rotation/home/published"],
+        "api-server: mounts are not as intended",
+    ),
     ("services/scheduler/volumes", [*TASK_MOUNTS, "/:/host"], "scheduler: mounts are not as intended"),
     ("services/init/volumes", ["logs:/var/lib/rotation/logs"], "volume home: shared, and not filled by init"),
     ("services/triggerer/depends_on", {}, "triggerer: does not wait for postgres and init"),
@@ -340,6 +345,8 @@ def test_only_what_runs_goes_into_the_image() -> None:
     assert code <= allowed
     assert not allowed & {"data", "secrets", "tests", ".git", ".env", ".venv", ".airflow", "docs"}
     assert {"**/.env*", "**/__pycache__"} <= set(rules)
+    # What the web interface shows of the documentation.
+    assert {"docs/*.md", "docs/runbook"} <= allowed
 
 
 def test_airflow_settings_keep_the_rules() -> None:

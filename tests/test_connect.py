@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.small_market import run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter, copied_home
+from tests.small_market import run_day
 from warehouse.settings import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "connect.md").read_text(encoding="utf-8")
@@ -23,12 +24,10 @@ LAST = "select max(session_date)::varchar from marts.instrument_daily"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def home(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A home with two generations; yields it with what connections that were open in between saw."""
-    folder = write_small_market(tmp_path_factory.mktemp("market"))
-    home = tmp_path_factory.mktemp("home")
-    settings = small_settings(folder, home)
-    run_day(settings, "2024-07-15")
+    settings = copied_home(home_after("2024-07-16"), tmp_path_factory.mktemp("connect") / "home")
+    home = settings.home
     path = str(home / "published" / "current" / "warehouse.duckdb")
     held = duckdb.connect(path, read_only=True)
     host = duckdb.connect()
@@ -37,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
         held.execute(LAST).fetchone(),
         host.execute(LAST.replace("marts.", "warehouse.marts.")).fetchone(),
     ]
-    run_day(settings, "2024-07-16")
+    run_day(settings, "2024-07-17")
     yield {"home": home, "path": path, "held": held, "host": host, "before": before}
     held.close()
     host.close()
@@ -48,25 +47,25 @@ def blocks(language: str) -> list[str]:
 
 
 def test_an_open_connection_keeps_its_generation_and_a_new_one_sees_the_next(home: dict[str, Any]) -> None:
-    assert home["before"] == [("2024-07-15",), ("2024-07-15",)]
-    assert home["held"].execute(LAST).fetchone() == ("2024-07-15",)
+    assert home["before"] == [("2024-07-16",), ("2024-07-16",)]
+    assert home["held"].execute(LAST).fetchone() == ("2024-07-16",)
     # The same path in the same process, while the old file is open.
     with duckdb.connect(home["path"], read_only=True) as again:
-        assert again.execute(LAST).fetchone() == ("2024-07-16",)
-    assert home["held"].execute(LAST).fetchone() == ("2024-07-15",)
+        assert again.execute(LAST).fetchone() == ("2024-07-17",)
+    assert home["held"].execute(LAST).fetchone() == ("2024-07-16",)
 
 
 def test_attaching_again_takes_up_the_new_generation(home: dict[str, Any]) -> None:
     host, last = home["host"], LAST.replace("marts.", "warehouse.marts.")
-    assert host.execute(last).fetchone() == ("2024-07-15",)
+    assert host.execute(last).fetchone() == ("2024-07-16",)
     host.execute("detach warehouse")
     host.execute(f"attach '{home['path']}' as warehouse (read_only)")
-    assert host.execute(last).fetchone() == ("2024-07-16",)
+    assert host.execute(last).fetchone() == ("2024-07-17",)
 
 
 def test_the_two_settings_keep_queries_inside(home: dict[str, Any], tmp_path: Path) -> None:
     with duckdb.connect(home["path"], read_only=True, config=LOCKED) as connection:
-        assert connection.execute(LAST).fetchone() == ("2024-07-16",)
+        assert connection.execute(LAST).fetchone() == ("2024-07-17",)
         for statement in (
             f"copy ref.pairs to '{tmp_path / 'copy.csv'}'",
             "select * from read_text('/etc/passwd')",
@@ -116,7 +115,7 @@ def test_cli_of_the_page_runs(home: dict[str, Any]) -> None:
     answer = subprocess.run(
         command, input="\n".join(lines), capture_output=True, text=True, timeout=60, check=True
     )
-    assert "2024-07-16" in answer.stdout
+    assert "2024-07-17" in answer.stdout
 
 
 def test_parquet_files_are_those_of_the_tables(home: dict[str, Any]) -> None:

@@ -17,14 +17,17 @@ import pytest
 
 from pipeline import steps
 from pipeline.errors import StepFailed
+from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
+    built,
+    built_digests,
     context,
     fetch_all,
     published,
     published_digests,
     run_day,
+    run_to_build,
     small_settings,
-    write_small_market,
 )
 from warehouse import publication
 from warehouse.catalog import load_catalog
@@ -35,32 +38,30 @@ SESSIONS = ("2024-07-16", "2024-07-18", "2024-07-19")
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market to 2024-08-30."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
+    return small_market_files
 
 
 @pytest.fixture(scope="module")
-def one_by_one(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def begun(home_after: HomeAfter) -> Settings:
+    """A home that ran the first session; tests go on in a copy."""
+    return home_after(SESSIONS[0])
+
+
+@pytest.fixture(scope="module")
+def one_by_one(begun: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home that ran three sessions one after the other."""
-    settings = small_settings(market, tmp_path_factory.mktemp("one") / "home")
-    for session in SESSIONS:
+    settings = copied_home(begun, tmp_path_factory.mktemp("one") / "home")
+    for session in SESSIONS[1:]:
         run_day(settings, session)
     return settings
 
 
-@pytest.fixture(scope="module")
-def begun(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that ran the first session; tests go on in a copy."""
-    home = tmp_path_factory.mktemp("begun") / "home"
-    run_day(small_settings(market, home), SESSIONS[0])
-    return home
-
-
-def copied(market: Path, begun: Path, folder: Path) -> tuple[Path, Settings]:
+def copied(market: Path, begun: Settings, folder: Path) -> tuple[Path, Settings]:
     """Files of one's own, and a copy of the begun home that reads them."""
     files = shutil.copytree(market, folder / "files")
-    return files, small_settings(files, shutil.copytree(begun, folder / "home", symlinks=True))
+    return files, copied_home(begun, folder / "home", files=files)
 
 
 def load_only(settings: Settings, session: str, run_id: str) -> None:
@@ -105,8 +106,8 @@ def test_every_mart_has_rows_and_says_its_source(one_by_one: Settings) -> None:
 
 def test_running_again_loads_nothing_and_changes_no_mart(one_by_one: Settings) -> None:
     before, rows = published_digests(one_by_one), counts(one_by_one)
-    run_day(one_by_one, SESSIONS[-1], "again")
-    assert published_digests(one_by_one) == before
+    run_to_build(one_by_one, SESSIONS[-1], "again")
+    assert built_digests(one_by_one) == before
     assert counts(one_by_one) == rows
 
 
@@ -123,20 +124,20 @@ def test_an_earlier_session_publishes_at_the_high_water_session(one_by_one: Sett
 
 @pytest.mark.parametrize("cut", [("2024-07-16", "2024-07-19"), ("2024-07-19",)])
 def test_however_the_runs_are_cut_the_digests_are_the_same(
-    one_by_one: Settings, market: Path, tmp_path: Path, cut: tuple[str, ...]
+    one_by_one: Settings, begun: Settings, market: Path, tmp_path: Path, cut: tuple[str, ...]
 ) -> None:
-    settings = small_settings(market, tmp_path / "home")
-    for session in cut:
-        run_day(settings, session)
-    assert published_digests(settings) == published_digests(one_by_one)
+    """The begun home has run the first session of the longer cut."""
+    home = tmp_path / "home"
+    settings = copied_home(begun, home) if cut[0] == SESSIONS[0] else small_settings(market, home)
+    run_to_build(settings, cut[-1])
+    assert built_digests(settings) == published_digests(one_by_one)
 
 
-def test_later_data_changes_no_filled_value(market: Path, begun: Path, tmp_path: Path) -> None:
-    early = small_settings(market, begun)
-    late = small_settings(market, tmp_path / "late")
-    run_day(late, "2024-07-24")
+def test_later_data_changes_no_filled_value(market: Path, begun: Settings, tmp_path: Path) -> None:
+    early, late = begun, small_settings(market, tmp_path / "late")
+    run_to_build(late, "2024-07-24")
     with published(early) as connection:
-        path = publication.current_generation(late)
+        path = publication.building_folder(late)
         connection.execute(f"attach '{path}/warehouse.duckdb' as late (read_only)")
         compared = 0
         for table in load_catalog().in_schema("marts"):
@@ -174,7 +175,7 @@ def test_nothing_later_than_the_cut_off_is_in_staging(one_by_one: Settings) -> N
         ]
 
 
-def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
+def test_one_changed_value_is_one_new_row(market: Path, begun: Settings, tmp_path: Path) -> None:
     folder, settings = copied(market, begun, tmp_path)
     before = counts(settings)
     path = folder / "fred" / "DGS2.csv"
@@ -182,7 +183,7 @@ def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: P
     place = next(number for number, line in enumerate(lines) if line.startswith("2024-07-10"))
     lines[place] = "2024-07-10,4.99"
     path.write_text("\n".join(lines) + "\n")
-    run_day(settings, "2024-07-16", "corrected")
+    run_to_build(settings, "2024-07-16", "corrected")
     after = counts(settings)
     assert {name: after[name] - before[name] for name in after} == {
         "raw.equity_prices": 0,
@@ -191,7 +192,7 @@ def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: P
         "raw.bank_financials": 0,
         "raw.second_source_rates": 0,
     }
-    with published(settings) as connection:
+    with built(settings) as connection:
         assert connection.execute(
             "select y2_pct from marts.yield_curve_daily where session_date = '2024-07-10'"
         ).fetchall() == [(4.99,)]
@@ -203,7 +204,7 @@ def test_one_changed_value_is_one_new_row(market: Path, begun: Path, tmp_path: P
     assert len(versions) == 2
 
 
-def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, begun: Path, tmp_path: Path) -> None:
+def test_a_restated_adjusted_close_alone_is_no_new_row(market: Path, begun: Settings, tmp_path: Path) -> None:
     folder, settings = copied(market, begun, tmp_path)
     before = counts(settings)
     path = folder / "prices" / "IWM.csv"
@@ -235,20 +236,16 @@ def test_a_broken_row_is_quarantined_and_the_run_goes_on(market: Path, tmp_path:
     assert json.loads(found[2][1])["session_date"] == "2024-08-31"
 
 
-def test_a_missing_optional_symbol_is_a_warning(market: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "files"
-    shutil.copytree(market, folder)
-    (folder / "prices" / "JPM.csv").unlink()
-    settings = small_settings(folder, tmp_path / "home")
-    run_day(settings, "2024-07-16")
-    with published(settings) as connection:
+def test_a_missing_optional_symbol_is_a_warning(begun: Settings) -> None:
+    """The small market has no file of AGG."""
+    with published(begun) as connection:
         row = connection.execute("select outcome, message from ops.runs where step = 'load'").fetchone()
         stale = connection.execute(
-            "select last_date, stale from ops.freshness where input = 'JPM'"
+            "select last_date, stale from ops.freshness where input = 'AGG'"
         ).fetchone()
     assert row is not None
     assert row[0] == "warning"
-    assert "prices/JPM" in row[1]
+    assert "prices/AGG" in row[1]
     assert stale == (None, True)
 
 
@@ -271,7 +268,7 @@ def test_a_missing_optional_symbol_is_a_warning(market: Path, tmp_path: Path) ->
     ],
 )
 def test_a_required_input_that_fails_leaves_the_last_publication_in_place(
-    market: Path, begun: Path, tmp_path: Path, damage: object, said: str
+    market: Path, begun: Settings, tmp_path: Path, damage: object, said: str
 ) -> None:
     folder, settings = copied(market, begun, tmp_path)
     before, link = published_digests(settings), os.readlink(settings.published / "current")
@@ -305,7 +302,6 @@ def test_a_required_symbol_without_the_session_stops_the_publication(market: Pat
         "\n".join(line for line in path.read_text().splitlines() if "2024-07-17" not in line) + "\n"
     )
     settings = small_settings(folder, tmp_path / "home")
-    run_day(settings, "2024-07-16")
     with pytest.raises(
         StepFailed,
         match=(
@@ -320,22 +316,19 @@ def test_a_required_symbol_without_the_session_stops_the_publication(market: Pat
             " 'required_symbols%' and run_id = 'test-2024-07-17'"
         ).fetchall()
     assert kept == [("staging.equity_prices", False, 1)]
-    with published(settings) as connection:
-        assert connection.execute("select max(session_date) from marts.instrument_daily").fetchall() == [
-            (date(2024, 7, 16),)
-        ]
+    assert publication.current_generation(settings) is None
 
 
 def test_a_row_that_a_file_no_longer_holds_stays_in_the_warehouse(
-    market: Path, begun: Path, tmp_path: Path
+    market: Path, begun: Settings, tmp_path: Path
 ) -> None:
     folder, settings = copied(market, begun, tmp_path)
     before = published_digests(settings)
     path = folder / "prices" / "IWM.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], *lines[-200:]]) + "\n")
-    run_day(settings, SESSIONS[0], "shrunk")
-    assert published_digests(settings) == before
+    run_to_build(settings, SESSIONS[0], "shrunk")
+    assert built_digests(settings) == before
 
 
 def test_publication_is_one_link_to_read_only_files_in_an_old_format(one_by_one: Settings) -> None:
@@ -374,7 +367,7 @@ def test_generations_are_kept_and_pruned(one_by_one: Settings) -> None:
     assert str(kept[-1]) == Path(os.readlink(one_by_one.published / "current")).name
 
 
-def test_a_run_killed_before_it_wrote_the_record_heals(market: Path, begun: Path, tmp_path: Path) -> None:
+def test_a_run_killed_before_it_wrote_the_record_heals(market: Path, begun: Settings, tmp_path: Path) -> None:
     _, settings = copied(market, begun, tmp_path)
     with pipeline_database(settings) as connection:
         connection.execute("delete from ops.publication")
@@ -400,11 +393,11 @@ def test_history_can_be_loaded_from_an_earlier_date_later(market: Path, tmp_path
     settings = small_settings(market, tmp_path / "home", ROTATION_HISTORY_START="2023-01-03")
     load_only(settings, "2024-07-16", "shorter")
     few = counts(settings)
-    run_day(small_settings(market, tmp_path / "home"), "2024-07-16", "longer")
+    run_to_build(small_settings(market, tmp_path / "home"), "2024-07-16", "longer")
     more = counts(settings)
     for name in ("raw.equity_prices", "raw.fed_funds_futures", "raw.fred_observations"):
         assert more[name] > few[name], name
-    with published(settings) as connection:
+    with built(settings) as connection:
         assert connection.execute("select min(session_date) from staging.equity_prices").fetchall() == [
             (date(2022, 1, 3),)
         ]

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from cli import dictionary
-from tests.small_market import run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
 from warehouse.catalog import load_catalog
 from warehouse.publication import current_generation
 
@@ -29,12 +29,9 @@ MAY_BE_EMPTY = {
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def connection(home_after: HomeAfter) -> Any:
     """A publication, opened as docs/connect.md advises."""
-    folder = write_small_market(tmp_path_factory.mktemp("market"))
-    settings = small_settings(folder, tmp_path_factory.mktemp("home"))
-    run_day(settings, "2024-07-16")
-    current = current_generation(settings)
+    current = current_generation(home_after("2024-07-16"))
     assert current is not None
     config = {"enable_external_access": "false", "lock_configuration": "true"}
     with duckdb.connect(str(current / "warehouse.duckdb"), read_only=True, config=config) as opened:

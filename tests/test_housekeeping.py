@@ -19,7 +19,8 @@ import pytest
 
 from operations import housekeeping
 from operations.housekeeping import HousekeepingFailed, Report, clean_home, remove_old_files
-from tests.small_market import published_digests, run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
+from tests.small_market import published_digests, small_settings
 from warehouse import publication
 from warehouse.settings import Settings, SettingsError
 
@@ -273,13 +274,13 @@ def test_killed_half_way_the_next_one_ends_it(settings: Settings) -> None:
     assert names(generations) == {"3", "4", "5"}
 
 
-def test_a_run_at_work_meanwhile_publishes_what_it_would(tmp_path: Path) -> None:
+def test_a_run_at_work_meanwhile_publishes_what_it_would(
+    small_market_files: Path, home_after: HomeAfter, tmp_path: Path
+) -> None:
     """Housekeeping over and over beside a real run in another process, as if the pool and the lock were not
     there.
     """
-    market = write_small_market(tmp_path / "market")
-    undisturbed = small_settings(market, tmp_path / "undisturbed")
-    run_day(undisturbed, "2024-07-16")
+    market, undisturbed = small_market_files, home_after("2024-07-16")
     disturbed = small_settings(market, tmp_path / "disturbed")
     code = (
         "import sys; from pathlib import Path; from tests.small_market import run_day, small_settings;"

@@ -12,10 +12,13 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from tests.small_market import START, write_small_market
+from warehouse.catalog import load_catalog
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -57,7 +60,8 @@ def first_run(
         "ROTATION_HOME": str(home),
         "ROTATION_SESSION": "2024-07-16",
     }
-    return settings, command("cli.run", **settings)
+    transport = {"type": "file", "log_file_path": str(home.parent / "lineage.jsonl"), "append": True}
+    return settings, command("cli.run", **settings, AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps(transport))
 
 
 def test_the_dag_runs_under_airflow_and_prints_a_summary(
@@ -99,6 +103,107 @@ def test_the_run_was_airflow_s_own(
         slots = connection.execute("select slots from slot_pool where pool = 'rotation_warehouse'").fetchone()
     assert states == dict.fromkeys(("plan", "fetch", "load", "build", "audit", "publish"), "success")
     assert slots == (1,)
+
+
+def lineage_events(settings: dict[str, str]) -> list[dict[str, Any]]:
+    """The events that OpenLineage's provider wrote to its file."""
+    path = Path(settings["ROTATION_HOME"]).parent / "lineage.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def tables(datasets: list[dict[str, Any]]) -> list[str]:
+    """The tables among the datasets of an event."""
+    return sorted(entry["name"].removeprefix("warehouse.") for entry in datasets)
+
+
+def test_the_lineage_of_the_models_is_the_catalog_s(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, _ = first_run
+    home, events = settings["ROTATION_HOME"], lineage_events(first_run[0])
+    jobs = [event for event in events if event["job"]["name"].startswith("rotation_daily.build.")]
+    [task] = [
+        event["run"]["runId"]
+        for event in events
+        if event["job"]["name"] == "rotation_daily.build" and event["eventType"] == "COMPLETE"
+    ]
+    models = {table.full_name: table for table in load_catalog().models()}
+    done = [event for event in jobs if event["eventType"] == "COMPLETE"]
+    assert sorted(event["job"]["name"].removeprefix("rotation_daily.build.") for event in done) == sorted(
+        models
+    )
+    assert sorted(event["run"]["runId"] for event in jobs if event["eventType"] == "START") == sorted(
+        event["run"]["runId"] for event in done
+    )
+    with duckdb.connect(f"{home}/published/current/warehouse.duckdb", read_only=True) as connection:
+        for event in done:
+            [output] = event["outputs"]
+            [name] = tables([output])
+            table = models[name]
+            assert event["job"]["name"] == f"rotation_daily.build.{name}"
+            assert tables(event["inputs"]) == sorted(table.inputs), name
+            assert event["run"]["facets"]["parent"]["run"]["runId"] == task
+            rows = connection.table(name).count("*").fetchall()[0][0]
+            assert output["outputFacets"]["outputStatistics"]["rowCount"] == rows, name
+            assert [
+                (field["name"], field["type"], field["description"])
+                for field in output["facets"]["schema"]["fields"]
+            ] == [
+                (column.name, column.type, f"{column.description} Unit: {column.unit}.")
+                for column in table.columns
+            ]
+            for entry in [output, *event["inputs"]]:
+                published = tables([entry])[0].startswith(("staging.", "marts."))
+                path = f"{home}/published/current" if published else home
+                assert entry["namespace"] == f"duckdb://{path}/warehouse.duckdb"
+            assert ("sql" in event["job"]["facets"]) == (
+                table.model is not None and table.model.suffix == ".sql"
+            )
+
+
+def test_the_lineage_of_the_other_steps_names_what_they_read_and_wrote(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, _ = first_run
+    home = settings["ROTATION_HOME"]
+    ends = [event for event in lineage_events(settings) if event["eventType"] == "COMPLETE"]
+    loaded = {
+        event["job"]["name"]: ([entry["name"] for entry in event["inputs"]], tables(event["outputs"]))
+        for event in ends
+        if event["job"]["name"].startswith("rotation_daily.load.")
+    }
+    assert loaded == {
+        f"rotation_daily.load.{kind}": ([f"{home}/landing/{kind}"], [table])
+        for kind, table in (
+            ("prices", "raw.equity_prices"),
+            ("futures", "raw.fed_funds_futures"),
+            ("fred", "raw.fred_observations"),
+        )
+    }
+    fetched = {
+        (event["inputs"][0]["name"], event["outputs"][0]["name"])
+        for event in ends
+        if event["job"]["name"].startswith("rotation_daily.fetch.")
+    }
+    files = settings["ROTATION_FILES_DIR"]
+    assert fetched == {
+        (f"{files}/{kind}", f"{home}/landing/{kind}") for kind in ("prices", "futures", "fred")
+    }
+    [audit] = [event for event in ends if event["job"]["name"] == "rotation_daily.audit"]
+    results = sorted(
+        (tables([entry])[0], rule["assertion"], rule["success"])
+        for entry in audit["inputs"]
+        for rule in entry["inputFacets"]["dataQualityAssertions"]["assertions"]
+    )
+    with duckdb.connect(f"{home}/published/current/warehouse.duckdb", read_only=True) as connection:
+        assert results == sorted(
+            connection.execute("select table_name, rule, passed from ops.validation_results").fetchall()
+        )
+    [publish] = [event for event in ends if event["job"]["name"] == "rotation_daily.publish"]
+    assert tables(publish["inputs"]) == [table.full_name for table in load_catalog().in_schema("marts")]
+    [folder] = publish["outputs"]
+    assert folder["name"] == f"{home}/published/current"
+    assert folder["facets"]["version"]["datasetVersion"] == "1"
 
 
 def test_status_and_digest_read_the_publication(

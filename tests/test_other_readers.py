@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_market import published, run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
+from tests.small_market import published
 from warehouse.publication import current_generation, digests
 
 READERS = Path(__file__).resolve().parent / "readers"
@@ -34,9 +35,8 @@ connection.execute("select comment from duckdb_columns() where schema_name = 'ma
 
 @pytest.mark.full
 @pytest.mark.parametrize("version", ["1.4", "2.0"])
-def test_another_duckdb_reads_the_same(version: str, tmp_path: Path) -> None:
-    settings = small_settings(write_small_market(tmp_path / "files"), tmp_path / "home")
-    run_day(settings, "2024-07-16")
+def test_another_duckdb_reads_the_same(version: str, home_after: HomeAfter, tmp_path: Path) -> None:
+    settings = home_after("2024-07-16")
     uv = str(Path(sys.executable).with_name("uv"))
     subprocess.run(
         [uv, "venv", "-q", "-p", sys.executable, str(tmp_path / "reader")], check=True, timeout=120

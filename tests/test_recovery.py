@@ -24,15 +24,17 @@ from pipeline.errors import Refused, StepFailed
 from pipeline.state import LoadSummary
 from sources.files import FilesFutures, FilesPrices
 from sources.protocol import Unreadable
+from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
     START,
+    built_digests,
     context,
     fetch_all,
     published,
     published_digests,
     run_day,
+    run_to_build,
     small_settings,
-    write_small_market,
 )
 from warehouse.database import HomeError, MixedData, pipeline_database
 from warehouse.payloads import Request
@@ -40,25 +42,16 @@ from warehouse.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market, kept as they are."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
-
-
-@pytest.fixture(scope="module")
-def filled(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after one session, to be copied."""
-    home = tmp_path_factory.mktemp("filled") / "home"
-    run_day(small_settings(market, home), "2024-07-16")
-    return home
+    return small_market_files
 
 
 @pytest.fixture
-def settings(market: Path, filled: Path, tmp_path: Path) -> Settings:
-    """A copy of the market's files and of the filled home, for a test to break."""
-    shutil.copytree(market, tmp_path / "files")
-    shutil.copytree(filled, tmp_path / "home", symlinks=True)
-    return small_settings(tmp_path / "files", tmp_path / "home")
+def settings(market: Path, home_after: HomeAfter, tmp_path: Path) -> Settings:
+    """A copy of the market's files and of a home after one session, for a test to break."""
+    files = shutil.copytree(market, tmp_path / "files")
+    return copied_home(home_after("2024-07-16"), tmp_path / "home", files=files)
 
 
 def load(settings: Settings, session: str, run_id: str) -> LoadSummary:
@@ -84,8 +77,8 @@ def test_a_file_that_is_put_back_is_a_change_like_any_other(settings: Settings) 
     with pytest.raises(StepFailed, match="critical rules failed"):
         run_day(settings, "2024-07-16", "bad")
     path.write_text(good)
-    run_day(settings, "2024-07-16", "restored")
-    assert published_digests(settings) == before
+    run_to_build(settings, "2024-07-16", "restored")
+    assert built_digests(settings) == before
     versions = values(
         settings,
         "select value from raw.fred_observations where series_id = 'DGS2' and observation_date = '2024-07-10'"
@@ -142,11 +135,11 @@ def test_one_wild_settlement_is_caught_also_when_its_neighbours_came_before(sett
 
 def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path) -> None:
     held = []
-    for name, sessions in (("cut", ("2023-03-15", "2023-09-15")), ("once", ("2023-09-15",))):
+    for name, sessions in (("cut", ("2024-06-14", "2024-08-15")), ("once", ("2024-08-15",))):
         home = {
             "ROTATION_SOURCE": "simulated",
             "ROTATION_HOME": str(tmp_path / name),
-            "ROTATION_HISTORY_START": "2023-01-03",
+            "ROTATION_HISTORY_START": "2024-06-03",
         }
         for session in sessions:
             load(Settings.from_environment(home), session, session)
@@ -162,12 +155,12 @@ def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path) -> None:
 
 def test_an_earlier_start_is_fetched_from_a_source_that_serves_ranges(tmp_path: Path) -> None:
     home = {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "home")}
-    late = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-01-03"})
-    early = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2023-06-01"})
+    late = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-06-03"})
+    early = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-05-01"})
     load(late, "2024-07-16", "late")
     load(early, "2024-07-16", "early")
     assert values(early, "select min(session_date) from raw.equity_prices where symbol = 'SPY'") == [
-        date(2023, 6, 1)
+        date(2024, 5, 1)
     ]
     load(early, "2024-07-17", "next")
     assert values(early, "select request from ops.payloads where input = 'SPY' and run_id = 'next'") == [

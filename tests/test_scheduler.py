@@ -2,21 +2,27 @@
 one small market.
 
 Real Airflow components on loopback and SQLite (`tests/scheduler_fixture.py`); what comes out is compared
-with an undisturbed home.
+with an undisturbed home. Two DAGs of another team wait for the publication, and a StatsD server for the
+metrics.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.timetables.base import TimeRestriction
 
 from market_calendar.sessions import last_closed_session, sessions_between
 from market_calendar.timetable import NyseSessionTimetable
-from tests.scheduler_fixture import DAG_ID, RunningAirflow
+from orchestration.metrics import METRICS
+from tests.metric_collectors import StatsdServer
+from tests.scheduler_fixture import DAG_ID, REPOSITORY, RunningAirflow
 from tests.small_market import (
     START,
     published,
@@ -30,14 +36,55 @@ from warehouse.status import is_scheduled
 
 pytestmark = pytest.mark.full
 
+CONSUMER, DEAF = "after_publication", "schedule_without_partitions"
+# Airflow 3.3.2 does not start such a DAG by an event with a partition key; docs/observe.md says so.
+DEAF_DAG = f"""
+from airflow.sdk import Asset, dag, task
+
+@dag(dag_id="{DEAF}", schedule=[Asset(name="rotation_warehouse_publication", uri="rotation://publication")])
+def deaf():
+    @task
+    def nothing():
+        return None
+    nothing()
+
+deaf()
+"""
+
+
+def other_team(folder: Path) -> dict[str, str]:
+    """The deployment of docs/deploy-existing-airflow.md: in the DAG folder another team's DAGs (that of
+    docs/observe.md and one that listens the old way), ours in a second bundle.
+    """
+    (folder / "other_team").mkdir()
+    shutil.copy(REPOSITORY / "docs" / "examples" / "after_publication.py", folder / "other_team")
+    (folder / "other_team" / "deaf.py").write_text(DEAF_DAG)
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles = [
+        {"name": "dags-folder", "classpath": classpath, "kwargs": {}},
+        {"name": "rotation-warehouse", "classpath": classpath, "kwargs": {"path": str(REPOSITORY / "dags")}},
+    ]
+    return {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "other_team"),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+    }
+
 
 class Case:
     """A running Airflow with its home, and a home that was filled without any of this."""
 
     def __init__(
-        self, airflow: RunningAirflow, home: Settings, straight: Settings, sessions: list[str]
+        self,
+        airflow: RunningAirflow,
+        home: Settings,
+        straight: Settings,
+        sessions: list[str],
+        statsd: StatsdServer,
     ) -> None:
         self.airflow, self.home, self.straight, self.sessions = airflow, home, straight, sessions
+        self.statsd = statsd
+        # What the consumer got while it was on: the events of each of its runs.
+        self.consumed: dict[str, list[dict[str, Any]]] = {}
 
     def generations(self) -> list[tuple[int, str, str]]:
         """What was published so far: generation, session, run."""
@@ -59,6 +106,32 @@ class Case:
         self.airflow.airflow(
             "backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last, *options
         )
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the publication so far, oldest first."""
+        [asset] = self.airflow.api("/assets?name_pattern=rotation_warehouse_publication")["assets"]
+        found = self.airflow.api(f"/assets/events?asset_id={asset['id']}&limit=100&order_by=timestamp")
+        events: list[dict[str, Any]] = found["asset_events"]
+        return events
+
+    def let_consume(self) -> None:
+        """Wait until the consumer has run for every event so far, then pause it: each run costs seconds."""
+
+        def caught_up() -> bool:
+            runs = self.airflow.runs(CONSUMER)
+            self.consumed = {
+                run["dag_run_id"]: self.airflow.api(
+                    f"/dags/{CONSUMER}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents"
+                )["asset_events"]
+                for run in runs
+            }
+            return all(run["state"] == "success" for run in runs) and sum(
+                map(len, self.consumed.values())
+            ) >= len(self.events())
+
+        self.airflow.wait(caught_up, "the consumer to run", 120)
+        for dag_id in (CONSUMER, DEAF):
+            self.airflow.api(f"/dags/{dag_id}", {"is_paused": True}, method="PATCH")
 
     def all_ended(self) -> bool:
         """No run is queued or running."""
@@ -85,15 +158,18 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     }
     straight = small_settings(market, folder / "straight")
     run_day(straight, sessions[-1])
-    with RunningAirflow(folder, settings) as airflow:
+    settings |= other_team(folder)
+    with StatsdServer() as statsd, RunningAirflow(folder, settings | statsd.settings()) as airflow:
         airflow.airflow(
             "backfill", "create", "--dag-id", DAG_ID, "--from-date", sessions[0], "--to-date", sessions[-2]
         )
-        airflow.unpause()
-        running = Case(airflow, small_settings(market, folder / "home"), straight, sessions)
+        for dag_id in (CONSUMER, DEAF, DAG_ID):
+            airflow.unpause(dag_id)
+        running = Case(airflow, small_settings(market, folder / "home"), straight, sessions, statsd)
         airflow.wait(
             lambda: len(airflow.runs()) == len(sessions) and running.all_ended(), "the backfill to end", 500
         )
+        running.let_consume()
         yield running
 
 
@@ -113,6 +189,37 @@ def test_a_backfill_has_one_run_per_session_and_publishes_at_its_end_alone(case:
     assert sessions == sorted(sessions)
     assert sessions[-1] == case.sessions[-1]
     assert published_digests(case.home) == published_digests(case.straight)
+
+
+def test_a_dag_of_another_team_runs_for_each_publication_and_reads_its_session(case: Case) -> None:
+    consumed = [event for events in case.consumed.values() for event in events]
+    published_by = {run_id: (number, session) for number, session, run_id in case.generations()}
+    # Every publication reached it once: those of the runs that left it to another one are not among them.
+    assert sorted(event["source_run_id"] for event in consumed) == sorted(
+        run_id
+        for run_id, (number, _) in published_by.items()
+        if number <= max(event["extra"]["generation"] for event in consumed)
+    )
+    for run_id, events in case.consumed.items():
+        said = case.airflow.api(
+            f"/dags/{CONSUMER}/dagRuns/{run_id}/taskInstances/report/xcomEntries/return_value"
+        )["value"]
+        newest = events[-1]
+        assert (said["generation"], said["session"]) == published_by[newest["source_run_id"]]
+        assert newest["partition_key"] == said["session"]
+        assert (case.home.home / said["folder"]).parent == case.home.published / "generations"
+
+
+def test_a_dag_that_listens_without_partitions_is_not_started(case: Case) -> None:
+    assert case.consumed
+    assert case.airflow.runs(DEAF) == []
+
+
+def test_the_tasks_of_a_scheduler_send_every_metric(case: Case) -> None:
+    received = {name for (name, _) in case.statsd.values}
+    for name in METRICS:
+        assert any(key == name or key.startswith(f"{name}.") for key in received), name
+    assert case.statsd.value("rotation.generation") == case.generations()[-1][0]
 
 
 def test_a_backfill_gives_way_to_every_other_run(case: Case) -> None:
@@ -161,6 +268,10 @@ def test_a_manual_run_for_an_earlier_session_publishes_at_the_high_water_session
     assert case.airflow.wait_for_run(run_id) == "success"
     assert case.generations()[-1][1:] == (case.sessions[-1], run_id)
     assert published_digests(case.home) == published_digests(case.straight)
+    # Consumers get the session that is published, not the one that was repaired.
+    newest = case.events()[-1]
+    assert (newest["source_run_id"], newest["partition_key"]) == (run_id, case.sessions[-1])
+    assert newest["extra"]["session"] == case.sessions[-1]
 
 
 def test_a_manual_run_without_a_session_is_for_the_newest_one(case: Case) -> None:
@@ -179,6 +290,63 @@ def test_a_trigger_that_is_refused_fails_and_leaves_the_status_alone(case: Case)
     assert (plan["state"], plan["try_number"]) == ("failed", 1)
     assert (case.home.published / "status.json").read_bytes() == before
     assert is_scheduled(case.home)
+
+
+def test_a_run_has_a_note_and_links_that_lead_to_its_pages(case: Case) -> None:
+    generation, session, run_id = case.generations()[-1]
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run_id}")
+    assert f"published at {session}: [generation {generation}]" in run["note"]
+    labels = {task["rendered_map_index"] for task in case.airflow.tasks(run_id) if task["task_id"] == "fetch"}
+    assert {label.split(":")[0].split(" ")[0] for label in labels} == {"prices", "futures", "fred"}
+    path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances"
+    links = case.airflow.api(f"{path}/publish/links")["extra_links"]
+    folder = f"/rotation/published/generations/{generation}"
+    assert links == {
+        "Failed checks": f"{folder}/validation.html",
+        "Morning brief": f"{folder}/brief.html",
+        "Publication": f"{folder}/",
+        "Runbook": "/rotation/docs/runbook/failed.md",
+    }
+    for name, words in (
+        ("Failed checks", "rules"),
+        ("Morning brief", session),
+        ("Publication", f"Generation {generation}"),
+        ("Runbook", "A daily run failed"),
+    ):
+        status, text = case.airflow.page(links[name])
+        assert status == 200 and words in text, name
+        assert case.airflow.page(links[name], login=False)[0] == 401
+    for path in ("/..%2f..%2fstatus.json", "/warehouse.duckdb", "/%2e%2e/%2e%2e/status.json"):
+        status, text = case.airflow.page(folder + path)
+        assert '"state"' not in text and (status, "<title>Not here" in text) in ((404, True), (404, False))
+
+
+def test_a_dry_run_says_what_it_would_do_and_skips_the_rest(case: Case) -> None:
+    status = (case.home.published / "status.json").read_bytes()
+    generations = case.generations()
+    conf = {"session": case.sessions[-1], "dry_run": True, "fetch_again": ["prices/SPY"]}
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+    assert case.airflow.wait_for_run(run) == "success"
+    states = {task["task_id"]: task["state"] for task in case.airflow.tasks(run)}
+    assert states.pop("plan") == "success" and set(states.values()) == {"skipped"}
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run}")["note"]
+    assert note.startswith(f"**Dry run for {case.sessions[-1]}**") and "would fetch" in note
+    path = f"/dags/{DAG_ID}/dagRuns/{run}/taskInstances/plan/xcomEntries/dry_run"
+    assert case.airflow.api(f"{path}?deserialize=true")["value"]["session"] == case.sessions[-1]
+    assert (case.home.published / "status.json").read_bytes() == status
+    assert case.generations() == generations
+
+
+def test_a_slip_in_the_form_is_refused_in_the_note_and_changes_nothing(case: Case) -> None:
+    status = (case.home.published / "status.json").read_bytes()
+    conf = {"session": case.sessions[-1], "fetch_again": ["prices/SPYY"]}
+    run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+    assert case.airflow.wait_for_run(run) == "failed"
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run}")["note"]
+    assert note.startswith(f"**Rotation: run for {case.sessions[-1]} failed at plan**: fetch_again names")
+    assert "Did you mean prices/SPY" in note
+    assert note.endswith("[What to do](/rotation/docs/runbook/failed.md)")
+    assert (case.home.published / "status.json").read_bytes() == status
 
 
 def test_a_backfill_after_the_warehouse_was_lost_takes_what_landing_holds(case: Case) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import great_expectations as gx
 import numpy as np
 import pandas as pd
 import pytest
+from great_expectations.expectations.expectation import Expectation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.registry import DATASETS
-from expectations import suspects
+from expectations import gx_held, suspects
 from expectations.gate import check_rows, check_table
 from expectations.suites import Record
 from expectations.suspects import conditions, frame_to_judge
@@ -271,6 +274,47 @@ def test_a_damaged_copy_of_a_suite_is_written_anew(
         suite = folder / "expectations" / "raw" / "equity_prices.json"
         assert '"name": "raw.equity_prices"' in suite.read_text()
         suite.write_text('{"name": "raw.equ')
+
+
+def test_what_is_held_meanwhile_changes_no_result(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Great Expectations' own way, in which each step asks again, gives the same results and files; after a
+    run its classes are as they were.
+    """
+    from expectations import gx_project
+
+    rows = in_context("prices", price_rows())
+    rows.loc[3, "close"] = -1.0
+    own_way = {kind: kind.is_fresh for kind in gx_held.STORED}, Expectation.configuration
+    stored = []
+    for name, context in (("held", gx_project.held_while_running), ("asked again", nullcontext)):
+        monkeypatch.setattr(gx_project, "held_while_running", context)
+        record = Record.of_run(tmp_path / name, "run")
+        for _ in range(2):
+            check_rows(PRICES, rows, connection, record)
+        assert record.folder is not None
+        texts = [path.read_text() for path in sorted(record.folder.rglob("validations/**/*.json"))]
+        results = [json.loads(text) for text in texts]
+        for result in (entry for kept in results for entry in kept["results"]):
+            result["expectation_config"].pop("id")  # drawn anew in each project
+        stored.append([(result["results"], result["statistics"]) for result in results])
+        assert ({kind: kind.is_fresh for kind in gx_held.STORED}, Expectation.configuration) == own_way
+    assert len(stored[0]) >= 2
+    for held, asked in zip(*stored, strict=True):
+        assert held == asked
+
+
+def test_an_expectation_with_other_arguments_is_made_anew() -> None:
+    with gx_held.held_while_running():
+        configuration = gx.expectations.ExpectColumnValuesToBeBetween(
+            column="close", min_value=0
+        ).configuration
+        made = configuration.to_domain_obj()
+        assert configuration.to_domain_obj() is made and made.configuration is made.configuration
+        configuration.kwargs["min_value"] = 5
+        assert configuration.to_domain_obj().min_value == 5
+    assert made.configuration is not made.configuration
 
 
 def test_a_wrong_file_does_not_make_a_result_as_large_as_itself(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Several runs of the DAG at once: the runs of a backfill leave the publication to the last of them, and
 landing is not fetched again.
 
-The runs are driven step by step as the scheduler does, in orders that a scheduler may choose; `Queue` is
-what Airflow would answer.
+Real runs on a small market, driven step by step as the scheduler does: that the steps ask for their turn and
+do what they are told. What they are told in any order is in test_turns_in_any_order, without a market.
 """
 
 from __future__ import annotations
@@ -16,60 +16,45 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from market_calendar.sessions import sessions_between
 from pipeline import steps
 from pipeline.errors import LeftToAnother, TryAgain
 from pipeline.state import HomeState
-from pipeline.turns import Turns
 from sources.files import FilesProvider
+from tests.queued_runs import Queue
+from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
+    built,
+    built_digests,
     context,
     fetch_all,
     published,
     published_digests,
     run_day,
+    run_to_build,
     small_settings,
     write_small_market,
 )
-from warehouse.database import utc_now
+from warehouse import publication
+from warehouse.clock import utc_now
 from warehouse.landing import Landed, land, set_aside
 from warehouse.payloads import Payload, Request
-from warehouse.publication import current_generation
+from warehouse.publication import current_generation, run_that_built
 from warehouse.settings import Settings
 
 SESSIONS = ["2024-07-10", "2024-07-11", "2024-07-12", "2024-07-15", "2024-07-16"]
 
 
-class Queue:
-    """The queued and running runs, as Airflow counts them."""
-
-    def __init__(self, runs: list[str]) -> None:
-        self.active = list(runs)
-
-    def count(self, run_ids: list[str] | None) -> int:
-        """How many of the ids, or of all, have not ended."""
-        return len(self.active if run_ids is None else [run for run in run_ids if run in self.active])
-
-    def turns(self, run_id: str, *, backfill: bool = True) -> Turns:
-        """What one run is told."""
-        return Turns(run_id, backfill, self.count)
-
-
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(small_market_files: Path) -> Path:
     """Files of the small market."""
-    return write_small_market(tmp_path_factory.mktemp("market"))
+    return small_market_files
 
 
 @pytest.fixture(scope="module")
-def straight(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def straight(home_after: HomeAfter) -> Settings:
     """A home that ran the last session alone."""
-    home = small_settings(market, tmp_path_factory.mktemp("straight") / "home")
-    run_day(home, SESSIONS[-1])
-    return home
+    return home_after(SESSIONS[-1])
 
 
 @pytest.fixture
@@ -86,12 +71,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
     yield requests
 
 
-def run_to_its_end(home: Settings, queue: Queue, session: str, *, backfill: bool = True) -> bool:
-    """All steps of one run; whether it published."""
+def run_to_its_end(
+    home: Settings, queue: Queue, session: str, *, backfill: bool = True, run: Any = run_to_build
+) -> bool:
+    """One run to its build, or through all steps with `run_day`; whether it built."""
     run_id = f"{'backfill' if backfill else 'scheduled'}__{session}"
     turns = queue.turns(run_id, backfill=backfill)
     try:
-        run_day(home, session, run_id, turns=turns)
+        run(home, session, run_id, turns=turns)
         return True
     except LeftToAnother:
         return False
@@ -99,17 +86,27 @@ def run_to_its_end(home: Settings, queue: Queue, session: str, *, backfill: bool
         queue.active.remove(run_id)
 
 
+def short_home(folder: Path, end: date = date(2024, 7, 31)) -> Settings:
+    """An empty home on a market of few months: for what does not depend on a history."""
+    start = date(2024, 5, 1)
+    files = write_small_market(folder / "files", start=start, end=end)
+    return small_settings(files, folder / "home", ROTATION_HISTORY_START=str(start))
+
+
 def backfill_queue(sessions: list[str]) -> Queue:
     """All runs of a backfill, queued."""
     return Queue([f"backfill__{session}" for session in sessions])
 
 
-def test_a_backfill_publishes_once_and_fetches_once(
+def test_a_backfill_in_any_order_publishes_once_at_its_latest_session_and_fetches_once(
     market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
 ) -> None:
     home = small_settings(market, tmp_path / "home")
     queue = backfill_queue(SESSIONS)
-    assert [run_to_its_end(home, queue, session) for session in SESSIONS] == [False] * 4 + [True]
+    # The last run is neither for the latest session nor for the earliest; it publishes at the latest that
+    # was left to it.
+    order = [SESSIONS[number] for number in (0, 4, 3, 1, 2)]
+    assert [run_to_its_end(home, queue, session, run=run_day) for session in order] == [False] * 4 + [True]
     inputs = {(request.dataset, request.input) for request in asked}
     first = len(asked)
     assert first == len({(request.dataset, request.input, request.start, request.end) for request in asked})
@@ -118,17 +115,6 @@ def test_a_backfill_publishes_once_and_fetches_once(
     assert first == len(inputs)
     current = current_generation(home)
     assert current is not None and current.name == "1"
-    assert published_digests(home) == published_digests(straight)
-
-
-def test_the_runs_of_a_backfill_may_end_in_any_order(
-    market: Path, straight: Settings, tmp_path: Path
-) -> None:
-    home = small_settings(market, tmp_path / "home")
-    queue = backfill_queue(SESSIONS)
-    backwards = [run_to_its_end(home, queue, session) for session in reversed(SESSIONS)]
-    assert backwards == [False] * 4 + [True]
-    # The last run is for the earliest session; it publishes at the latest that was left to it.
     with published(home) as connection:
         assert connection.execute("select session_date from ops.publication").fetchall() == [
             (date(2024, 7, 16),)
@@ -136,14 +122,14 @@ def test_the_runs_of_a_backfill_may_end_in_any_order(
     assert published_digests(home) == published_digests(straight)
 
 
-def test_a_lost_warehouse_comes_back_from_landing(market: Path, tmp_path: Path, asked: list[Request]) -> None:
+def test_a_lost_warehouse_comes_back_from_landing(
+    market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
+) -> None:
     """What was corrected at its source is there in both versions again, with the moments at which it was
     received.
     """
-    files = tmp_path / "files"
-    shutil.copytree(market, files)
-    home = small_settings(files, tmp_path / "home")
-    run_day(home, "2024-07-15")
+    files = shutil.copytree(market, tmp_path / "files")
+    home = copied_home(straight, tmp_path / "home", files=files)
     prices = files / "prices" / "IWM.csv"
     text = prices.read_text(encoding="utf-8").splitlines(keepends=True)
     [number] = [n for n, line in enumerate(text) if line.startswith("2024-07-11")]
@@ -153,18 +139,19 @@ def test_a_lost_warehouse_comes_back_from_landing(market: Path, tmp_path: Path, 
     prices.write_text(
         "".join([*text[:number], ",".join(cells) + "\n", *text[number + 1 :]]), encoding="utf-8"
     )
-    run_day(home, "2024-07-16")
-    before, held = published_digests(home), raw_content(home)
+    run_to_build(home, "2024-07-17")
+    before, held = built_digests(home), raw_content(home)
     assert len({row[2] for row in held if row[:2] == ("IWM", "2024-07-11")}) == 2
     asked.clear()
     home.warehouse.unlink()
     shutil.rmtree(files / "prices")
     (files / "prices").mkdir()
-    queue = backfill_queue(SESSIONS[-2:])
-    assert [run_to_its_end(home, queue, session) for session in SESSIONS[-2:]] == [False, True]
+    sessions = [SESSIONS[-1], "2024-07-17"]
+    queue = backfill_queue(sessions)
+    assert [run_to_its_end(home, queue, session) for session in sessions] == [False, True]
     assert not [request for request in asked if request.dataset == "prices" and request.input == "IWM"]
     assert raw_content(home) == held
-    assert published_digests(home) == before
+    assert built_digests(home) == before
 
 
 def raw_content(home: Settings) -> list[tuple[Any, ...]]:
@@ -194,10 +181,8 @@ def test_runs_that_start_together_fetch_once(
         steps.fetch(run.for_batch(batch.number))
     steps.load(run)
     steps.build(run)
-    steps.audit(run)
-    steps.publish(run)
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
-    assert published_digests(home) == published_digests(straight)
+    assert built_digests(home) == published_digests(straight)
 
 
 def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
@@ -207,7 +192,9 @@ def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
     leave that to the first.
     """
     home = small_settings(market, tmp_path / "home")
-    run_day(home, SESSIONS[1])
+    before = context(home, SESSIONS[1])
+    fetch_all(before)
+    steps.load(before)
     HomeState.read(home.home).change(home.home, unserved={})
     queue = backfill_queue(SESSIONS)
     first, second, *others = queue.active[:]
@@ -231,33 +218,26 @@ def test_what_the_run_at_work_does_not_fetch_is_fetched_by_another(
     with pytest.raises(LeftToAnother):
         steps.build(run)
     steps.build(later)
-    steps.audit(later)
-    steps.publish(later)
-    assert published_digests(home) == published_digests(straight)
+    assert built_digests(home) == published_digests(straight)
 
 
-def test_a_session_that_was_left_and_never_loaded_does_not_hinder_a_repair(
-    market: Path, tmp_path: Path
-) -> None:
-    ended = write_small_market(tmp_path / "ended", end=date(2024, 7, 11))
-    home = small_settings(ended, tmp_path / "home")
-    run_day(home, SESSIONS[0])
+def test_a_session_that_was_left_and_never_loaded_does_not_hinder_a_repair(tmp_path: Path) -> None:
+    home = short_home(tmp_path, end=date(2024, 7, 11))
     queue = backfill_queue(SESSIONS)
     with pytest.raises(LeftToAnother):
         queue.turns(queue.active[-1]).leave_to_another(home.home, date.fromisoformat(SESSIONS[-1]), None)
     queue.active = ["scheduled__2024-07-11"]
     assert run_to_its_end(home, queue, SESSIONS[1], backfill=False)
-    with published(home) as connection:
-        assert connection.execute("select max(session_date)::varchar from ops.publication").fetchone() == (
-            SESSIONS[1],
-        )
+    with built(home) as connection:
+        assert connection.execute(
+            "select max(session_date)::varchar from marts.instrument_daily"
+        ).fetchone() == (SESSIONS[1],)
 
 
 def test_refused_damaged_and_unreadable_payloads_are_not_replayed(
-    market: Path, tmp_path: Path, asked: list[Request]
+    market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
 ) -> None:
-    home = small_settings(market, tmp_path / "home")
-    run_day(home, SESSIONS[-1])
+    home = copied_home(straight, tmp_path / "home")
     before = published_digests(home)
     [refused] = (home.landing / "prices" / "JPM").glob("*.json")
     entry = Landed.from_json(json.loads(refused.read_text(encoding="utf-8")))
@@ -279,51 +259,46 @@ def test_refused_damaged_and_unreadable_payloads_are_not_replayed(
     # What landing cannot give is fetched again, and nothing else that the source serves.
     served = {request.input for request in asked if (market / "prices" / f"{request.input}.csv").exists()}
     assert served == {"IWM", "SPY"}
-    assert published_digests(home) == before
+    assert built_digests(home) == before
 
 
 def test_a_publication_is_finished_by_the_next_attempt(
-    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    straight: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after the folder was moved, after the link was, and before the record: the attempt after it
+    """Killed after the folder was moved, and the next attempt after the link was and before the record: each
     goes on there.
     """
-    from warehouse import publication
-
-    home = small_settings(market, tmp_path / "home")
-    for session, step_name in zip(SESSIONS, ("publish_link", "finish"), strict=False):
-        step = getattr(publication, step_name)
+    home = copied_home(straight, tmp_path / "home")
+    run = context(home, "2024-07-17", "killed")
+    fetch_all(run)
+    for step in (steps.load, steps.build, steps.audit):
+        step(run)
+    for generation_seen, step_name in ((1, "publish_link"), (2, "finish")):
 
         def killed(*arguments: Any) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(publication, step_name, killed)
-        with pytest.raises(KeyboardInterrupt):
-            run_day(home, session, f"run-{session}")
-        monkeypatch.setattr(publication, step_name, step)
-        steps.publish(context(home, session, f"run-{session}"))
-        with published(home) as connection:
-            assert connection.execute(
-                "select max_by(run_id, generation) from ops.publication"
-            ).fetchone() == (f"run-{session}",)
-        with duckdb.connect(str(home.warehouse), read_only=True) as connection:
-            assert connection.execute(
-                "select count(*) from ops.publication where run_id = ?", [f"run-{session}"]
-            ).fetchone() == (1,)
-        assert json.loads((home.published / "status.json").read_text(encoding="utf-8"))["state"] == "success"
-        assert not list((home.published / "generations").glob("*/.run"))
+        with monkeypatch.context() as patch:
+            patch.setattr(publication, step_name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                steps.publish(run)
+        current = current_generation(home)
+        assert current is not None and current.name == str(generation_seen)
+    steps.publish(run)
+    with published(home) as connection:
+        assert connection.execute("select max_by(run_id, generation) from ops.publication").fetchone() == (
+            "killed",
+        )
+    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+        assert connection.execute(
+            "select count(*) from ops.publication where run_id = 'killed'"
+        ).fetchone() == (1,)
+    assert json.loads((home.published / "status.json").read_text(encoding="utf-8"))["state"] == "success"
+    assert not list((home.published / "generations").glob("*/.run"))
 
 
-def test_a_scheduled_run_publishes_although_a_backfill_goes_on(market: Path, tmp_path: Path) -> None:
-    home = small_settings(market, tmp_path / "home")
-    queue = Queue([*(f"backfill__{session}" for session in SESSIONS[:2]), "scheduled__2024-07-16"])
-    assert not run_to_its_end(home, queue, SESSIONS[0])
-    assert run_to_its_end(home, queue, "2024-07-16", backfill=False)
-    assert run_to_its_end(home, queue, SESSIONS[1])
-
-
-def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path, tmp_path: Path) -> None:
-    home = small_settings(market, tmp_path / "home")
+def test_two_runs_between_build_and_publication_wait_for_each_other(tmp_path: Path) -> None:
+    home = short_home(tmp_path)
     queue = Queue(["first", "second"])
     # The one that waits is for an earlier session: it must not take the publication back to it.
     first, second = (
@@ -348,35 +323,5 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(market: Path
     # A run that died between the two is no longer active and is not waited for.
     steps.build(second)
     queue.active = ["third"]
-    third = run_day(home, SESSIONS[2], "third", turns=queue.turns("third", backfill=False))
-    assert third.generation == 3
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data(), count=st.integers(1, 130), repeated=st.integers(0, 3))
-def test_exactly_the_last_to_decide_publishes(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, count: int, repeated: int
-) -> None:
-    """In any order, with runs that end late, end at once, or are started again."""
-    home = tmp_path_factory.mktemp("home")
-    sessions = [str(day) for day in sessions_between(date(2023, 1, 3), date(2024, 7, 16))][:count]
-    queue = Queue([f"backfill__{session}" for session in sessions])
-    waiting = data.draw(st.permutations(queue.active))
-    again = waiting[:repeated]
-    decided: list[tuple[str, bool]] = []
-    for run_id in waiting:
-        turns = queue.turns(run_id)
-        for _ in range(2 if run_id in again else 1):
-            turns.begin(home)
-            try:
-                session = date.fromisoformat(run_id.removeprefix("backfill__"))
-                built_at = turns.leave_to_another(home, session, date(2024, 12, 31))
-                published = True
-            except LeftToAnother:
-                published = False
-        decided.append((run_id, published))
-        # Airflow notices the end of a run some time after its last task.
-        for ended in [run for run, _ in decided if run in queue.active][: data.draw(st.integers(0, 2))]:
-            queue.active.remove(ended)
-    assert [published for _, published in decided] == [False] * (count - 1) + [True]
-    assert str(built_at) == max(sessions)
+    run_to_build(home, SESSIONS[2], "third", turns=queue.turns("third", backfill=False))
+    assert run_that_built(home) == "third"

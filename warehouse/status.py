@@ -14,10 +14,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from warehouse.clock import utc_now
 from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
@@ -102,7 +103,7 @@ def report(settings: Settings, entry: dict[str, Any], session: date | None) -> N
     """
 
     def changed(before: dict[str, Any]) -> dict[str, Any]:
-        now = _now()
+        now = utc_now()
         kept = [found for found in open_runs(before) if found.run_id != entry["run_id"]]
         if entry["state"] == SUCCESS:
             kept = [found for found in kept if session and found.session and found.session > session]
@@ -165,12 +166,8 @@ def refusal_of(settings: Settings, run_id: str) -> str | None:
     return str(found.get("message")) if found.get("run_id") == run_id else None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 def _write_note(path: Path, **fields: Any) -> None:
-    replace_json(path, {**fields, "written_at_utc": _now().isoformat(timespec="seconds")})
+    replace_json(path, {**fields, "written_at_utc": utc_now().isoformat(timespec="seconds")})
 
 
 def _change(settings: Settings, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -19,7 +19,8 @@ from sources.registry import open_provider
 from sources.transport import Transport
 from tests.small_market import context, fetch_batch
 from warehouse.catalog import load_catalog
-from warehouse.database import LAYOUT, pipeline_database, prepare_home, utc_now
+from warehouse.clock import utc_now
+from warehouse.database import LAYOUT, pipeline_database, prepare_home
 from warehouse.reference_data import load_reference
 from warehouse.settings import Settings
 

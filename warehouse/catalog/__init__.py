@@ -56,6 +56,7 @@ class Table:
     model: Path | None = None
     row_count: tuple[int, int | None] = (0, None)
     compared: tuple[str, ...] = field(default=())
+    family: str = ""
 
     @property
     def full_name(self) -> str:
@@ -209,8 +210,12 @@ def _table(
     path: Path, schema: str, name: str, entry: dict[str, Any], columns: dict[str, Column], model: Path | None
 ) -> Table:
     known = {"description", "source", "grain", "columns", "not_null", "inputs", "row_count", "compared"}
+    required = {"description", "source", "grain", "columns"}
+    if schema == "marts":
+        # Airflow has an asset for each family of marts.
+        known, required = known | {"family"}, required | {"family"}
     unknown = set(entry) - known
-    missing = {"description", "source", "grain", "columns"} - set(entry)
+    missing = required - set(entry)
     if unknown or missing:
         raise CatalogError(
             f"{path}: {schema}.{name}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
@@ -241,4 +246,5 @@ def _table(
         model=model,
         row_count=(low, high),
         compared=tuple(entry.get("compared", ())),
+        family=str(entry.get("family", "")),
     )
