@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from orchestration.links import RunbookLink
 
@@ -21,7 +21,7 @@ class DescribedOperator(BaseOperator):
 
     title: ClassVar[str]
     runbook_page: ClassVar[str]
-    operator_extra_links = (RunbookLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (RunbookLink(),)
 
     @classmethod
     def words(cls) -> dict[str, str]:

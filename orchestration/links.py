@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class RunbookLink(BaseOperatorLink):  # type: ignore[misc]
+class RunbookLink(BaseOperatorLink):
     """What to do when the task fails."""
 
     name = "Runbook"
@@ -34,7 +34,7 @@ class RunbookLink(BaseOperatorLink):  # type: ignore[misc]
             return ""
 
 
-class PublishedLink(BaseOperatorLink):  # type: ignore[misc]
+class PublishedLink(BaseOperatorLink):
     """A file of the generation that the run published."""
 
     name = "Publication"

@@ -25,13 +25,13 @@ LONGEST = 1000
 BETWEEN = "\n\n---\n\n"
 
 
-@hookimpl  # type: ignore[untyped-decorator]
+@hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
     """A run has succeeded, or all of it was skipped."""
     _note(dag_run, failed=False)
 
 
-@hookimpl  # type: ignore[untyped-decorator]
+@hookimpl
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
     """A run has failed, was stopped for its length, or cannot go on."""
     _note(dag_run, failed=True)
