@@ -157,9 +157,9 @@ class RunningAirflow:
             raise AssertionError(f"{path}: {error.code} {error.read()[:2000]!r}") from None
         return json.loads(text) if text else None
 
-    def page(self, path: str, *, login: bool = True) -> tuple[int, str]:
+    def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the web interface, asked for by its path."""
-        headers = {"Authorization": f"Bearer {self._token()}"} if login else {}
+        headers = {"Authorization": f"Bearer {self._token()}"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
