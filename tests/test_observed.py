@@ -248,6 +248,24 @@ def test_an_audit_that_stops_the_run_sends_its_failures_and_no_event(
     assert not airflow["outlet_events"]
 
 
+def test_a_publication_that_is_finished_after_a_kill_has_the_same_events(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow sends them with the end of the task, so the attempt that was killed sent none."""
+    home = tmp_path / "home"
+    shutil.copytree(ran.settings.home, home, symlinks=True)
+    # As the kill left it: moved into place, not linked, not finished.
+    (home / "published" / "generations" / "1" / ".run").write_text("first")
+    (home / "published" / "current").unlink()
+    for name, value in {**ran.environment(), "ROTATION_HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+    airflow = context("first")
+    assert PublishOperator(task_id="publish").execute(airflow) == {"generation": 1}
+    for asset in assets.OUTLETS:
+        assert airflow["outlet_events"][asset].extra == ran.events[asset].extra
+        assert airflow["outlet_events"][asset].partition_keys == {SESSION}
+
+
 # ---- metrics
 
 
