@@ -52,7 +52,9 @@ def rotation_housekeeping() -> None:
     @task(pool=WAREHOUSE_POOL, priority_weight=2000)
     def home() -> dict[str, int]:
         from operations.housekeeping import HousekeepingFailed, clean_home, require_room
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         try:
             settings = Settings.from_environment()
             report = clean_home(settings)
@@ -70,7 +72,9 @@ def rotation_housekeeping() -> None:
             clean_airflow_logs,
             clean_airflow_metadata,
         )
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         report = Report()
         try:
             report.removed["Airflow's log files"] = clean_airflow_logs()

@@ -50,7 +50,9 @@ def rotation_watch() -> None:
     @task(on_failure_callback=PublicationStale())
     def check(params: dict[str, Any] | None = None, run_id: str | None = None) -> None:
         from alerts.watch import morning_check, send_test_alert
+        from orchestration.log import show_sentences
 
+        show_sentences(AirflowFailException)
         if (params or {}).get("test_alert"):
             if undelivered := send_test_alert(run_id):
                 raise AirflowFailException(" ".join(undelivered))

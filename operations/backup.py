@@ -84,7 +84,7 @@ def backup_folder(settings: Settings) -> Path:
         raise SettingsError(
             "ROTATION_BACKUP_DIR is not set; set it to a folder on another disk than ROTATION_HOME."
         )
-    folder = path_of(text)
+    folder = path_of("ROTATION_BACKUP_DIR", text)
     if folder.is_relative_to(settings.home):
         raise SettingsError(
             f"ROTATION_BACKUP_DIR={folder} lies inside ROTATION_HOME={settings.home}; choose a folder"

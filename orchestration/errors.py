@@ -13,11 +13,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from market_calendar.dag_session import SessionUnknown
 from market_calendar.sessions import CalendarError
-from pipeline.errors import LeftToAnother, StepFailed
+from pipeline.errors import LeftToAnother, StepFailed, TryAgain
 from warehouse.database import HomeError, WarehouseBusy
 from warehouse.settings import SettingsError
 
 FINAL = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)
+# Their text says what happened and what to do: the task's log shows it without frames.
+AS_SENTENCES = (AirflowFailException, TryAgain, WarehouseBusy)
 
 
 @contextmanager

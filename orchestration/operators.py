@@ -30,9 +30,11 @@ class StepOperator(BaseOperator):
     def execute(self, context: Any) -> Any:
         """Run the step; its errors become Airflow's."""
         from orchestration.context import run_context
-        from orchestration.errors import airflow_errors
+        from orchestration.errors import AS_SENTENCES, airflow_errors
+        from orchestration.log import show_sentences
         from orchestration.metrics import measured
 
+        show_sentences(*AS_SENTENCES)
         with airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
             run = run_context(context, batch=number, alone=IN_MAKE_RUN)

@@ -6,6 +6,7 @@ In: the run's context and the publication that is being built. Out: `ops.validat
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import duckdb
@@ -21,7 +22,7 @@ from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence
-from pipeline.log import LOG
+from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.published import require_own_build
 from pipeline.run_record import step
 from pipeline.state import AuditSummary, FailedRule
@@ -46,17 +47,21 @@ def audit(run: RunContext) -> AuditSummary:
         _record(run, results, fresh, compared)
         failed = [FailedRule.model_validate(result) for result in results if not result["passed"]]
         checked, failed_at_load = _results_of_load(run)
+        stale = stale_inputs(fresh)
         summary = AuditSummary(
             rules=len(results) + checked,
             failed=(*failed_at_load, *failed),
-            stale=stale_sentences(fresh),
+            stale=tuple(map(str, stale)),
             old=tuple(age.sentence for age in old),
         )
         run.state.write("audited", summary)
         log.rows = len(results)
         for found in failed:
-            if found.severity == "warning":
-                log.warn(found.sentence)
+            log.note(LEVELS[found.severity], found.sentence)
+        for entry in stale:
+            # What was never served is named by the task that asked for it.
+            if entry.required or entry.last_date:
+                log_detail(logging.WARNING if entry.required else logging.INFO, "stale: %s", entry)
         for sentence in (*summary.old, *horizon_failures(plan.target), *horizon_warnings(plan.target)):
             log.warn(sentence)
         LOG.info(
@@ -71,7 +76,7 @@ def audit(run: RunContext) -> AuditSummary:
     return summary
 
 
-def stale_sentences(fresh: Rows) -> tuple[str, ...]:
+def stale_inputs(fresh: Rows) -> list[StaleInput]:
     """What ended comes before what was never served, which a folder of files may do without."""
     stale = [
         StaleInput(
@@ -80,7 +85,7 @@ def stale_sentences(fresh: Rows) -> tuple[str, ...]:
         for row in fresh
         if row["stale"]
     ]
-    return tuple(map(str, sorted(stale, key=lambda entry: (not entry.required, entry.last_date is None))))
+    return sorted(stale, key=lambda entry: (not entry.required, entry.last_date is None))
 
 
 def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:

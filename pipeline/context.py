@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -70,13 +71,15 @@ class RunContext:
         """What `plan` decided.
 
         Raises:
-            StepFailed: its folder is gone, as after a restore.
+            StepFailed: its folder is not here: removed, as after a restore, or on another machine.
         """
         plan = self.state.plan
         if plan is None:
             raise StepFailed(
-                f"The folder of run {self.run_id} has no plan any more; start the run again from its first"
-                " task."
+                f"Run {self.run_id} has no plan in {self.state.folder} (seen from {socket.gethostname()}). If"
+                " it was planned on another machine, give every worker of this DAG the same folder as"
+                " ROTATION_HOME (docs/deploy-existing-airflow.md, Where tasks run); if the folder was"
+                " removed, start the run again from its first task."
             )
         return plan
 

@@ -6,13 +6,14 @@ database, so that batches run side by side.
 
 from __future__ import annotations
 
+import logging
 from datetime import date, timedelta
 
 from datasets.base import Dataset, PlannedInput
 from datasets.registry import DATASETS
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed, TryAgain
-from pipeline.log import LOG
+from pipeline.log import LOG, log_detail
 from pipeline.run_record import status_on_failure
 from pipeline.state import FetchBatch, Fetched, FetchedBatch
 from sources.protocol import NotServed, NotServedNow, Provider, SourceError
@@ -156,6 +157,15 @@ def _report(batch: FetchBatch, batches: int, provider: str, fetched: FetchedBatc
         len(fetched.inputs),
         provider,
     )
+    required = {item.input for item in batch.inputs if item.required}
     for name, entry in fetched.inputs.items():
         if entry.error:
-            LOG.debug("fetch: %s/%s: %s", batch.dataset, name, entry.error)
+            level = _level(entry, name in required)
+            log_detail(level, "fetch: %s/%s is missing: %s", batch.dataset, name, entry.error)
+
+
+def _level(entry: Fetched, required: bool) -> int:
+    """Of a missing input: an optional one that the source does not have is no reason to look."""
+    if required:
+        return logging.ERROR
+    return logging.INFO if entry.kind == NotServed.__name__ else logging.WARNING

@@ -8,6 +8,7 @@ its newest days.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.inputs import remember_unserved
 from pipeline.load_dataset import LoadReport, load_dataset
-from pipeline.log import LOG
+from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.presence import Presence, passed_over_sentence, session_presence, sessions_passed_over
 from pipeline.run_record import StepLog, record_step, step
 from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, QuarantinedRule, RunPlan
@@ -34,7 +35,7 @@ from warehouse.landing import Landed
 from warehouse.settings import Settings
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
-SHOWN_ROWS = 5
+SHOWN_ROWS, SHOWN_INPUTS = 5, 5
 Key = tuple[str, str]
 """Kind of input and input."""
 
@@ -86,9 +87,12 @@ def load(run: RunContext) -> LoadSummary:
         with pipeline_database(run.settings) as connection:
             for name, entries in fetched.items():
                 _load_one(run, connection, DATASETS[name], entries, plan.replay.get(name, ()), outcome)
-            outcome.critical = [
-                rule for rule in critical_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
+            failed = [
+                rule for rule in failed_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
             ]
+            outcome.critical = [rule for rule in failed if rule.severity == "critical"]
+            for rule in failed:
+                log_detail(LEVELS[rule.severity], rule.sentence)
             _look_for_sessions(connection, plan, fetched, outcome)
             _look_for_stand_ins(run.settings, connection, plan, outcome)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
@@ -123,9 +127,13 @@ def _load_one(
     errors = {name: entry.error for name, entry in fetched.items() if entry.error}
     for name, text in (errors | report.unreadable).items():
         outcome.problems[dataset.name, name] = text
+    required = dataset.required(connection, run.session)
+    for name, text in report.unreadable.items():
+        level = logging.ERROR if name in required else logging.WARNING
+        log_detail(level, "load: %s/%s is not taken: %s", dataset.name, name, text)
     outcome.noted[dataset.name] = report.noted
     outcome.unanswered |= {(dataset.name, name) for name, entry in fetched.items() if entry.retryable}
-    outcome.required |= {(dataset.name, name) for name in dataset.required(connection, run.session)}
+    outcome.required |= {(dataset.name, name) for name in required}
     outcome.summaries[dataset.name] = DatasetSummary(
         source=provider_name(run.settings, dataset.name) or "",
         inputs=len(fetched),
@@ -202,8 +210,14 @@ def _note(
         unserved=(f"{dataset}/{name}" for dataset, name in optional),
     )
     if optional:
-        names = ", ".join(f"{dataset}/{name}" for dataset, name in sorted(optional))
-        log.warn(f"{len(optional)} optional inputs missing or unreadable: {names}")
+        absent = [f"{dataset}/{name}" for dataset, name in sorted(optional)]
+        count = f"{len(absent)} optional inputs missing or unreadable"
+        more = f" and {len(absent) - SHOWN_INPUTS} more" if len(absent) > SHOWN_INPUTS else ""
+        log.warn(
+            f"{count}: {', '.join(absent)}",
+            shown=f"{count}: {', '.join(absent[:SHOWN_INPUTS])}{more}; the logs of fetch and load name each"
+            " with its reason",
+        )
     refused = [text for key, text in sorted(optional.items()) if _is_refused(fetched, outcome, key)]
     for text in refused:
         log.warn(text)
@@ -251,11 +265,11 @@ def _missing_sentence(outcome: _Outcome) -> str:
     return " ".join([text, *(reason for _, reason in sorted(outcome.refusals.items()))])
 
 
-def critical_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
-    """The critical rules that failed in a run so far."""
+def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
+    """The rules that failed in a run so far."""
     rows = connection.execute(
         "select table_name, rule, severity, failed_rows, sample from ops.validation_results"
-        " where run_id = ? and not passed and severity = 'critical'",
+        " where run_id = ? and not passed order by table_name, rule",
         [run_id],
     ).fetchall()
     return [

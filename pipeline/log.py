@@ -2,7 +2,8 @@
 
 Under Airflow the lines go to the task's log with their level. `make run` runs the DAG in a process of its
 own and shows the lines of our packages to the person who waits: they are printed with a mark that `cli.run`
-looks for.
+looks for. A line about one input or one rule is a detail: it is in the task's log, and `make run` lists it in
+its summary instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,14 @@ LOG = logging.getLogger("pipeline")
 # Whose lines a person at `make run` sees.
 PACKAGES = ("pipeline", "datasets", "sources", "warehouse", "brief")
 MARK = "▸"
+# Severity of a rule as a level of the log.
+LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
+DETAIL = "rotation_detail"
+
+
+def log_detail(level: int, message: str, *arguments: object) -> None:
+    """A line about one input or one rule."""
+    LOG.log(level, message, *arguments, extra={DETAIL: True}, stacklevel=2)
 
 
 class Progress(logging.Handler):
@@ -21,7 +30,9 @@ class Progress(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
+        """Print one record, unless it is a detail."""
+        if getattr(record, DETAIL, False):
+            return
         text = self.format(record)
         try:
             print(text, flush=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import duckdb
 
 from pipeline.context import RunContext
 from pipeline.errors import LeftToAnother, StepFailed, TryAgain
-from pipeline.log import LOG
+from pipeline.log import LOG, log_detail
 from warehouse.database import MixedData, WarehouseBusy, append, pipeline_database, transaction
 from warehouse.durable import replace_durably
 from warehouse.publication import current_generation, space_needed_bytes, write_status
@@ -36,10 +37,16 @@ class StepLog:
     rows: int | None = None
     warnings: list[str] = field(default_factory=list)
 
-    def warn(self, sentence: str) -> None:
-        """A warning, in the log and in `ops.runs`."""
-        LOG.warning(sentence)
+    def warn(self, sentence: str, *, shown: str | None = None) -> None:
+        """A warning, in the log and in `ops.runs`; `shown` is its shorter form for the log."""
+        LOG.warning(shown or sentence)
         self.warnings.append(sentence)
+
+    def note(self, level: int, sentence: str) -> None:
+        """A line about one rule, in the log at its level; a warning in `ops.runs` as well."""
+        log_detail(level, sentence)
+        if level == logging.WARNING:
+            self.warnings.append(sentence)
 
 
 @contextmanager

@@ -120,7 +120,8 @@ class FailedRule(HandOver):
     @property
     def sentence(self) -> str:
         """Table, rule, rows and a sample."""
-        return f"{self.table_name}: {self.rule} failed for {self.failed_rows:,} rows ({self.sample})"
+        rows = "1 row" if self.failed_rows == 1 else f"{self.failed_rows:,} rows"
+        return f"{self.table_name}: {self.rule} failed for {rows} ({self.sample})"
 
 
 class AuditSummary(HandOver):

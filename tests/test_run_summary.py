@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.run_summary import print_summary
-from pipeline.audit import stale_sentences
+from pipeline.audit import stale_inputs
 from pipeline.state import AuditSummary, LoadSummary, RunState
 from tests.small_market import small_settings
 
@@ -49,7 +49,7 @@ def test_what_ended_comes_before_what_was_never_served() -> None:
         }
 
     rows = [row("AGG", None), row("JPM", date(2024, 6, 14)), row("KRE", date(2024, 7, 1), required=True)]
-    assert stale_sentences([*rows, row("SPY", DAY, stale=False)]) == (
+    assert tuple(map(str, stale_inputs([*rows, row("SPY", DAY, stale=False)]))) == (
         "prices/KRE ends 2024-07-01, expected 2024-07-16",
         "prices/JPM ends 2024-06-14, expected 2024-07-16",
         "prices/AGG was never served",

@@ -76,25 +76,34 @@ class Settings:
                 + ", ".join(f"{dataset}={name}" for dataset, name in {"all": source, **overrides}.items())
                 + ". Take simulated for all inputs or for none."
             )
-        home = path_of(env.get("ROTATION_HOME", "").strip() or f"data/{source}")
+        home = path_of("ROTATION_HOME", env.get("ROTATION_HOME", "").strip() or f"data/{source}")
         files_dir = env.get("ROTATION_FILES_DIR", "").strip()
         warehouse = env.get("ROTATION_WAREHOUSE", "").strip()
         return cls(
             source=source,
             overrides=overrides,
             home=home,
-            warehouse=path_of(warehouse) if warehouse else home / "warehouse.duckdb",
+            warehouse=path_of("ROTATION_WAREHOUSE", warehouse) if warehouse else home / "warehouse.duckdb",
             history_start=parse_date(
                 "ROTATION_HISTORY_START", env.get("ROTATION_HISTORY_START", "") or "2000-01-03"
             ),
-            files_dir=path_of(files_dir) if files_dir else None,
+            files_dir=path_of("ROTATION_FILES_DIR", files_dir) if files_dir else None,
             source_was_chosen_for_you=not chosen,
             check_sources=_check_sources(env, source),
         )
 
 
-def path_of(text: str) -> Path:
-    """The path of a setting; a relative one starts at the repository, wherever the process was started."""
+def path_of(name: str, text: str) -> Path:
+    """The path of a setting; a relative one starts at the repository, wherever the process was started.
+
+    Raises:
+        SettingsError: it is an address: as a path, `s3://bucket` would be a new folder of the repository.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
+        raise SettingsError(
+            f"{name}={text!r} is an address, not a path. DuckDB and the runs need a disk with file locks and"
+            " renames: give a path such as /var/lib/rotation, the same on every worker."
+        )
     return (REPOSITORY / Path(text).expanduser()).resolve()
 
 
