@@ -7,6 +7,8 @@ when a task runs.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,7 +19,7 @@ import duckdb
 
 from orchestration.assets import NAMED_RULES
 from pipeline.context import RunContext
-from pipeline.state import AuditSummary, FailedRule
+from pipeline.state import FailedRule
 from warehouse.catalog import load_catalog
 from warehouse.database import limits
 from warehouse.publication import quick_digests
@@ -46,7 +48,7 @@ class PublicationFacts:
     run_id: str
     folder: Path
     marts: dict[str, tuple[int, str]]
-    checked: dict[str, int]
+    checked: Mapping[str, int]
     failed: tuple[FailedRule, ...]
 
     @property
@@ -123,14 +125,12 @@ def publication_facts(run: RunContext, generation: int) -> PublicationFacts:
             [generation],
         ).fetchone()
         assert row is not None, f"generation {generation} has no row in ops.publication"
-        checked = dict(
-            connection.execute(
-                "select table_name, count(*) from ops.validation_results where run_id = ? group by 1",
-                [run.run_id],
-            ).fetchall()
-        )
+        results = connection.execute(
+            "select table_name, rule, severity, failed_rows, passed from ops.validation_results"
+            " where run_id = ? order by table_name, rule",
+            [run.run_id],
+        ).fetchall()
         marts = {name: (rows, digest) for name, rows, digest in quick_digests(connection)}
-    audited = run.state.read("audited", AuditSummary) or AuditSummary()
     return PublicationFacts(
         session=row[0],
         generation=generation,
@@ -139,6 +139,10 @@ def publication_facts(run: RunContext, generation: int) -> PublicationFacts:
         run_id=row[3],
         folder=folder,
         marts=marts,
-        checked=checked,
-        failed=audited.failed,
+        checked=Counter(table for table, *_ in results),
+        failed=tuple(
+            FailedRule(table_name=table, rule=rule, severity=severity, failed_rows=rows)
+            for table, rule, severity, rows, passed in results
+            if not passed
+        ),
     )

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -189,11 +190,11 @@ def test_each_event_has_the_session_as_key_and_the_figures_of_its_tables(ran: Ra
             assert f"`{name}`" in PAGE, f"docs/observe.md does not explain {name}"
 
 
-def test_a_digest_changes_with_one_value_of_its_family_and_no_other(ran: Ran, tmp_path: Path) -> None:
+def test_a_digest_changes_with_one_mart_of_its_family_and_no_other_does(ran: Ran) -> None:
     facts = ran.facts
     changed = dict(facts.marts)
     changed["marts.policy_path_daily"] = (changed["marts.policy_path_daily"][0], "0" * 16)
-    other = PublicationFacts(**{**vars(facts), "marts": changed})
+    other = replace(facts, marts=changed)
     differ = {name for name in assets.FAMILIES if facts.extra(name)["digest"] != other.extra(name)["digest"]}
     assert differ == {"fed"}
     assert facts.extra()["digest"] != other.extra()["digest"]
@@ -246,6 +247,24 @@ def test_an_audit_that_stops_the_run_sends_its_failures_and_no_event(
     assert statsd.value("rotation.step_duration_seconds", step="audit") > 0
     assert "rotation.generation" not in statsd.names()
     assert not airflow["outlet_events"]
+
+
+def test_a_publication_that_is_finished_after_a_kill_has_the_same_events(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow sends them with the end of the task, so the attempt that was killed sent none."""
+    home = tmp_path / "home"
+    shutil.copytree(ran.settings.home, home, symlinks=True)
+    # As the kill left it: moved into place, not linked, not finished.
+    (home / "published" / "generations" / "1" / ".run").write_text("first")
+    (home / "published" / "current").unlink()
+    for name, value in {**ran.environment(), "ROTATION_HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+    airflow = context("first")
+    assert PublishOperator(task_id="publish").execute(airflow) == {"generation": 1}
+    for asset in assets.OUTLETS:
+        assert airflow["outlet_events"][asset].extra == ran.events[asset].extra
+        assert airflow["outlet_events"][asset].partition_keys == {SESSION}
 
 
 # ---- metrics

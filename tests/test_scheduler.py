@@ -115,19 +115,20 @@ class Case:
         return events
 
     def let_consume(self) -> None:
-        """Wait until the consumer has run for every event so far, then pause it: each run costs seconds."""
+        """Wait until the consumer has run for every publication, then pause it: each run costs seconds."""
 
         def caught_up() -> bool:
             runs = self.airflow.runs(CONSUMER)
+            # Of a run that has not started yet Airflow 3.3.2 gives no events but an internal error.
+            if any(run["state"] != "success" for run in runs):
+                return False
             self.consumed = {
                 run["dag_run_id"]: self.airflow.api(
                     f"/dags/{CONSUMER}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents"
                 )["asset_events"]
                 for run in runs
             }
-            return all(run["state"] == "success" for run in runs) and sum(
-                map(len, self.consumed.values())
-            ) >= len(self.events())
+            return sum(map(len, self.consumed.values())) == len(self.generations())
 
         self.airflow.wait(caught_up, "the consumer to run", 120)
         for dag_id in (CONSUMER, DEAF):
@@ -204,7 +205,7 @@ def test_a_dag_of_another_team_runs_for_each_publication_and_reads_its_session(c
         said = case.airflow.api(
             f"/dags/{CONSUMER}/dagRuns/{run_id}/taskInstances/report/xcomEntries/return_value"
         )["value"]
-        newest = events[-1]
+        newest = max(events, key=lambda event: event["extra"]["generation"])
         assert (said["generation"], said["session"]) == published_by[newest["source_run_id"]]
         assert newest["partition_key"] == said["session"]
         assert (case.home.home / said["folder"]).parent == case.home.published / "generations"
