@@ -21,6 +21,7 @@ import duckdb
 from expectations.ages import old_answers
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
+from warehouse.database import HomeError, refuse_later_home
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
 
@@ -95,6 +96,11 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
         now: the present moment, with a time zone.
     """
     state = PublicationState()
+    try:
+        refuse_later_home(settings)
+    except HomeError as error:
+        state.problems.append(str(error))
+        return state
     try:
         status = read_status(settings)
     except (OSError, ValueError):

@@ -8,6 +8,7 @@ import sys
 
 import duckdb
 
+from warehouse.database import HomeError, refuse_later_home
 from warehouse.publication import current_generation, digests
 from warehouse.settings import Settings, SettingsError
 
@@ -16,7 +17,8 @@ def main() -> int:
     """Print the digests of the current publication."""
     try:
         settings = Settings.from_environment()
-    except SettingsError as error:
+        refuse_later_home(settings)
+    except (SettingsError, HomeError) as error:
         print(error, file=sys.stderr)
         return 2
     current = current_generation(settings)

@@ -22,7 +22,7 @@ import pandas as pd
 from market_calendar.sessions import cutoff_utc
 from transforms.runner import ModelError, build_models, models_to_build
 from warehouse.catalog import Table, load_catalog, quoted
-from warehouse.database import HomeError, limits
+from warehouse.database import HomeError, limits, refuse_later_home
 from warehouse.publication import attached_pipeline, copy_tables
 from warehouse.settings import Settings, SettingsError
 
@@ -95,6 +95,7 @@ def show_model(settings: Settings, table: Table) -> None:
         HomeError: The home's database cannot be opened, or another process writes to it.
         ModelError: A model failed.
     """
+    refuse_later_home(settings)
     if not settings.warehouse.exists():
         raise CannotBuild(f"No data in {settings.home}; fetch some with `make run`.")
     with scratch_database(settings) as (path, connection), attached_pipeline(connection, settings):

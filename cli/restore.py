@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from operations.backup import BackupDamaged, BackupRefused, restore
-from warehouse.database import HomeError
+from warehouse.database import HomeError, older_home
 from warehouse.settings import Settings, SettingsError
 
 
@@ -51,6 +51,8 @@ def main(arguments: list[str]) -> int:
         f" publication yet. Make it: run session {contents.high_water_session or '<the first>'}"
         f" (ROTATION_SESSION={contents.high_water_session} make run)."
     )
+    if note := older_home(settings):
+        print(note)
     return 0
 
 

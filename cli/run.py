@@ -22,6 +22,7 @@ from market_calendar.sessions import CalendarError, last_closed_session, require
 from pipeline.log import MARK
 from sources.protocol import SourceError
 from sources.registry import check_providers
+from warehouse.database import HomeError, refuse_later_home
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment, parse_date
 
 AIRFLOW_HOME = REPOSITORY / ".airflow"
@@ -38,10 +39,11 @@ def main() -> int:
     started = time.monotonic()
     try:
         settings = Settings.from_environment()
+        refuse_later_home(settings)
         check_providers(settings)
         print_banner(settings)
         session = chosen_session(settings)
-    except (SettingsError, CalendarError, RunRefused) as error:
+    except (SettingsError, HomeError, CalendarError, RunRefused) as error:
         return refuse(str(error))
     try:
         (settings.home / "logs").mkdir(parents=True, exist_ok=True)

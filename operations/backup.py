@@ -21,6 +21,8 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +32,22 @@ import duckdb
 
 from operations.housekeeping import between_runs
 from warehouse.catalog import quoted
-from warehouse.database import high_water_session, pipeline_database, refuse_other_kind
+from warehouse.database import (
+    LAYOUT,
+    HomeError,
+    differing,
+    high_water_session,
+    layout_in,
+    opened_database,
+    refuse_later,
+    refuse_later_home,
+    refuse_other_kind,
+    require_tables,
+)
 from warehouse.durable import replace_durably
+from warehouse.migrations.copies import copy_folder
 from warehouse.publication import code_version
+from warehouse.schema import present_tables, recorded_layout
 from warehouse.settings import Settings, SettingsError, environment, path_of
 
 FORMAT = 1
@@ -96,6 +111,7 @@ def backup_folder(settings: Settings) -> Path:
 def make_backup(settings: Settings, target: Path) -> Made:
     """Copy and verify the home; the new folder appears whole or not at all."""
     refuse_other_kind(settings)
+    refuse_later_home(settings)
     if not (settings.home / MARKER).is_file() or not settings.warehouse.is_file():
         raise BackupRefused(f"{settings.home} holds no warehouse yet; start with `make run`.")
     target.mkdir(parents=True, exist_ok=True)
@@ -160,7 +176,7 @@ def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[D
     The file is opened before DuckDB opens it and closed after: a process that closes any handle of a file
     loses all its locks on it.
     """
-    with settings.warehouse.open("rb") as source, pipeline_database(settings) as connection:
+    with settings.warehouse.open("rb") as source, _database_as_it_is(settings) as connection:
         connection.execute("checkpoint")
         session = high_water_session(connection)
         contents = Description(
@@ -174,6 +190,26 @@ def _copy_warehouse(settings: Settings, partial: Path, now: datetime) -> tuple[D
         )
         digest = _copy_stream(source, partial / WAREHOUSE)
     return contents, digest
+
+
+@contextmanager
+def _database_as_it_is(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The database in the layout that it has: a backup before an upgrade is made by either version, and must
+    not change the home.
+    """
+    if copy_folder(settings).exists():
+        raise BackupRefused(
+            f"A migration of {settings.home} was interrupted; the next run ends it. Run a session, then make"
+            " the backup."
+        )
+    with opened_database(settings) as connection:
+        if recorded_layout(connection) == LAYOUT:
+            require_tables(settings, connection)
+        elif "ops.publication" not in present_tables(connection):
+            raise HomeError(differing(settings.warehouse, LAYOUT, ["the table ops.publication is missing"]))
+        else:
+            refuse_later(settings.warehouse, recorded_layout(connection) or LAYOUT)
+        yield connection
 
 
 def _landing_files(landing: Path) -> list[tuple[str, Path]]:
@@ -266,6 +302,7 @@ def restore(settings: Settings, folder: Path) -> Description:
     until then no run starts there.
     """
     contents = verify_backup(folder)
+    refuse_later(folder, layout_in(folder / MARKER))
     if contents.kind != settings.kind:
         raise BackupRefused(
             f"The backup holds {contents.kind} data and ROTATION_SOURCE={settings.source} is {settings.kind};"

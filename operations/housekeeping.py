@@ -33,6 +33,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from expectations.suites import PROJECT_FOLDER
+from warehouse.database import HomeError, refuse_later_home
+from warehouse.migrations.copies import copy_folder
 from warehouse.publication import building_folder, kept_generations, old_generations, space_needed_bytes
 from warehouse.settings import Settings, SettingsError, environment
 
@@ -97,6 +99,10 @@ def clean_home(settings: Settings) -> Report:
     if not settings.home.is_dir():
         report.notes.append(f"{settings.home} does not exist yet: nothing has run.")
         return report
+    try:
+        refuse_later_home(settings)
+    except HomeError as error:
+        raise HousekeepingFailed(str(error)) from None
     with between_runs(settings.home) as free:
         if free:
             _clean(settings, keep, run_days, report)
@@ -107,6 +113,7 @@ def clean_home(settings: Settings) -> Report:
         "warehouse": settings.warehouse,
         "published": settings.published,
         "runs": settings.home / "runs",
+        "copy of a migration": copy_folder(settings),
         "great_expectations": settings.home / PROJECT_FOLDER,
         "logs": settings.home / "logs",
         "tmp": settings.home / "tmp",

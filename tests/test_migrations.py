@@ -1,27 +1,26 @@
-"""A home that the version before made: the providers get their own names, and the next run goes on in it.
-
-`data/home_layout_1.tar.xz` is such a home, made by that version (commit d1517ff) in a live run against the
-local server of `tests.faults`, with the simulated market's values: seven symbols, seven series and seven
-contracts from 2024-05-01 to 2024-07-15, and a backfill under way.
-"""
+"""A home of every earlier layout becomes one of today's; nothing of it is lost, and the next run goes on."""
 
 from __future__ import annotations
 
 import json
-import tarfile
+import shutil
 import time
+from collections.abc import Callable
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from operations.backup import make_backup
+from operations.backup import make_backup, restore
 from pipeline import steps
 from pipeline.state import HomeState
+from pipeline.turns import Turns
 from tests.faults.home import impatient
 from tests.faults.server import Server
-from tests.small_market import context, fetch_all
+from tests.small_market import context, fetch_all, published_digests
+from tests.stored_homes import HISTORY_START, LAYOUTS, landed_index, raw_rows, stored_home
 from tests.test_live_run import CANARY, environ_of, small_feed
 from warehouse import migrations
 from warehouse.catalog import load_catalog
@@ -29,15 +28,22 @@ from warehouse.database import (
     LAYOUT,
     HomeError,
     home_marker,
+    older_home,
+    opened_database,
     pipeline_database,
     prepare_home,
     write_home_marker,
 )
-from warehouse.migrations import RAW_TABLES, migrate_home
+from warehouse.landing import is_whole
+from warehouse.migrations import migrate_home
+from warehouse.migrations.layout_2 import RAW_TABLES
+from warehouse.migrations.step import Step
+from warehouse.migrations.stored import layout_tables
+from warehouse.publication import digests, opened_publication
 from warehouse.reference_data import load_reference
+from warehouse.schema import catalog_tables, present_tables
 from warehouse.settings import Settings
 
-ARCHIVE = Path(__file__).parent / "data" / "home_layout_1.tar.xz"
 PROVIDERS = {
     "raw.equity_prices": [("yahoo",)],
     "raw.fed_funds_futures": [("yahoo",)],
@@ -48,21 +54,12 @@ PROVIDERS = {
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """The old home, unpacked."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    return Settings.from_environment(
-        {
-            "ROTATION_SOURCE": "live",
-            "ROTATION_CHECK_SOURCES": "none",
-            "ROTATION_HOME": str(tmp_path / "home"),
-            "ROTATION_HISTORY_START": "2024-05-01",
-        }
-    )
+    """The oldest home."""
+    return stored_home(1, tmp_path)
 
 
 def sources(settings: Settings) -> dict[str, list[tuple[str]]]:
-    with pipeline_database(settings, read_only=True) as connection:
+    with opened_database(settings, read_only=True) as connection:
         return {
             table: connection.execute(f"select distinct source from {table} order by 1").fetchall()
             for table in RAW_TABLES
@@ -70,21 +67,35 @@ def sources(settings: Settings) -> dict[str, list[tuple[str]]]:
 
 
 def landed(settings: Settings) -> set[tuple[str, str]]:
-    entries = [json.loads(path.read_text()) for path in settings.landing.rglob("*.json")]
-    return {(entry["dataset"], entry["source"]) for entry in entries}
+    return {(entry.dataset, entry.source) for entry in landed_index(settings)}
 
 
-def content(settings: Settings) -> list[list[tuple[object, ...]]]:
-    """Everything in raw but the provider."""
-    with pipeline_database(settings, read_only=True) as connection:
-        return [
-            connection.execute(f"select * exclude (source) from {table} order by all").fetchall()
-            for table in RAW_TABLES
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_stored_home_becomes_one_of_today(layout: int, tmp_path: Path) -> None:
+    settings = stored_home(layout, tmp_path)
+    with opened_database(settings, read_only=True) as connection:
+        assert present_tables(connection) == layout_tables(layout), "the file of the layout is what it was"
+    assert home_marker(settings).get("layout", 1) == layout
+    before, index = raw_rows(settings), landed_index(settings)
+    assert migrate_home(settings)
+    assert home_marker(settings) == {"kind": "real", "layout": LAYOUT}
+    with pipeline_database(settings) as connection:
+        assert present_tables(connection) == catalog_tables(load_catalog())
+        assert connection.execute("select layout, from_layout from ops.migrations").fetchall() == [
+            (LAYOUT, LAYOUT - 1)
         ]
+        load_reference(connection)
+        assert connection.execute("select count(*) > 40 from ref.fomc_meetings").fetchone() == (True,)
+        connection.execute("select count(*) from ops.revisions").fetchone()
+    assert raw_rows(settings) == before and sum(rows for rows, _ in before.values()) > 600
+    after = landed_index(settings)
+    assert [(entry.path, entry.sha256) for entry in after] == [(entry.path, entry.sha256) for entry in index]
+    assert len(after) > 20 and all(is_whole(settings.landing, entry) for entry in after)
+    assert not list(settings.home.glob("migration*"))
+    assert not migrate_home(settings)
 
 
-def test_the_providers_get_their_own_names_and_nothing_else_changes(settings: Settings) -> None:
-    before, payloads = content(settings), sorted(settings.landing.rglob("*.gz"))
+def test_the_providers_get_their_own_names(settings: Settings) -> None:
     assert sources(settings)["raw.equity_prices"] == [("live",)]
     assert landed(settings) == {("prices", "live"), ("futures", "live"), ("fred", "live")}
     assert migrate_home(settings)
@@ -94,10 +105,6 @@ def test_the_providers_get_their_own_names_and_nothing_else_changes(settings: Se
         assert connection.execute(
             "select dataset, source, count(*) from ops.payloads group by all order by 1"
         ).fetchall() == [("fred", "fred", 7), ("futures", "yahoo", 7), ("prices", "yahoo", 7)]
-    assert content(settings) == before and len(before[0]) == 357
-    assert sorted(settings.landing.rglob("*.gz")) == payloads
-    assert home_marker(settings) == {"kind": "real", "layout": LAYOUT}
-    assert not migrate_home(settings)
 
 
 def test_what_runs_know_of_each_other_is_kept(settings: Settings) -> None:
@@ -111,52 +118,129 @@ def test_what_runs_know_of_each_other_is_kept(settings: Settings) -> None:
     assert [path.name for path in (settings.home / "runs").iterdir() if path.is_file()] == ["state.json"]
 
 
-@pytest.mark.parametrize("step", ["_name_providers_in_warehouse", "_join_run_state", "write_home_marker"])
-def test_an_interrupted_migration_is_finished_by_the_next(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+def test_the_oldest_home_publishes_what_a_new_one_does(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def killed(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            migrate_home(settings)
-    assert "layout" not in home_marker(settings)
-    assert migrate_home(settings)
-    assert sources(settings) == PROVIDERS
-    assert HomeState.read(settings.home).left_session == date(2024, 7, 15)
-
-
-def test_a_home_of_a_later_version_is_refused(settings: Settings) -> None:
-    (settings.home / "home.json").write_text(json.dumps({"kind": "real", "layout": LAYOUT + 1}))
-    with pytest.raises(HomeError, match="was written by a later version"):
-        migrate_home(settings)
-
-
-def test_the_next_session_goes_on_in_a_migrated_home(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A trailing window, not the whole history again, and no row that is there comes a second time."""
-    before = content(settings)
+    """The next session in the migrated home: a trailing window, no row comes a second time, and every mart
+    equals that of an empty home that loads the same landing.
+    """
+    before = raw_rows(settings)
     with Server(small_feed(date(2024, 7, 16)), key=CANARY) as server:
-        environment = {**environ_of(server, settings.home), "ROTATION_HISTORY_START": "2024-05-01"}
+        environment = environ_of(server, settings.home) | {"ROTATION_HISTORY_START": str(HISTORY_START)}
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         impatient(monkeypatch)
         run = context(Settings.from_environment(), "2024-07-16", "tuesday")
         fetch_all(run)
         loaded = steps.load(run)
-    assert loaded.datasets["prices"].source == "yahoo" and loaded.datasets["fred"].source == "fred"
-    assert loaded.datasets["prices"].new_rows == 7
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-        assert connection.execute(
-            "select distinct request_start_date > date '2024-06-01' from ops.payloads"
-            " where run_id = 'tuesday' and dataset = 'prices'"
-        ).fetchall() == [(True,)]
-    after = content(settings)
-    assert all(set(old) <= set(new) for old, new in zip(before, after, strict=True))
-    assert sources(settings) == PROVIDERS
+        steps.build(run)
+        steps.audit(run)
+        steps.publish(run)
+        assert loaded.datasets["prices"].source == "yahoo" and loaded.datasets["prices"].new_rows == 7
+        assert {table: rows for table, (rows, _) in raw_rows(settings).items()} == {
+            "raw.equity_prices": before["raw.equity_prices"][0] + 7,
+            "raw.fed_funds_futures": before["raw.fed_funds_futures"][0] + 7,
+            "raw.fred_observations": before["raw.fred_observations"][0] + loaded.datasets["fred"].new_rows,
+        }
+        empty = tmp_path / "empty"
+        shutil.copytree(settings.landing, empty / "landing")
+        monkeypatch.setenv("ROTATION_HOME", str(empty))
+        name = "backfill__2024-07-16"
+        fresh = context(
+            Settings.from_environment(), "2024-07-16", name, turns=Turns(name, True, lambda ids: 0)
+        )
+        fetch_all(fresh)
+        assert steps.load(fresh).datasets["prices"].replayed == 14
+        steps.build(fresh)
+    with opened_publication(fresh.settings) as connection:
+        assert digests(connection) == published_digests(settings)
+
+
+class Broken(Exception):
+    """What a mistake in a step raises."""
+
+
+@pytest.mark.parametrize("layout", range(2, LAYOUT + 1))
+@pytest.mark.parametrize("part", ["change_tables", "change_documents"])
+def test_a_step_that_fails_leaves_the_home_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: int, part: str
+) -> None:
+    """After all of its work; a mistake is raised as what it is, so that it is seen as one."""
+    settings = stored_home(layout - 1, tmp_path)
+    replace_step(monkeypatch, layout, part, Broken("the step"))
+    before, tables = documents(settings), everything(settings)
+    with pytest.raises(Broken):
+        migrate_home(settings)
+    assert documents(settings) == before
+    assert everything(settings) == tables
+    monkeypatch.undo()
+    assert migrate_home(settings)
+
+
+def replace_step(monkeypatch: pytest.MonkeyPatch, layout: int, part: str, error: Exception) -> None:
+    """Let the step to a layout fail at the end of a part."""
+    step = migrations.STEPS[layout - 2]
+    work: Callable[[object], None] = getattr(step, part)
+
+    def fails(argument: object) -> None:
+        work(argument)
+        raise error
+
+    broken = Step(**{**{field.name: getattr(step, field.name) for field in fields(step)}, part: fails})
+    monkeypatch.setattr(
+        migrations, "STEPS", (*migrations.STEPS[: layout - 2], broken, *migrations.STEPS[layout - 1 :])
+    )
+
+
+def documents(settings: Settings) -> dict[str, bytes]:
+    """Every file of the home but the database."""
+    return {
+        str(path.relative_to(settings.home)): path.read_bytes()
+        for path in settings.home.rglob("*")
+        if path.is_file() and path != settings.warehouse
+    }
+
+
+def everything(settings: Settings) -> dict[str, tuple[object, list[tuple[object, ...]]]]:
+    """Every table of the database with its columns and rows."""
+    with opened_database(settings, read_only=True) as connection:
+        return {
+            table: (columns, connection.execute(f"select * from {table} order by all").fetchall())
+            for table, columns in present_tables(connection).items()
+        }
+
+
+def test_an_error_of_the_database_says_what_failed_and_that_it_was_undone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = everything(settings)
+    replace_step(monkeypatch, 2, "change_tables", duckdb.ConstraintException("Constraint Error: twice"))
+    with pytest.raises(
+        HomeError, match="the migration to layout 2 failed and was undone: Constraint Error: tw"
+    ):
+        migrate_home(settings)
+    assert everything(settings) == tables
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_that_an_older_home_lacks_is_named_and_not_made_anew(layout: int, tmp_path: Path) -> None:
+    settings = stored_home(layout, tmp_path)
+    with opened_database(settings) as connection:
+        connection.execute("drop table raw.equity_prices")
+    with pytest.raises(HomeError, match=f"layout {layout}: the table raw.equity_prices is missing"):
+        migrate_home(settings)
+    assert home_marker(settings).get("layout", 1) == layout
+
+
+def test_a_home_that_matches_no_layout_stays_as_it_was(settings: Settings) -> None:
+    with opened_database(settings) as connection:
+        connection.execute("alter table raw.equity_prices add column host varchar")
+    before, tables = documents(settings), everything(settings)
+    with pytest.raises(
+        HomeError, match=r"tables of layout 1: raw\.equity_prices has a column too many: host"
+    ):
+        migrate_home(settings)
+    assert documents(settings) == before and everything(settings) == tables
 
 
 def test_landing_alone_of_the_version_before_is_migrated_too(settings: Settings) -> None:
@@ -166,6 +250,59 @@ def test_landing_alone_of_the_version_before_is_migrated_too(settings: Settings)
     prepare_home(settings)
     assert migrate_home(settings)
     assert landed(settings) == {("prices", "yahoo"), ("futures", "yahoo"), ("fred", "fred")}
+    assert home_marker(settings) == {"kind": "real", "layout": LAYOUT}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_home_without_its_database_gets_a_new_one(layout: int, tmp_path: Path) -> None:
+    settings = stored_home(layout, tmp_path)
+    settings.warehouse.unlink()
+    assert migrate_home(settings)
+    with pipeline_database(settings) as connection:
+        assert connection.execute("select layout, from_layout from ops.migrations").fetchall() == [
+            (LAYOUT, None)
+        ]
+
+
+def test_what_lies_in_the_log_of_the_database_is_migrated_too(settings: Settings, tmp_path: Path) -> None:
+    """As a kill of the version before leaves it."""
+    copy = tmp_path / "killed"
+    with duckdb.connect(str(settings.warehouse), config={"checkpoint_threshold": "1TB"}) as connection:
+        connection.execute(
+            "insert into ops.runs values ('last', null, 'load', now()::timestamp, null, 1, 'success', '')"
+        )
+        shutil.copytree(settings.home, copy)
+    assert (copy / "warehouse.duckdb.wal").exists()
+    killed = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_HOME": str(copy)})
+    assert migrate_home(killed)
+    assert not (copy / "warehouse.duckdb.wal").exists()
+    with pipeline_database(killed, read_only=True) as connection:
+        assert connection.execute("select step from ops.runs where run_id = 'last'").fetchall() == [("load",)]
+
+
+def test_a_backup_of_the_version_before_is_restored_and_migrated(settings: Settings, tmp_path: Path) -> None:
+    """Going back: the backup of before the upgrade holds the home as it was, and can be upgraded again. It is
+    made by either version, and changes nothing.
+    """
+    tables = everything(settings)
+    made = make_backup(settings, tmp_path / "backups")
+    assert everything(settings) == tables and "layout" not in home_marker(settings)
+    assert migrate_home(settings)
+    environ = {
+        "ROTATION_SOURCE": "live",
+        "ROTATION_CHECK_SOURCES": "none",
+        "ROTATION_HOME": str(tmp_path / "back"),
+    }
+    back = Settings.from_environment(environ)
+    restore(back, made.folder)
+    assert everything(back) == tables and landed(back) == {
+        ("prices", "live"),
+        ("futures", "live"),
+        ("fred", "live"),
+    }
+    assert older_home(back) == f"{back.home} has layout 1; the next run migrates it to layout {LAYOUT}."
+    assert migrate_home(back) and older_home(back) is None
+    assert raw_rows(back) == raw_rows(settings)
 
 
 def test_a_backup_after_the_migration_holds_the_new_descriptions(settings: Settings, tmp_path: Path) -> None:
@@ -179,53 +316,25 @@ def test_a_backup_after_the_migration_holds_the_new_descriptions(settings: Setti
     assert {entry["source"] for entry in entries} == {"yahoo", "fred"}
 
 
-def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(
-    settings: Settings, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_warehouse_elsewhere_is_looked_at_whatever_the_home_says(layout: int, tmp_path: Path) -> None:
+    held = stored_home(layout, tmp_path)
     other = Settings.from_environment(
         {
-            "ROTATION_SOURCE": "live",
+            "ROTATION_SOURCE": held.source,
+            "ROTATION_FILES_DIR": str(tmp_path),
             "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(tmp_path / "other"),
-            "ROTATION_WAREHOUSE": str(settings.warehouse),
+            "ROTATION_WAREHOUSE": str(held.warehouse),
         }
     )
+    before = raw_rows(other)
     prepare_home(other)
     write_home_marker(other, {"kind": "real", "layout": LAYOUT})
     assert migrate_home(other)
-    assert sources(settings) == PROVIDERS
+    assert raw_rows(other) == before
+    with pipeline_database(other, read_only=True) as connection:
+        assert present_tables(connection) == catalog_tables(load_catalog())
+    if layout == 1:
+        assert sources(other) == PROVIDERS
     assert not migrate_home(other)
-
-
-def test_a_reference_table_of_layout_3_is_made_anew_and_filled_by_the_next_load(tmp_path: Path) -> None:
-    settings = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_HOME": str(tmp_path / "home")})
-    prepare_home(settings)
-    table = load_catalog()["ref.fomc_meetings"]
-    with pipeline_database(settings) as connection:
-        for column in ("announced_on", "announced_on_assumed", "listed_from"):
-            connection.execute(f"alter table ref.fomc_meetings drop column {column}")
-    write_home_marker(settings, {"kind": "real", "layout": 3})
-    assert migrate_home(settings)
-    with pipeline_database(settings) as connection:
-        load_reference(connection)
-        rows = connection.execute("select * from ref.fomc_meetings where decision_date = '2025-01-29'")
-        [row] = [dict(zip(table.column_names, found, strict=True)) for found in rows.fetchall()]
-    assert (str(row["announced_on"]), str(row["listed_from"])) == ("2023-06-23", "2023-12-14")
-    assert str(row["known_from_date"]) == "2023-06-23"
-    assert not migrate_home(settings)
-
-
-def test_a_column_that_a_table_has_got_since_is_added_once(tmp_path: Path) -> None:
-    settings = Settings.from_environment({"ROTATION_SOURCE": "live", "ROTATION_HOME": str(tmp_path / "home")})
-    prepare_home(settings)
-    names = load_catalog()["ops.freshness"].column_names
-    with pipeline_database(settings) as connection:
-        connection.execute("alter table ops.freshness drop column source")
-        connection.execute("insert into ops.freshness values ('fred', 'DGS2', true, null, null, true)")
-    write_home_marker(settings, {"kind": "real", "layout": 2})
-    assert migrate_home(settings)
-    with pipeline_database(settings) as connection:
-        rows = connection.execute("select * from ops.freshness")
-        assert [column[0] for column in rows.description or []] == names
-        assert rows.fetchall() == [("fred", "DGS2", True, None, None, True, None)]
-    assert not migrate_home(settings)

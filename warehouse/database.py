@@ -1,7 +1,9 @@
 """The pipeline's own DuckDB file: raw, ref and ops tables, one writer at a time, never opened by BI.
 
-Out: connections with limits set. The tables are created once, when the file is; a daily run does plain
-inserts only, because DuckDB's write-ahead log replays those reliably after a kill.
+Out: connections with limits set, to a file whose tables are those of the catalog: whoever opens it is told
+otherwise by a `HomeError`. The tables are created once, when the file is, and changed by
+`warehouse.migrations` alone; a daily run does plain inserts only, because DuckDB's write-ahead log replays
+those reliably after a kill.
 """
 
 from __future__ import annotations
@@ -17,14 +19,26 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from warehouse.catalog import Catalog, load_catalog, quoted
+from warehouse.catalog import load_catalog, quoted
 from warehouse.durable import replace_durably
+from warehouse.schema import (
+    PIPELINE_SCHEMAS,
+    catalog_tables,
+    present_tables,
+    present_views,
+    record_layout,
+    recorded_layout,
+    schema_differences,
+)
 from warehouse.settings import Settings
 
 # The layout of the homes that this version makes (warehouse.migrations).
-LAYOUT = 4
+LAYOUT = 5
+# A home that names none was made before there were numbers.
+FIRST_LAYOUT = 1
+KINDS = ("real", "simulated")
 MEMORY_LIMIT = "4GB"
-PIPELINE_SCHEMAS = ("raw", "ref", "ops")
+NAMED_DIFFERENCES = 3
 
 
 class HomeError(RuntimeError):
@@ -75,17 +89,126 @@ def home_marker(settings: Settings) -> dict[str, Any]:
     """What `home.json` says: the kind of data, and the layout of the home (absent: 1).
 
     Raises:
-        HomeError: it cannot be read.
+        HomeError: it cannot be read, or says what it cannot say.
     """
-    marker = _marker_file(settings)
+    return _read_marker(_marker_file(settings))
+
+
+def layout_in(marker: Path) -> int:
+    """The layout that a `home.json` names, in a home or in a backup; raises like `home_marker`."""
+    return layout_of(_read_marker(marker))
+
+
+def _read_marker(marker: Path) -> dict[str, Any]:
     try:
         content = json.loads(marker.read_text(encoding="utf-8"))
-        return {**content, "kind": content["kind"]}
+        content = {**content, "kind": content["kind"]}
     except (OSError, ValueError, KeyError, TypeError):
+        content = {}
+    if content.get("kind") not in KINDS:
         raise HomeError(
             f'{marker} cannot be read; it must hold {{"kind": "real"}} or {{"kind": "simulated"}}, according'
             " to the data in this home."
-        ) from None
+        )
+    layout = content.get("layout", FIRST_LAYOUT)
+    if type(layout) is not int or layout < FIRST_LAYOUT:
+        raise HomeError(
+            f"{marker}: layout is {json.dumps(layout)}; it must be a whole number of {FIRST_LAYOUT} or more."
+            " Put the file back from a backup, or remove the entry: the next run then finds the layout out."
+        )
+    return content
+
+
+def layout_of(marker: dict[str, Any]) -> int:
+    """The layout that `home.json` names."""
+    return int(marker.get("layout", FIRST_LAYOUT))
+
+
+def later_home(settings: Settings) -> str | None:
+    """The sentence that refuses a home of a later version; None for any other, and where there is none."""
+    if not _marker_file(settings).exists():
+        return None
+    return _later(settings.home, layout_of(home_marker(settings)))
+
+
+def older_home(settings: Settings) -> str | None:
+    """The sentence on a home that the next run migrates; None for any other, and where there is none."""
+    if not _marker_file(settings).exists() or (layout := layout_of(home_marker(settings))) >= LAYOUT:
+        return None
+    return f"{settings.home} has layout {layout}; the next run migrates it to layout {LAYOUT}."
+
+
+def refuse_later_home(settings: Settings) -> None:
+    """Refuse a home that a later version made; for whoever reads a home without its database.
+
+    Raises:
+        HomeError: it was, or `home.json` cannot be read.
+    """
+    if sentence := later_home(settings):
+        raise HomeError(sentence)
+
+
+def refuse_later(what: Path, layout: int) -> None:
+    """The same for a file or folder whose layout is known.
+
+    Raises:
+        HomeError: a later version wrote it.
+    """
+    if sentence := _later(what, layout):
+        raise HomeError(sentence)
+
+
+def _later(what: Path, layout: int) -> str | None:
+    if layout <= LAYOUT:
+        return None
+    return (
+        f"{what} was written by a later version (layout {layout}, this one knows {LAYOUT}). Run that version,"
+        " or choose another home."
+    )
+
+
+def _require_layout(what: Path, layout: int | None) -> None:
+    """Only `plan` migrates; every other step finds the home of its own version."""
+    if layout is not None:
+        refuse_later(what, layout)
+    if layout is None or layout < LAYOUT:
+        raise HomeError(
+            f"{what} was made by an earlier version (layout {layout or 'not named'}, this one works with"
+            f" {LAYOUT}). The next run migrates it: `make run`, or a new run of rotation_daily from its first"
+            " task."
+        )
+
+
+def require_tables(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, database: str | None = None
+) -> None:
+    """Refuse a pipeline database that is not what this version reads and writes.
+
+    Args:
+        settings: of the home.
+        connection: where it is open.
+        database: under which name it is attached, when it is not the connection's own.
+
+    Raises:
+        HomeError: it has another layout, or a table differs from the catalog; names table and column.
+    """
+    present = present_tables(connection, database)
+    if present:
+        _require_layout(settings.warehouse, recorded_layout(connection, database))
+    found = schema_differences(catalog_tables(load_catalog()), present, present_views(connection, database))
+    if found:
+        raise HomeError(differing(settings.warehouse, LAYOUT, found))
+
+
+def differing(what: Path, layout: int, found: list[str]) -> str:
+    """The sentence on a database whose tables are not those of its layout."""
+    more = f" (and {len(found) - NAMED_DIFFERENCES} more)" if len(found) > NAMED_DIFFERENCES else ""
+    return (
+        f"{what} does not have the tables of layout {layout}: {'; '.join(found[:NAMED_DIFFERENCES])}{more}."
+        " Somebody changed the file, or the catalog without a migration (CONTRIBUTING.md, the layout of a"
+        " home). Restore the last backup, or move the file away and load it again from landing"
+        " (docs/operations.md, Backup and restore)."
+    )
 
 
 def write_home_marker(settings: Settings, marker: dict[str, Any]) -> None:
@@ -129,7 +252,7 @@ class WarehouseBusy(HomeError):
     """Another process has the database open; a later attempt may work."""
 
 
-def cannot_open(settings: Settings, error: duckdb.IOException) -> HomeError:
+def cannot_open(settings: Settings, error: duckdb.Error) -> HomeError:
     """The error of a warehouse that does not open: WarehouseBusy when another process has it."""
     text = f"{settings.warehouse.name} cannot be opened: {str(error).splitlines()[0]}"
     if "lock" in text.lower():
@@ -138,41 +261,58 @@ def cannot_open(settings: Settings, error: duckdb.IOException) -> HomeError:
 
 
 @contextmanager
-def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the pipeline's database, creating its tables the first time."""
+def opened_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the pipeline's database as it is, whatever its layout; for the migration and the backup alone.
+
+    Raises:
+        HomeError: it does not open.
+        WarehouseBusy: another process has it open.
+    """
+    log = settings.warehouse.with_name(f"{settings.warehouse.name}.wal")
+    if log.exists() and not settings.warehouse.exists():
+        # DuckDB would begin a new file and delete the log of the old one.
+        raise HomeError(
+            f"{log} is there and {settings.warehouse} is missing. Put the file back beside its log; or, if it"
+            " is lost, remove the log, and the next backfill loads everything again from landing."
+        )
     try:
         connection = duckdb.connect(
             str(settings.warehouse), read_only=read_only, config=limits(settings.home)
         )
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         raise cannot_open(settings, error) from None
     try:
-        if not read_only:
-            _create_missing_tables(connection, load_catalog())
         yield connection
     finally:
         connection.close()
 
 
-def _create_missing_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
-    present = {
-        row[0]
-        for row in connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables()"
-        ).fetchall()
-    }
-    missing = [
-        table
-        for schema in PIPELINE_SCHEMAS
-        for table in catalog.in_schema(schema)
-        if table.full_name not in present
-    ]
-    if not missing:
-        return
-    for schema in PIPELINE_SCHEMAS:
-        connection.execute(f"create schema if not exists {schema}")
-    for table in missing:
-        connection.execute(table.ddl())
+@contextmanager
+def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the pipeline's database of this version, creating its tables the first time.
+
+    Raises:
+        HomeError: it does not open, has another layout, or its tables are not those of the catalog.
+        WarehouseBusy: another process has it open.
+    """
+    if _marker_file(settings).exists():
+        _require_layout(settings.home, layout_of(home_marker(settings)))
+    with opened_database(settings, read_only=read_only) as connection:
+        if not read_only and not present_tables(connection):
+            _create_tables(connection)
+        require_tables(settings, connection)
+        yield connection
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """All of them or none."""
+    with transaction(connection):
+        for schema in PIPELINE_SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+        for schema in PIPELINE_SCHEMAS:
+            for table in load_catalog().in_schema(schema):
+                connection.execute(table.ddl())
+        record_layout(connection, LAYOUT, None)
     connection.execute("checkpoint")
 
 
@@ -196,8 +336,9 @@ def append(connection: duckdb.DuckDBPyConnection, full_name: str, rows: list[dic
     frame = pd.DataFrame(rows, columns=table.column_names, dtype=object)
     connection.register("appended_rows", frame)
     try:
-        columns = ", ".join(f"{quoted(column.name)}::{column.type}" for column in table.columns)
-        connection.execute(f"insert into {full_name} select {columns} from appended_rows")
+        names = ", ".join(quoted(column.name) for column in table.columns)
+        values = ", ".join(f"{quoted(column.name)}::{column.type}" for column in table.columns)
+        connection.execute(f"insert into {full_name} ({names}) select {values} from appended_rows")
     finally:
         connection.unregister("appended_rows")
 

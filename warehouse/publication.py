@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
-from warehouse.database import cannot_open, limits, utc_now
+from warehouse.database import cannot_open, limits, refuse_later_home, require_tables, utc_now
 from warehouse.durable import replace_durably, replace_json, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
@@ -98,13 +98,18 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
-    """The pipeline's database as `pipeline`, read-only; raises WarehouseBusy while another process writes
-    to it.
+    """The pipeline's database as `pipeline`, read-only.
+
+    Raises:
+        WarehouseBusy: another process writes to it.
+        HomeError: it does not open, or is not what this version reads.
     """
+    refuse_later_home(settings)
     try:
         connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         raise cannot_open(settings, error) from None
+    require_tables(settings, connection, "pipeline")
     yield
     connection.execute("detach pipeline")
 
@@ -134,7 +139,10 @@ def copy_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema:
     for table in catalog.in_schema(schema):
         connection.execute(f"drop table if exists {table.full_name}")
         connection.execute(table.ddl())
-        connection.execute(f"insert into {table.full_name} select * from pipeline.{table.full_name}")
+        names = ", ".join(quoted(name) for name in table.column_names)
+        connection.execute(
+            f"insert into {table.full_name} ({names}) select {names} from pipeline.{table.full_name}"
+        )
         for statement in table.comments():
             connection.execute(statement)
 

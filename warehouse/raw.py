@@ -34,7 +34,8 @@ def insert_new_versions(connection: duckdb.DuckDBPyConnection, table: Table, row
     connection.register("loaded_rows", rows)
     try:
         before = _count(connection, table.full_name)
-        connection.execute(f"insert into {table.full_name} {new_versions_sql(table)}")
+        names = ", ".join(quoted(name) for name in table.column_names)
+        connection.execute(f"insert into {table.full_name} ({names}) {new_versions_sql(table)}")
         return _count(connection, table.full_name) - before
     finally:
         connection.unregister("loaded_rows")
