@@ -21,7 +21,7 @@ import duckdb
 from expectations.ages import old_answers
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import NEW_YORK, NotASession, sessions_between
-from warehouse.database import HomeError, refuse_later_home
+from warehouse.database import HomeError, older_home, refuse_later_home
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
 
@@ -98,6 +98,8 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
     state = PublicationState()
     try:
         refuse_later_home(settings)
+        if note := older_home(settings):
+            state.lines.append(note)
     except HomeError as error:
         state.problems.append(str(error))
         return state

@@ -57,8 +57,8 @@ def plan(run: RunContext) -> RunPlan:
         LeftToAnother: a run of a backfill finds nothing to fetch or to load, and another run follows.
         StepFailed: the session or the reference data is wrong, or there is no room.
     """
-    refuse_other_kind(run.settings)
     with status_on_failure(run, "plan", None):
+        refuse_other_kind(run.settings)
         check_providers(run.settings)
         session = _checked_session(run)
     with step(run, "plan", session) as log:
