@@ -64,8 +64,8 @@ def plan(run: RunContext) -> RunPlan:
         Refused: there is no such session to run; nothing of the home was changed.
         StepFailed: the reference data is wrong, or there is no room.
     """
-    refuse_other_kind(run.settings)
     with status_on_failure(run, "plan", None):
+        refuse_other_kind(run.settings)
         session = checked_session(run)
         again = names_to_fetch_again(run, session)
     with status_on_failure(run, "plan", session):

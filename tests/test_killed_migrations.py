@@ -11,6 +11,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,14 @@ from tests.stored_homes import landed_index, raw_rows, stored_home
 from tests.test_migrations import documents, everything
 from warehouse import migrations
 from warehouse.catalog import load_catalog
-from warehouse.database import LAYOUT, HomeError, home_marker, opened_database, pipeline_database
+from warehouse.database import (
+    LAYOUT,
+    HomeError,
+    WarehouseBusy,
+    home_marker,
+    opened_database,
+    pipeline_database,
+)
 from warehouse.landing import Landed
 from warehouse.migrations import copies, layout_2, migrate_home
 from warehouse.migrations.stored import layout_tables
@@ -128,6 +137,22 @@ def test_a_database_that_did_not_survive_the_kill_is_put_back(tmp_path: Path) ->
     settings.warehouse.with_name("warehouse.duckdb.wal").write_bytes(b"a log of what is gone")
     assert migrate_home(settings)
     require_migrated(settings, before, index)
+
+
+def test_a_migration_that_goes_on_elsewhere_is_not_taken_for_an_interrupted_one(tmp_path: Path) -> None:
+    settings = stored_home(4, tmp_path)
+    assert end_of(migrate_and_die, settings, "in the copy") == -signal.SIGKILL
+    script = (
+        "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(settings.warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "open\n"
+        with pytest.raises(WarehouseBusy):
+            migrate_home(settings)
+        assert (settings.home / "migration.partial").exists()
+        other.communicate("")
+    assert migrate_home(settings)
 
 
 def test_a_backup_waits_for_the_end_of_an_interrupted_migration(tmp_path: Path) -> None:

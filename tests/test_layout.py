@@ -207,6 +207,17 @@ def test_a_run_in_a_home_that_differs_fails_once_with_the_sentence(settings: Set
     assert "ops.runs has a column too many: host" in status["message"]
 
 
+@pytest.mark.parametrize(
+    "marker", ['{"kind": "real", "layout": "5"}', '{"kind": "real", "layout": 99}', "{}"]
+)
+def test_a_run_in_a_home_that_is_refused_says_so_in_the_status(settings: Settings, marker: str) -> None:
+    (settings.home / "home.json").write_text(marker)
+    with pytest.raises(HomeError) as refused:
+        steps.plan(context(settings, "2024-07-15"))
+    status = json.loads((settings.published / "status.json").read_text())
+    assert (status["state"], status["step"], status["message"]) == ("failed", "plan", str(refused.value))
+
+
 def test_a_table_that_nobody_asked_for_is_left_alone(settings: Settings) -> None:
     with duckdb.connect(str(settings.warehouse)) as connection:
         connection.execute("create table ops.notes (text varchar)")

@@ -23,6 +23,7 @@ from warehouse.durable import replace_durably
 from warehouse.schema import (
     PIPELINE_SCHEMAS,
     catalog_tables,
+    has_tables,
     present_tables,
     present_views,
     record_layout,
@@ -173,6 +174,16 @@ def _require_layout(what: Path, layout: int | None) -> None:
         )
 
 
+def require_present_home(settings: Settings) -> None:
+    """Refuse a home of another layout; `home.json` is looked at before its database.
+
+    Raises:
+        HomeError: it has another layout, or `home.json` cannot be read.
+    """
+    if _marker_file(settings).exists():
+        _require_layout(settings.home, layout_of(home_marker(settings)))
+
+
 def require_tables(
     settings: Settings, connection: duckdb.DuckDBPyConnection, database: str | None = None
 ) -> None:
@@ -189,9 +200,11 @@ def require_tables(
     present = present_tables(connection, database)
     if present:
         _require_layout(settings.warehouse, recorded_layout(connection, database))
-    found = schema_differences(catalog_tables(load_catalog()), present, present_views(connection, database))
-    if found:
-        raise HomeError(differing(settings.warehouse, LAYOUT, found))
+    wanted = catalog_tables(load_catalog())
+    if present != wanted:
+        views = present_views(connection, database)
+        if found := schema_differences(wanted, present, views):
+            raise HomeError(differing(settings.warehouse, LAYOUT, found))
 
 
 def differing(what: Path, layout: int, found: list[str]) -> str:
@@ -289,10 +302,9 @@ def pipeline_database(settings: Settings, *, read_only: bool = False) -> Iterato
         HomeError: it does not open, has another layout, or its tables are not those of the catalog.
         WarehouseBusy: another process has it open.
     """
-    if _marker_file(settings).exists():
-        _require_layout(settings.home, layout_of(home_marker(settings)))
+    require_present_home(settings)
     with opened_database(settings, read_only=read_only) as connection:
-        if not read_only and not present_tables(connection):
+        if not read_only and not has_tables(connection):
             _create_tables(connection)
         require_tables(settings, connection)
         yield connection

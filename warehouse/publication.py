@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
-from warehouse.database import append, cannot_open, limits, refuse_later_home, require_tables
+from warehouse.database import append, cannot_open, limits, require_present_home, require_tables
 from warehouse.durable import replace_durably, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
@@ -103,7 +103,7 @@ def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings)
         WarehouseBusy: another process writes to it.
         HomeError: it does not open, or is not what this version reads.
     """
-    refuse_later_home(settings)
+    require_present_home(settings)
     try:
         connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
     except duckdb.Error as error:

@@ -42,6 +42,7 @@ from warehouse.migrations import layout_2, layout_3, layout_4, layout_5
 from warehouse.migrations.copies import (
     Copy,
     copy_folder,
+    has_leftovers,
     kept_copy,
     make_copy,
     put_database_back,
@@ -207,6 +208,9 @@ def _undone_on_failure(settings: Settings, step: Step) -> Iterator[None]:
 
 def _end_interrupted(settings: Settings) -> None:
     """After a kill: what has its number is kept, anything else is put back."""
+    if not has_leftovers(settings):
+        return
+    _refuse_busy(settings)
     copy = kept_copy(settings)
     if copy is None:
         return
@@ -217,6 +221,18 @@ def _end_interrupted(settings: Settings) -> None:
         else:
             put_documents_back(settings, copy)
     remove_copy(settings)
+
+
+def _refuse_busy(settings: Settings) -> None:
+    """A migration that another process is in the middle of is not one that was interrupted."""
+    if settings.warehouse.exists():
+        try:
+            with opened_database(settings):
+                pass
+        except WarehouseBusy:
+            raise
+        except HomeError:
+            return  # one that does not open: looked at below, with the copy at hand
 
 
 def _has_ended(settings: Settings, copy: Copy) -> bool:

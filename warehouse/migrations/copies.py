@@ -7,6 +7,7 @@ before it is removed, so a kill never leaves a part of a copy that looks like on
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -98,6 +99,11 @@ def make_copy(settings: Settings, step: Step, database: BinaryIO | None) -> Copy
     return made
 
 
+def has_leftovers(settings: Settings) -> bool:
+    """Whether a migration was interrupted, or is going on in another process."""
+    return any(path.exists() for path in (copy_folder(settings), _partial(settings), _removed(settings)))
+
+
 def kept_copy(settings: Settings) -> Copy | None:
     """The copy that an interrupted migration has left; what a kill has left of one that never became whole is
     removed.
@@ -143,7 +149,8 @@ def put_database_back(settings: Settings) -> None:
 
 def remove_copy(settings: Settings) -> None:
     """The step has ended well, or was undone."""
-    if copy_folder(settings).exists():
+    # A run that begins in this moment may have seen that the step is over, and have removed the copy.
+    with contextlib.suppress(FileNotFoundError):
         os.rename(copy_folder(settings), _removed(settings))
     for left in (_partial(settings), _removed(settings)):
         shutil.rmtree(left, ignore_errors=True)
