@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +41,7 @@ from orchestration.pages import (
     published_folder,
     session_page,
 )
+from orchestration.params import DAILY_PARAMS
 from orchestration.summary import published_note
 from pipeline.context import RunContext
 from pipeline.state import (
@@ -181,11 +182,19 @@ def test_the_form_takes_a_date_a_list_and_a_switch(dags: list[DAG]) -> None:
 
 
 def test_the_form_reaches_the_step(home: Settings) -> None:
-    dag_run = SimpleNamespace(
-        run_id=RUN, partition_key=None, logical_date=None, run_type="manual", dag_id="rotation_daily"
-    )
     params = {"session": "2024-07-16", "fetch_again": ["prices/SPY", " ", "fred "], "dry_run": True}
-    asked = run_context({"dag_run": dag_run, "params": params, "ti": None}, alone=True).requested
+    dag_run = SimpleNamespace(
+        run_id=RUN, partition_key=None, logical_date=None, run_type="manual", conf={**params, "sesion": "x"}
+    )
+    task = SimpleNamespace(retry_delay=timedelta(seconds=30), max_retry_delay=None)
+    context = {
+        "dag_run": dag_run,
+        "dag": SimpleNamespace(params=DAILY_PARAMS),
+        "params": params,
+        "ti": SimpleNamespace(try_number=1, max_tries=3, task=task),
+    }
+    asked = run_context(context, alone=True).requested
+    assert asked.unknown == ("sesion",)
     assert (asked.parameter, asked.fetch_again, asked.dry_run) == (
         "2024-07-16",
         ("prices/SPY", "fred"),
