@@ -71,11 +71,13 @@ class CleanHomeOperator(DescribedOperator):
         """How many entries of each kind were removed."""
         from operations.housekeeping import clean_home, require_room
 
-        with noted(context), _failures():
+        with noted(context) as note, _failures():
             settings = Settings.from_environment()
             report = clean_home(settings)
             LOG.info(report.text())
             require_room(settings, report)
+            removed = sum(part.entries for part in report.removed.values())
+            note.text = f"Removed {removed:,} entries of the home; its log has the table."
         return {what: part.entries for what, part in report.removed.items()}
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy
 from airflow.models.dagrun import DagRunNote
+from airflow.models.deadline import Deadline
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from alerts.addresses import documentation_url, published_link, runbook_link
 from alerts.alert import failed_alert
@@ -316,6 +319,23 @@ def test_what_a_person_wrote_is_kept_and_the_runs_own_note_is_replaced() -> None
         text, user = note()
         assert text.startswith("looked at it\n\n---\n\nfourth xxx") and user == "ann"
         assert len(text) == run_notes.LONGEST
+
+
+def test_a_run_that_missed_its_deadline_says_so(home: Settings) -> None:
+    engine = sqlalchemy.create_engine("sqlite://")
+    deadlines = Deadline.__table__
+    deadlines.create(engine)
+    at = datetime(2024, 7, 17, 0, 30, tzinfo=UTC)
+    with Session(engine) as session:
+        for run, missed in ((1, True), (2, False)):
+            values = {"dagrun_id": run, "deadline_time": at, "missed": missed, "callback_id": uuid4()}
+            session.execute(sqlalchemy.insert(deadlines).values(**values))
+        late, in_time = (run_notes._late(SimpleNamespace(id=run), session) for run in (1, 2))
+    assert late == (
+        "It ended after its deadline, 2024-07-17 00:30 UTC."
+        " [What to do](/team/rotation/docs/runbook/deadline.md)"
+    )
+    assert in_time == ""
 
 
 def test_a_task_leaves_its_sentence_and_fails_as_it_would_without() -> None:
