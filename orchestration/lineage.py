@@ -7,7 +7,7 @@ listener alone, in a process of its own that Airflow ends after `[openlineage] e
 here can fail or hold up a run for longer.
 
 Names: a table is `warehouse.<schema>.<name>` in `duckdb://<path of the file>`, as dbt names it; what was
-fetched is a folder of landing; a provider is `api://<name>`. docs/observe.md has them all.
+fetched is a folder of landing; a provider is `provider://<name>`. docs/observe.md has them all.
 """
 
 from __future__ import annotations
@@ -134,10 +134,7 @@ class Names:
 
     def provider(self, dataset: str) -> InputDataset:
         """Where a kind of input is fetched from."""
-        provider = provider_name(self.settings, dataset) or "none"
-        if provider == "files":
-            return InputDataset("file", str((self.settings.files_dir or self.settings.home) / dataset))
-        return InputDataset(f"api://{provider}", dataset)
+        return InputDataset(f"provider://{provider_name(self.settings, dataset)}", dataset)
 
     def landed(self, dataset: str, kind: type[Dataset] = OutputDataset) -> Any:
         """The payloads of a kind of input, as they were served."""

@@ -181,7 +181,7 @@ def test_the_lineage_of_the_other_steps_names_what_they_read_and_wrote(
         )
     }
     fetched = {
-        (event["inputs"][0]["name"], event["outputs"][0]["name"])
+        (event["inputs"][0]["namespace"], event["inputs"][0]["name"], event["outputs"][0]["name"])
         for event in ends
         if event["job"]["name"].startswith("rotation_daily.fetch.")
     }
