@@ -40,16 +40,19 @@ refresh-calendars: $(VENV)/.installed ## Reference data from its sources: releas
 test-mutations: $(VENV)/.installed-dev ## Break every rule in turn and see it fire; prints what catches which corruption
 	@$(RUN) -m pytest -m mutation tests/mutations
 
-# COVERAGE=1 measures line coverage as well and fails below the floor in pyproject.toml; CI does.
-COVER := $(if $(COVERAGE),--cov --cov-report=term)
-test: $(VENV)/.installed-dev ## Run the tests: Python only, offline; COVERAGE=1 holds the floor of coverage
-	@$(RUN) -m pytest -m "not full and not mutation" -n 2 --dist loadfile $(COVER)
+# SLOW=1 runs the slow tests as well (whole runs of the pipeline, mostly). COVERAGE=1 measures line coverage, with SLOW=1 against the
+# floor in pyproject.toml. CI sets both.
+COVER := $(if $(COVERAGE),--cov --cov-report=term $(if $(SLOW),,--cov-fail-under=0))
+QUICK := $(if $(SLOW),, and not slow)
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.installed-dev ## Run the tests: Python only, offline, in minutes; SLOW=1 runs the slow ones too
+	@$(RUN) -m pytest -m "not full and not mutation$(QUICK)" $(WORKERS) $(COVER)
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
-	@$(RUN) -m pytest -rs -m "not mutation" -n 2 --dist loadfile
+	@$(RUN) -m pytest -rs -m "not mutation" $(WORKERS)
 
 test-full-only: $(VENV)/.installed-dev
-	@$(RUN) -m pytest -rs -m full -n 2 --dist loadfile
+	@$(RUN) -m pytest -rs -m full $(WORKERS) --durations=10
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .

@@ -1,5 +1,5 @@
 """Load a folder of files as a process of its own and print what raw then holds, as `tests.test_any_machine`
-asks; with `run`, the whole day, and the marts.
+asks; with `build` and `run`, the day as far as the build or whole, and the marts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from tests.faults.home import LiveHome, raw_digest
-from tests.small_market import published_digests, run_day, small_settings
+from tests.small_market import built_digests, published_digests, run_day, run_to_build, small_settings
 from warehouse.database import pipeline_database, prepare_home
 from warehouse.reference_data import load_reference
 
@@ -26,8 +26,14 @@ def main(folder: str, home: str, what: str) -> None:
     with contextlib.suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
     settings = small_settings(
-        Path(folder), Path(home), **({} if what == "run" else {"ROTATION_HISTORY_START": "2024-06-03"})
+        Path(folder),
+        Path(home),
+        **({} if what in ("build", "run") else {"ROTATION_HISTORY_START": "2024-06-03"}),
     )
+    if what == "build":
+        run_to_build(settings, str(SESSION))
+        print(json.dumps(built_digests(settings)))
+        return
     if what == "run":
         run_day(settings, str(SESSION))
         print(json.dumps(published_digests(settings)))

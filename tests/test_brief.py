@@ -29,7 +29,7 @@ from brief.rendering import plain_text
 from brief.rotation import rotation
 from pipeline import steps
 from pipeline.errors import StepFailed
-from tests.small_market import context, run_day, small_settings, write_small_market
+from tests.small_market import run_day, run_to_build, small_settings, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings
 
@@ -447,17 +447,20 @@ def test_on_the_day_of_a_decision_the_section_turns_to_the_meeting_after_it(
     assert not re.search("before the decision of", fed_words(copy, dt.date(2024, 8, 1)))
 
 
-def test_a_missing_or_empty_table_costs_one_line(copy: Any) -> None:
+@pytest.mark.slow
+def test_a_missing_or_empty_table_costs_one_line(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(Reader(copy), SESSION, False)
     names = sorted(name for name in page.reader.tables if name.startswith("marts."))
     needed = [name for name in names if name in build_brief(page)[0]]
     assert len(needed) >= 12
-    for name in needed:
-        copy.execute("begin")
-        copy.execute(f"drop table {name}")
-        text, _ = build_brief(Page(Reader(copy), SESSION, False))
-        assert f"{name} is not in this publication." in text, name
-        copy.execute("rollback")
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "draw", lambda spec, name, *, simulated: "")
+        for name in needed:
+            copy.execute("begin")
+            copy.execute(f"drop table {name}")
+            text, _ = build_brief(Page(Reader(copy), SESSION, False))
+            assert f"{name} is not in this publication." in text, name
+            copy.execute("rollback")
     for name in names:
         copy.execute(f"delete from {name}")
     text, _ = build_brief(Page(Reader(copy), SESSION, False))
@@ -620,23 +623,25 @@ def test_the_brief_reads_the_publication_only(folder: Path, tmp_path: Path) -> N
     assert (folder / "warehouse.duckdb").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(page: Any, section: Any) -> None:
         raise ZeroDivisionError("a bug in a drawing")
 
+    run = run_to_build(settings, str(SESSION), "broken")
     monkeypatch.setattr("brief.sections.rotation", broken)
     with pytest.raises(
         StepFailed,
         match=r"brief could not be drawn: ZeroDivisionError: a bug in a drawing.*stays in place",
     ):
-        run_day(settings, str(SESSION), "broken")
+        steps.publish(run)
     assert current_generation(settings) == folder
     status = json.loads((settings.published / "status.json").read_text())
     assert (status["state"], status["step"]) == ("failed", "publish")
     monkeypatch.setattr("brief.sections.rotation", rotation)
-    steps.publish(context(settings, str(SESSION), "broken"))
+    steps.publish(run)
     current = current_generation(settings)
     assert current is not None
     assert current != folder

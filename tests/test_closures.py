@@ -30,11 +30,15 @@ from tests.faults.feed import Feed
 from tests.faults.home import LiveHome, live_home
 from tests.faults.server import Server
 from tests.small_market import (
+    built,
+    built_digests,
     context,
     fetch_all,
     published,
     published_digests,
     run_day,
+    run_to_build,
+    run_unaudited,
     small_settings,
     write_small_market,
 )
@@ -42,6 +46,7 @@ from warehouse.database import pipeline_database
 from warehouse.reference_data import ReferenceDataError, reference_frame
 from warehouse.settings import Settings
 
+START = date(2024, 1, 3)
 BEFORE, CLOSED, AFTER = date(2024, 7, 16), date(2024, 7, 17), date(2024, 7, 18)
 REASON = "A day of mourning,https://example.com/closed"
 Rows = Callable[..., None]
@@ -235,7 +240,7 @@ def test_refresh_keeps_the_row_and_what_it_says_about_the_futures(
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small market without prices on the closed day; yields and settlements of the day are there."""
-    folder = write_small_market(tmp_path_factory.mktemp("market"), start=date(2023, 1, 3))
+    folder = write_small_market(tmp_path_factory.mktemp("market"), start=START)
     for path in (folder / "prices").glob("*.csv"):
         _drop(path, CLOSED)
     return folder
@@ -251,7 +256,7 @@ def _drop(path: Path, day: date) -> None:
 
 
 def home_of(market: Path, folder: Path) -> Settings:
-    return small_settings(market, folder, ROTATION_HISTORY_START="2023-01-03")
+    return small_settings(market, folder, ROTATION_HISTORY_START=str(START))
 
 
 def plan_to_load(settings: Settings, session: date, run_id: str) -> None:
@@ -266,7 +271,7 @@ def unaware(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     next session.
     """
     settings = home_of(market, tmp_path_factory.mktemp("unaware") / "home")
-    run_day(settings, str(BEFORE))
+    run_unaudited(settings, str(BEFORE))
     first = published_digests(settings)
     with pytest.raises(
         StepFailed, match=f"No prices were returned for {CLOSED}, although 5 symbols answered"
@@ -285,6 +290,7 @@ def copy_of(settings: Settings, folder: Path) -> Settings:
 
 
 @pytest.mark.parametrize("settles", ["true", "false"])
+@pytest.mark.slow
 def test_a_closure_that_is_learned_late_leaves_no_trace(
     closures: Rows, unaware: Settings, market: Path, tmp_path: Path, settles: str
 ) -> None:
@@ -293,10 +299,10 @@ def test_a_closure_that_is_learned_late_leaves_no_trace(
     closures(f"{CLOSED},closed,,{settles},{REASON}")
     with pytest.raises(Refused, match="on which the NYSE was closed"):
         run_day(late, str(CLOSED), "evening-again")
-    run_day(late, str(AFTER), "after-the-row")
-    run_day(early, str(AFTER))
-    assert published_digests(late) == published_digests(early)
-    with published(late) as connection:
+    run_to_build(late, str(AFTER), "after-the-row")
+    run_to_build(early, str(AFTER))
+    assert built_digests(late) == built_digests(early)
+    with built(late) as connection:
         for table in ("instrument_daily", "rotation_pair_daily", "daily_summary", "yield_curve_daily"):
             assert connection.execute(
                 "select count(*) filter (session_date = ?), count(*) filter (session_date = ?) > 0 from"
@@ -333,15 +339,16 @@ def test_a_session_that_the_source_lost_is_passed_when_somebody_vouches_for_it(
         ).fetchone() == ("warning",)
 
 
+@pytest.mark.slow
 def test_a_publication_of_a_day_that_turned_out_closed_is_left_behind(closures: Rows, tmp_path: Path) -> None:
     """A vendor served the day as if it had been one: after the row a repair builds at the session before
     it.
     """
     folder = write_small_market(tmp_path / "market", start=date(2024, 5, 1), end=CLOSED)
     home = small_settings(folder, tmp_path / "home", ROTATION_HISTORY_START="2024-05-01")
-    run_day(home, str(CLOSED))
+    run_unaudited(home, str(CLOSED))
     closures(f"{CLOSED},closed,,true,{REASON}")
-    run_day(home, "2024-07-15")
+    run_unaudited(home, "2024-07-15")
     with published(home) as connection:
         assert connection.execute("select max(session_date) from marts.instrument_daily").fetchone() == (
             BEFORE,

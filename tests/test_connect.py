@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from tests.shared_homes import HomeAfter, copied_home
-from tests.small_market import run_day
+from tests.small_market import run_unaudited
 from warehouse.settings import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "connect.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def home(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Any
         held.execute(LAST).fetchone(),
         host.execute(LAST.replace("marts.", "warehouse.marts.")).fetchone(),
     ]
-    run_day(settings, "2024-07-17")
+    run_unaudited(settings, "2024-07-17")
     yield {"home": home, "path": path, "held": held, "host": host, "before": before}
     held.close()
     host.close()

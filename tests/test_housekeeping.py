@@ -274,6 +274,7 @@ def test_killed_half_way_the_next_one_ends_it(settings: Settings) -> None:
     assert names(generations) == {"3", "4", "5"}
 
 
+@pytest.mark.slow
 def test_a_run_at_work_meanwhile_publishes_what_it_would(
     small_market_files: Path, home_after: HomeAfter, tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_landing_is_read_again_without_key_and_address(
     assert rows == {"tiingo": 30, "databento": home.rows("select count(*) from raw.fed_funds_futures")[0][0]}
 
 
+@pytest.mark.slow
 def test_a_split_a_dividend_and_a_correction_as_from_yahoo(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def until_load(settings: Settings, session: str, run_id: str) -> None:
     steps.load(run)
 
 
+@pytest.mark.slow
 def test_two_sessions_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +102,7 @@ def test_two_sessions_live(
     assert hits([home], [CANARY, OTHER_CANARY]) == []
 
 
+@pytest.mark.slow
 def test_a_live_day_on_which_fred_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest yields and the funds rate come from the second sources, and the publication says so."""
     monday, tuesday = date(2024, 7, 15), date(2024, 7, 16)

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import cli.model
-from tests.small_market import published, run_day, small_settings, write_small_market
+from tests.shared_homes import HomeAfter, copied_home
+from tests.small_market import published
 from warehouse.settings import Settings
 
 SESSION = "2024-07-16"
-START = date(2023, 6, 1)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def home(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with one publication."""
-    folder = tmp_path_factory.mktemp("model")
-    market = write_small_market(folder / "market", start=START)
-    settings = small_settings(market, folder / "home", ROTATION_HISTORY_START=str(START))
-    run_day(settings, SESSION)
-    return settings
+    return copied_home(home_after(SESSION), tmp_path_factory.mktemp("model") / "home")
 
 
 @pytest.fixture

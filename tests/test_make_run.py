@@ -220,6 +220,7 @@ def test_status_and_digest_read_the_publication(
     assert len(lines) >= 7
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_seen_by_status_and_heals(
     first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]], market: Path
 ) -> None:

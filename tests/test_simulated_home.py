@@ -23,6 +23,8 @@ from warehouse.database import pipeline_database
 from warehouse.publication import attached_pipeline, copy_tables
 from warehouse.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SESSION = date(2026, 11, 25)
 STAGED = ("staging.equity_prices", "staging.fred_observations", "staging.fed_funds_futures")
 

@@ -406,6 +406,7 @@ def in_airflow() -> None:
     assert parse() == "2024-07-30"
 
 
+@pytest.mark.slow
 def test_the_scheduler_the_dag_processor_and_backfills_of_airflow(tmp_path: Path) -> None:
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("ROTATION_", "AIRFLOW"))

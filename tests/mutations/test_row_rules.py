@@ -15,14 +15,14 @@ from datasets.base import Dataset
 from datasets.registry import DATASETS
 from expectations.gate import GateResult, check_rows
 from expectations.rules import Item, columns_of, derived_items, handwritten, rule_name
-from pipeline import steps
 from tests.mutations.harness import built_market
 from tests.mutations.report import played
 from tests.mutations.row_mutations import ROW_MUTATIONS, RowMutation
-from tests.small_market import END, context, fetch_all, small_settings, write_small_market
+from tests.shared_homes import HomeAfter
 from warehouse.catalog import Table, load_catalog
 
 ADDED = ("available_at_utc", "availability", "run_id")
+SMALL_SESSION = "2024-07-16"
 SERVED_ROWS = 120
 # The row that is broken: of an input's newest rows one in the middle, so that it has neighbours.
 ROW = SERVED_ROWS // 2
@@ -97,13 +97,8 @@ def made_up(table: Table) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    folder = tmp_path_factory.mktemp("small")
-    settings = small_settings(write_small_market(folder / "files"), folder / "home")
-    run = context(settings, str(END))
-    fetch_all(run)
-    steps.load(run)
-    return newest_rows(settings.warehouse)
+def small(home_after: HomeAfter) -> Served:
+    return newest_rows(home_after(SMALL_SESSION).warehouse)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from expectations.rules import derived_items, handwritten, rule_name
 from tests.mutations.harness import (
     Copy,
     built_market,
-    built_small_market,
     copy_of,
     made_up_rows,
     newly_failed,
@@ -17,10 +16,12 @@ from tests.mutations.harness import (
 )
 from tests.mutations.report import played
 from tests.mutations.table_mutations import MUTATIONS, Mutation
-from tests.small_market import END
+from tests.shared_homes import HomeAfter
 from warehouse.catalog import Column, Table, literal, load_catalog, quoted
+from warehouse.publication import current_generation
 
 MODELS = load_catalog().models()
+SMALL_SESSION = "2024-07-16"
 # What `make test` plays: one rule of each kind, on the small market.
 SHORT = (
     "required_symbols_have_a_close_for_the_session",
@@ -36,9 +37,10 @@ mutation = pytest.mark.mutation
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    folder = tmp_path_factory.mktemp("small")
-    return copy_of(built_small_market(folder), END, folder)
+def small(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    publication = current_generation(home_after(SMALL_SESSION))
+    assert publication is not None
+    return copy_of(publication, SMALL_SESSION, tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

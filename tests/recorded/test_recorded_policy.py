@@ -12,7 +12,7 @@ from transforms.lib import fomc
 from transforms.marts.fomc_probabilities import compute_probabilities
 from transforms.staging import fomc_moves
 
-pytestmark = pytest.mark.replay
+pytestmark = [pytest.mark.replay, pytest.mark.slow]
 
 # Surprise in percentage points over a window of 30 minutes, scaled as here: column MP1 of the surprises
 # around FOMC announcements by Jarocinski and Karadi (2020, American Economic Journal: Macroeconomics 12(2),

@@ -15,7 +15,7 @@ from tests.market_fixture import recorded
 from tests.model_fixture import build
 from tests.recorded_data import RECORDED
 
-pytestmark = pytest.mark.replay
+pytestmark = [pytest.mark.replay, pytest.mark.slow]
 
 FUNDS = ["SHY", "IEF", "TLT", "SPY"]  # BIL, IEI and MBB are not among the recorded files
 
