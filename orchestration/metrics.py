@@ -172,9 +172,9 @@ def _safely(work: Callable[[], None]) -> None:
 def _backend_has_tags() -> bool:
     """In the order in which Airflow chooses its client."""
     if conf.getboolean("metrics", "statsd_datadog_enabled", fallback=False):
-        return conf.getboolean("metrics", "statsd_datadog_metrics_tags", fallback=True)
+        return bool(conf.getboolean("metrics", "statsd_datadog_metrics_tags", fallback=True))
     if conf.getboolean("metrics", "statsd_on", fallback=False):
-        return conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False)
+        return bool(conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False))
     return True
 
 
