@@ -153,6 +153,24 @@ def failed_alert(
     )
 
 
+def refused_alert(
+    dag_id: str, run_id: str, session: str | None, message: str, *, in_place: str | None = None
+) -> Alert:
+    """The alert of a trigger that asked for something that cannot be run: nothing is wrong with the home.
+
+    Args:
+        dag_id: of the run.
+        run_id: of the run.
+        session: when the trigger named one.
+        message: why it was refused.
+        in_place: what readers see.
+    """
+    of_session = f" for {session}" if session else ""
+    subject = f"Rotation: a run{of_session} was refused"
+    message = f"{message} Nothing was changed; correct the request and trigger again."
+    return Alert("refused", subject, message, dag_id, run_id, session, "plan", in_place, severity="warning")
+
+
 def _one_line(text: str, longest: int) -> str:
     flat = " ".join(printable(text).split())
     return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"

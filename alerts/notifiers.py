@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowFailException
 
-from alerts.alert import STALE_SUBJECT, Alert, failed_alert
+from alerts.alert import STALE_SUBJECT, Alert, failed_alert, refused_alert
 from alerts.channels import send
 from market_calendar.dag_session import SessionUnknown, named_session
 from market_calendar.deadline import is_backfill
@@ -62,7 +62,7 @@ class RunFailed(AlertNotifier):
         recorded = record_of(status, run_id)
         session = _session(context.get("dag_run")) or recorded.get("session_date")
         if refusal := _refusal(run_id):
-            return _refused(refusal, dag.dag_id, run_id, session, in_place)
+            return refused_alert(dag.dag_id, run_id, session, refusal, in_place=in_place)
         step = recorded.get("step") if recorded.get("message") else task
         if reason == "timed_out":
             message = (
@@ -166,14 +166,6 @@ def _refusal(run_id: str) -> str | None:
         return refusal_of(Settings.from_environment(), run_id)
     except SettingsError:
         return None
-
-
-def _refused(message: str, dag_id: str, run_id: str, session: str | None, in_place: str) -> Alert:
-    """A trigger that named nothing that can be run: nothing is wrong with the home."""
-    of_session = f" for {session}" if session else ""
-    subject = f"Rotation: a run{of_session} was refused"
-    message = f"{message} Nothing was changed; trigger again with another session, or with none."
-    return Alert("refused", subject, message, dag_id, run_id, session, "plan", in_place, severity="warning")
 
 
 def _is_wait(recorded: dict[str, Any]) -> bool:

@@ -134,7 +134,8 @@ def measured(run: RunContext, step: str) -> Iterator[None]:
         ended_well = True
     finally:
         seconds = time.monotonic() - started
-        _safely(lambda: send([_duration(run, step, seconds), *_figures(run, step, moment, ended_well)]))
+        _safely(lambda: send([_duration(run, step, seconds)]))
+        _safely(lambda: send(list(_figures(run, step, moment, ended_well))))
 
 
 def measure_publication(facts: PublicationFacts) -> None:
@@ -192,7 +193,9 @@ def _duration(run: RunContext, step: str, seconds: float) -> Measure:
 
 
 def _figures(run: RunContext, step: str, started: float, ended_well: bool) -> Iterator[Measure]:
-    """What a step wrote down; an audit that stops the run has written it, too."""
+    """What a step wrote down; an audit that stops the run has written it, too, and a dry run nothing."""
+    if run.requested.dry_run:
+        return
     if step == "audit" and (ended_well or _written_since(run, "audited", started)):
         yield from _of_audit(run)
     elif ended_well and step in FIGURES:

@@ -20,10 +20,13 @@ KEY = "note"
 
 @dataclass
 class Note:
-    """The text, in Markdown, and the session that it is about; an empty text leaves no note."""
+    """The text, in Markdown, the session that it is about, and whether the request was refused; an empty text
+    leaves no note.
+    """
 
     text: str = ""
     session: str | None = None
+    refused: bool = False
 
 
 @contextmanager
@@ -48,6 +51,7 @@ def noted(context: Mapping[str, Any]) -> Iterator[Note]:
 
 def _leave(context: Mapping[str, Any], note: Note) -> None:
     try:
-        context["ti"].xcom_push(key=KEY, value={"text": note.text[:4000], "session": note.session})
+        value = {"text": note.text[:4000], "session": note.session, "refused": note.refused}
+        context["ti"].xcom_push(key=KEY, value=value)
     except Exception as error:  # whatever it is, the task's own outcome matters more
         LOG.warning("the note for the run was not stored: %s: %s", type(error).__name__, error)

@@ -48,13 +48,20 @@ class StepOperator(DescribedOperator):
         from orchestration.errors import AS_SENTENCES, airflow_errors
         from orchestration.log import show_sentences
         from orchestration.metrics import measured
+        from pipeline.errors import Refused
 
         show_sentences(*AS_SENTENCES)
         with noted(context) as note, airflow_errors():
             number = int(self.batch["batch"]) if self.batch else None
             run = run_context(context, batch=number, alone=IN_MAKE_RUN, unwoken=unwoken)
-            with measured(run, self.step):
-                result = self.run_step(run)
+            try:
+                with measured(run, self.step):
+                    result = self.run_step(run)
+            except Refused:
+                note.refused = True
+                raise
+            finally:
+                note.session = str(run.state.plan.session) if run.state.plan else None
             self.tell(run, context, result)
             note.text = self.note(run, result)
         return result

@@ -10,9 +10,12 @@ server does not see the folder, a page says what to set.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
+from collections.abc import Container
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from warehouse.settings import REPOSITORY, Settings, SettingsError
 DAG_ID = "rotation_daily"
 PAGES = ("brief.html", "validation.html")
 SESSION_PAGE = re.compile(r"\d{4}-\d{2}-\d{2}\.html")
+GENERATION = re.compile(r"[0-9]{1,9}")
 HEADERS = {
     # No script, no network, and no page of another origin around it.
     "Content-Security-Policy": (
@@ -63,8 +67,9 @@ class Pages:
 def make_app() -> Any:
     """The FastAPI application, under Airflow's own authentication."""
     from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends, FastAPI, HTTPException, Request
+    from fastapi import Depends, FastAPI, Request
     from fastapi.responses import HTMLResponse
+    from starlette.exceptions import HTTPException
 
     app = FastAPI(
         openapi_url=None,
@@ -78,17 +83,22 @@ def make_app() -> Any:
         newest = f"{request.scope.get('root_path', '')}/published/current/brief.html"
         return HTMLResponse(message_page("Not here", str(error), newest), 404, HEADERS)
 
+    # Starlette's, of which FastAPI's is a kind: the one for an address or a method that is not there, too.
     @app.exception_handler(HTTPException)
     def _refused(request: Request, error: HTTPException) -> HTMLResponse:
-        text = {
-            401: "Log in to Airflow first, then open this page again.",
-            403: f"You may not read the DAG {DAG_ID}, whose pages these are.",
-        }.get(error.status_code, f"{error.detail}.")
-        return HTMLResponse(message_page("Not shown", text), error.status_code, HEADERS)
+        title, text = {
+            401: ("Not shown", "Log in to Airflow first, then open this page again."),
+            403: ("Not shown", f"You may not read the DAG {DAG_ID}, whose pages these are."),
+            404: ("Not here", "There is no such page."),
+        }.get(error.status_code, ("Not shown", f"{error.detail}."))
+        return HTMLResponse(
+            message_page(title, text), error.status_code, {**(error.headers or {}), **HEADERS}
+        )
 
-    @app.exception_handler(404)
-    def _unknown(request: Request, error: Exception) -> HTMLResponse:
-        return HTMLResponse(message_page("Not here", "There is no such page."), 404, HEADERS)
+    @app.exception_handler(OSError)
+    def _unreadable(request: Request, error: OSError) -> HTMLResponse:
+        text = f"The API server cannot read the published folder: {error.strerror or type(error).__name__}."
+        return HTMLResponse(message_page("Not shown", text), 503, HEADERS)
 
     @app.get("/published/current/{page}")
     def current(page: str) -> HTMLResponse:
@@ -96,12 +106,14 @@ def make_app() -> Any:
         return HTMLResponse(generation_page(folder, current_number(folder), page), headers=HEADERS)
 
     @app.get("/published/generations/{number}/{page}")
-    def generation(number: int, page: str) -> HTMLResponse:
-        return HTMLResponse(generation_page(published_folder(), number, page), headers=HEADERS)
+    def generation(number: str, page: str) -> HTMLResponse:
+        shown = generation_page(published_folder(), generation_number(number), page)
+        return HTMLResponse(shown, headers=HEADERS)
 
     @app.get("/published/generations/{number}/")
-    def contents(number: int) -> HTMLResponse:
-        return HTMLResponse(contents_page(published_folder(), number), headers=HEADERS)
+    def contents(number: str) -> HTMLResponse:
+        shown = contents_page(published_folder(), generation_number(number))
+        return HTMLResponse(shown, headers=HEADERS)
 
     @app.get("/published/briefs/{page}")
     def brief(page: str) -> HTMLResponse:
@@ -145,6 +157,17 @@ def current_number(folder: Path) -> int:
     if not name.isascii() or not name.isdecimal():
         raise NoSuchPage("Nothing has been published yet.")
     return int(name)
+
+
+def generation_number(text: str) -> int:
+    """The number in an address; longer ones would be no name that a folder can have.
+
+    Raises:
+        NoSuchPage: it is none.
+    """
+    if not GENERATION.fullmatch(text):
+        raise NoSuchPage("A publication is named by its number, such as published/generations/12/.")
+    return int(text)
 
 
 def generation_page(folder: Path, number: int, page: str) -> str:
@@ -199,7 +222,8 @@ def session_page(folder: Path, page: str) -> str:
 
 
 def documentation_page(path: str) -> str:
-    """A Markdown page of `docs/`, as HTML; a link to another page works as in the repository.
+    """A Markdown page of `docs/`, as HTML; a link to another page or to a heading works as in the repository,
+    and one to a file that is shown only there is none.
 
     Raises:
         NoSuchPage: there is no such page, or the API server has no documentation.
@@ -217,7 +241,38 @@ def documentation_page(path: str) -> str:
     text = _read(known[path])
     title = next((line.lstrip("# ") for line in text.splitlines() if line.startswith("# ")), path)
     # Written by us; all the same, no HTML of the source is passed on.
-    return _page(title, MarkdownIt("commonmark", {"html": False}).enable("table").render(text), heading=False)
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(text)
+    _name_headings(tokens)
+    for token in tokens:
+        _keep_links(token.children or [], posixpath.dirname(path), known)
+    return _page(title, markdown.renderer.render(tokens, markdown.options, {}), heading=False)
+
+
+def _name_headings(tokens: list[Any]) -> None:
+    """Give each heading the name by which a link finds it."""
+    seen: dict[str, int] = {}
+    for opening, inline in pairwise(tokens):
+        if opening.type != "heading_open":
+            continue
+        words = "".join(child.content for child in inline.children)
+        name = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+        count = seen[name] = seen.get(name, -1) + 1
+        opening.attrSet("id", f"{name}-{count}" if count else name)
+
+
+def _keep_links(tokens: list[Any], folder: str, known: Container[str]) -> None:
+    """Make a link to a file that is not shown here a piece of text that says where it is."""
+    shown = True
+    for token in tokens:
+        if token.type == "link_open":
+            address = str(token.attrGet("href"))
+            target = posixpath.normpath(posixpath.join(folder, address.partition("#")[0]))
+            shown = "://" in address or address.startswith(("#", "mailto:")) or target in known
+            if not shown:
+                token.attrs = {"title": f"{posixpath.normpath(f'docs/{target}')}, in the repository"}
+        if token.type in ("link_open", "link_close") and not shown:
+            token.tag = "span"
 
 
 def documentation() -> list[Path]:
@@ -245,8 +300,8 @@ def _read(path: Path) -> str:
     try:
         with open(path, encoding="utf-8", opener=_open_file) as file:
             return file.read()
-    except OSError:
-        raise NoSuchPage(f"{path.name} is not in this publication.") from None
+    except (OSError, UnicodeDecodeError):
+        raise NoSuchPage(f"{path.name} is not in this publication, or cannot be read.") from None
 
 
 def _open_file(path: str, flags: int) -> int:

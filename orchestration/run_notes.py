@@ -9,12 +9,13 @@ not touched, because the row is written within a savepoint of its own.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from airflow.listeners import hookimpl
 
 from alerts.addresses import runbook_link
-from alerts.alert import RUNBOOK_PAGES, Alert, failed_alert, printable
+from alerts.alert import RUNBOOK_PAGES, Alert, failed_alert, printable, refused_alert
 from orchestration.noted import KEY
 from warehouse.settings import SettingsError
 
@@ -85,6 +86,8 @@ def _failure(dag_run: Any, session: Any) -> str:
         if task
         else "No task failed: the run was stopped, took too long, or could not go on."
     )
+    if found.get("refused"):
+        return failure_note(refused_alert(dag_run.dag_id, dag_run.run_id, asked, message))
     return failure_note(failed_alert(dag_run.dag_id, dag_run.run_id, asked, task, message, found=bool(left)))
 
 
@@ -168,8 +171,11 @@ def joined(by_person: str, text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text of an error, which may quote a source's answer: no markup, no link."""
-    return printable(text).replace("<", "‹").replace(">", "›").replace("](", "] (").strip()
+    """Text of an error, which may quote a source's answer: one paragraph without markup, link or picture,
+    also none whose address stands elsewhere in the text.
+    """
+    flat = " ".join(printable(text).split()).replace("<", "‹").replace(">", "›")
+    return re.sub(r"[\\\[\]]", r"\\\g<0>", flat)
 
 
 def _cut(text: str, room: int) -> str:

@@ -89,7 +89,7 @@ def _fetch_batch(run: RunContext, plan: RunPlan, batch: FetchBatch) -> FetchedBa
             f" inputs: {next(iter(missing.silent.values()))}"
         )
     fetched = run.state.fetched(batch.number)
-    _report(batch, len(plan.batches), provider.name, fetched)
+    _report(batch, plan.label(batch), provider.name, fetched)
     return fetched
 
 
@@ -164,10 +164,8 @@ def _wait(
                 }
             )
             LOG.warning(
-                "fetch: %s batch %s/%s: no longer waited for: %s%s",
-                batch.dataset,
-                batch.number + 1,
-                len(plan.batches),
+                "fetch: %s: no longer waited for: %s%s",
+                plan.label(batch),
                 listed([*wanted.late, *wanted.silent]),
                 f". {UNWOKEN}" if run.unwoken else "",
             )
@@ -176,7 +174,7 @@ def _wait(
     run.state.write_fetched(batch.number, fetched.model_copy(update={"waiting": wait or before}))
     if wait is not None:
         sentence = wait_sentence(run, plan)
-        LOG.warning("fetch: %s batch %s/%s: %s", batch.dataset, batch.number + 1, len(plan.batches), sentence)
+        LOG.warning("fetch: %s: %s", plan.label(batch), sentence)
         for text in list(missing.silent.values())[:SHOWN]:
             LOG.info("fetch: %s", text)
         raise AskLater(sentence, wait.next_utc)
@@ -285,13 +283,11 @@ def _not_served(dataset: Dataset, item: PlannedInput, text: str) -> SourceError:
     )
 
 
-def _report(batch: FetchBatch, batches: int, provider: str, fetched: FetchedBatch) -> None:
+def _report(batch: FetchBatch, label: str, provider: str, fetched: FetchedBatch) -> None:
     served = sum(entry.landed is not None for entry in fetched.inputs.values())
     LOG.info(
-        "fetch: %s batch %s/%s: %s of %s inputs from %s",
-        batch.dataset,
-        batch.number + 1,
-        batches,
+        "fetch: %s: %s of %s inputs from %s",
+        label,
         served,
         len(fetched.inputs),
         provider,

@@ -13,7 +13,7 @@ from brief.page import DrawingFailed, write_pages
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.log import LOG
-from pipeline.published import heal_publication_record, require_own_build
+from pipeline.published import already_published, heal_publication_record, require_own_build
 from pipeline.run_record import step, write_run_status
 from pipeline.state import Published
 from pipeline.turns import forget_left
@@ -26,12 +26,17 @@ from warehouse.status import SUCCESS
 def publish(run: RunContext) -> Published:
     """Make the built publication the current one.
 
+    A run that has published already (its task was cleared) says again what it said.
+
     Raises:
         StepFailed: the brief cannot be drawn, or another run's build took the place of this one's.
+        Refused: the run has published already, and another one after it.
     """
     plan = run.plan
     with step(run, "publish", plan.session) as log:
         generation = publication.generation_of_run(run.settings, run.run_id)
+        if generation is None:
+            generation = already_published(run)
         if generation is None:
             require_own_build(run)
             generation = _finish_build(run)

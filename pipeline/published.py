@@ -7,10 +7,11 @@ from __future__ import annotations
 import duckdb
 
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.errors import Refused, StepFailed
 from pipeline.log import LOG
+from pipeline.state import Published
 from warehouse.catalog import load_catalog, quoted
-from warehouse.database import append, transaction
+from warehouse.database import append, pipeline_database, transaction
 from warehouse.publication import current_generation, run_that_built
 from warehouse.settings import Settings
 
@@ -22,6 +23,32 @@ def require_own_build(run: RunContext) -> None:
             "The waiting publication was built by another run, which replaced this one's. Run the session"
             " again."
         )
+
+
+def already_published(run: RunContext) -> int | None:
+    """The current generation when this run made it and has built nothing since; None when it has still to
+    publish.
+
+    Raises:
+        Refused: readers have a later one meanwhile.
+    """
+    made, current = run.state.read("published", Published), current_generation(run.settings)
+    if made is None or current is None or run_that_built(run.settings) == run.run_id:
+        return None
+    with pipeline_database(run.settings, read_only=True) as connection:
+        recorded = connection.execute(
+            "select 1 from ops.publication where generation = ? and run_id = ?",
+            [made.generation, run.run_id],
+        ).fetchone()
+    if recorded is None:
+        return None
+    if int(current.name) != made.generation:
+        raise Refused(
+            f"This run has published already, as generation {made.generation}, and generation {current.name}"
+            " came after it. For a new publication run the session again, from its first task."
+        )
+    LOG.info("publish: generation %s of this run is published already", made.generation)
+    return made.generation
 
 
 def heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:

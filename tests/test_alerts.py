@@ -335,7 +335,7 @@ def test_a_failed_run_tells_the_sentence_of_its_step(
 ) -> None:
     run = context(home, "2024-07-17", "scheduled__1")
     with (
-        pytest.raises(StepFailed, match="has no plan any more"),
+        pytest.raises(StepFailed, match="has no plan in "),
         status_on_failure(run, "load", date(2024, 7, 17)),
     ):
         steps.load(run)
@@ -343,7 +343,7 @@ def test_a_failed_run_tells_the_sentence_of_its_step(
     write_run_status(context(home, "2024-07-12", "manual__2"), "success", "publish", None, date(2024, 7, 12))
     RunFailed()(failed_run(home, "scheduled__1"))
     body = hook.bodies.get_nowait()
-    assert "The folder of run scheduled__1 has no plan any more" in body["message"]
+    assert "Run scheduled__1 has no plan in " in body["message"]
     assert (body["alert"], body["step"], body["session"]) == ("failed", "load", "2024-07-17")
     assert body["subject"] == "Rotation: run for 2024-07-17 failed at load"
     assert body["in_place"] == "generation 1 of session 2024-07-16"
@@ -365,6 +365,31 @@ def test_a_refused_trigger_is_a_warning_and_the_status_stays(
     assert body["subject"] == "Rotation: a run for 2024-07-04 was refused"
     assert body["message"].startswith("2024-07-04 is a Thursday on which the NYSE was closed")
     mail.messages.get_nowait()
+
+
+def test_each_of_several_refused_triggers_has_its_alert_also_before_there_is_a_home(
+    channels: pytest.LogCaptureFixture,
+    mail: MailServer,
+    hook: HookServer,
+    home: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ROTATION_HOME", str(tmp_path / "new"))
+    new = Settings.from_environment()
+    # The alerts are sent by another process, when the next run has been refused already.
+    for session, run_id in (("2024-07-04", "manual__1"), ("2024-07-06", "manual__2")):
+        with pytest.raises(Refused):
+            run_day(new, session, run_id)
+    for run_id, said in (
+        ("manual__1", "2024-07-04 is a Thursday"),
+        ("manual__2", "2024-07-06 is a Saturday"),
+    ):
+        RunFailed()(failed_run(new, run_id, ti=SimpleNamespace(task_id="plan")))
+        body = hook.bodies.get_nowait()
+        assert (body["alert"], body["severity"]) == ("refused", "warning")
+        assert body["message"].startswith(said)
+        mail.messages.get_nowait()
 
 
 @pytest.mark.parametrize(
@@ -965,14 +990,14 @@ def test_a_running_airflow_alerts_of_failures_a_missed_deadline_and_a_stale_publ
         notes = {run: airflow.api(f"/dags/{dag}/dagRuns/{run}")["note"] for dag, run in runs.items()}
 
         spy.write_text("\n".join(served) + "\n")
-        late_id = start("rotation_daily", session="")
+        late_id = start("rotation_daily", session=None)
         said = message_of_deferred_run(airflow, late_id, tmp_path / "home")
         spy.write_bytes(broken)
         assert airflow.wait_for_run(late_id) == "failed"
         assert {task["try_number"] for task in airflow.tasks(late_id) if task["task_id"] == "fetch"} == {1}
         waited = alerts_of(hook, {("rotation_daily", "failed"), ("rotation_daily", "deadline")})
     assert said.startswith(f"waits for files: SPY has no bar of {due} yet; asked once since ")
-    # An empty session is the newest one that is due.
+    # The empty field of the form is the newest session that is due.
     assert waited["rotation_daily", "failed"]["session"] == str(due)
     assert "Required input missing or unreadable" in waited["rotation_daily", "failed"]["message"]
     late, failed = found["rotation_daily", "deadline"], found["rotation_daily", "failed"]

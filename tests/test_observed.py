@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,12 +38,19 @@ from orchestration.operators import (
     PlanOperator,
     PublishOperator,
 )
-from pipeline.context import RunContext
+from orchestration.params import DAILY_PARAMS
+from pipeline.context import Requested, RunContext
 from tests.metric_collectors import OtlpServer, StatsdServer
 from tests.small_market import published, small_settings, write_small_market
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
-from warehouse.publication import building_folder, mark_built, opened_publication, quick_digests
+from warehouse.publication import (
+    building_folder,
+    mark_built,
+    opened_publication,
+    publish_link,
+    quick_digests,
+)
 from warehouse.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -99,9 +107,23 @@ class Ran:
 def context(run_id: str) -> dict[str, Any]:
     """Airflow's context of a task in a manual run that names its session by parameter."""
     return {
-        "dag_run": SimpleNamespace(run_id=run_id, partition_key=None, logical_date=None, run_type="manual"),
+        "dag": SimpleNamespace(params=DAILY_PARAMS),
+        "dag_run": SimpleNamespace(
+            run_id=run_id,
+            partition_key=None,
+            logical_date=None,
+            run_type="manual",
+            conf={"session": SESSION},
+        ),
         "params": {"session": SESSION},
-        "ti": SimpleNamespace(dag_id="rotation_daily", get_dr_count=lambda **question: 1),
+        "ti": SimpleNamespace(
+            dag_id="rotation_daily",
+            get_dr_count=lambda **question: 1,
+            try_number=1,
+            max_tries=3,
+            task=SimpleNamespace(retry_delay=timedelta(seconds=30), max_retry_delay=None),
+            xcom_push=lambda **note: None,
+        ),
         "outlet_events": OutletEventAccessors(),
     }
 
@@ -267,6 +289,26 @@ def test_a_publication_that_is_finished_after_a_kill_has_the_same_events(
         assert airflow["outlet_events"][asset].partition_keys == {SESSION}
 
 
+def test_a_publication_that_is_cleared_says_the_same_again_until_a_later_one_is_there(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(ran.settings.home, home, symlinks=True)
+    settings = small_settings(ran.settings.files_dir, home)  # type: ignore[arg-type]
+    for name, value in {**ran.environment(), "ROTATION_HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+    airflow = context("first")
+    assert PublishOperator(task_id="publish").execute(airflow) == {"generation": 1}
+    for asset in assets.OUTLETS:
+        assert airflow["outlet_events"][asset].extra == ran.events[asset].extra
+    shutil.copytree(home / "published" / "generations" / "1", home / "published" / "generations" / "2")
+    publish_link(settings, 2)
+    status = (home / "published" / "status.json").read_bytes()
+    with pytest.raises(AirflowFailException, match="already, as generation 1, and generation 2 came after"):
+        PublishOperator(task_id="publish").execute(context("first"))
+    assert (home / "published" / "status.json").read_bytes() == status
+
+
 # ---- metrics
 
 
@@ -392,6 +434,23 @@ def test_nothing_is_read_or_sent_without_a_setting(
     for step in STEPS:
         with metrics.measured(nowhere, step):
             pass
+    assert "metrics" not in caplog.text
+
+
+def test_a_dry_run_sends_how_long_it_took_and_warns_of_nothing(
+    tmp_path: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in ran.statsd.settings().items():
+        monkeypatch.setenv(name, value)
+    sent: list[metrics.Measure] = []
+    monkeypatch.setattr(metrics, "send", sent.extend)
+    # It leaves no plan, and may be of a home that is not there yet.
+    dry = RunContext(small_settings(tmp_path, tmp_path / "nowhere"), "dry", Requested(dry_run=True))
+    with metrics.measured(dry, "plan"):
+        pass
+    assert [(measure.name, measure.tags) for measure in sent] == [
+        ("rotation.step_duration_seconds", {"step": "plan"})
+    ]
     assert "metrics" not in caplog.text
 
 

@@ -175,7 +175,11 @@ def test_an_unknown_name_is_refused_and_the_home_stays_as_it_is(
     before = content(home.home)
     with pytest.raises(Refused, match=said):
         step(run(home, "prices/SPY", name))
-    assert content(home.home) == before
+    after = content(home.home)
+    # Why it was refused, for the alert; a dry run leaves not even that.
+    assert ("published/refused.json" in after) == (step is steps.plan)
+    after.pop("published/refused.json", None)
+    assert after == before
 
 
 # ---- dry run

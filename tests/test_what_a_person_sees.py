@@ -7,8 +7,10 @@ addresses. Under a real scheduler the same is asked in `tests/test_scheduler.py`
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from airflow.models.deadline import Deadline
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from fastapi.testclient import TestClient
+from markdown_it import MarkdownIt
 from sqlalchemy.orm import Session
 
 from alerts.addresses import documentation_url, published_link, runbook_link
@@ -33,11 +36,13 @@ from orchestration import run_notes
 from orchestration.context import run_context
 from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
 from orchestration.noted import noted
+from orchestration.operators import LoadOperator, PlanOperator
 from orchestration.pages import (
     HEADERS,
     NoSuchPage,
     contents_page,
     current_number,
+    documentation,
     documentation_page,
     generation_page,
     make_app,
@@ -47,6 +52,7 @@ from orchestration.pages import (
 from orchestration.params import DAILY_PARAMS
 from orchestration.summary import published_note
 from pipeline.context import RunContext
+from pipeline.errors import StepFailed
 from pipeline.state import (
     AuditSummary,
     BuildSummary,
@@ -184,19 +190,23 @@ def test_the_form_takes_a_date_a_list_and_a_switch(dags: list[DAG]) -> None:
             params.get_param(name).resolve(bad)
 
 
-def test_the_form_reaches_the_step(home: Settings) -> None:
-    params = {"session": "2024-07-16", "fetch_again": ["prices/SPY", " ", "fred "], "dry_run": True}
+def task_context(params: dict[str, Any], **more: str) -> dict[str, Any]:
+    """The context of a task of a manual run; `more` is in its conf and no parameter."""
     dag_run = SimpleNamespace(
-        run_id=RUN, partition_key=None, logical_date=None, run_type="manual", conf={**params, "sesion": "x"}
+        run_id=RUN, partition_key=None, logical_date=None, run_type="manual", conf={**params, **more}
     )
     task = SimpleNamespace(retry_delay=timedelta(seconds=30), max_retry_delay=None)
-    context = {
+    return {
         "dag_run": dag_run,
         "dag": SimpleNamespace(params=DAILY_PARAMS),
         "params": params,
-        "ti": SimpleNamespace(try_number=1, max_tries=3, task=task),
+        "ti": SimpleNamespace(try_number=1, max_tries=3, task=task, dag_id="rotation_daily"),
     }
-    asked = run_context(context, alone=True).requested
+
+
+def test_the_form_reaches_the_step(home: Settings) -> None:
+    params = {"session": "2024-07-16", "fetch_again": ["prices/SPY", " ", "fred "], "dry_run": True}
+    asked = run_context(task_context(params, sesion="x"), alone=True).requested
     assert asked.unknown == ("sesion",)
     assert (asked.parameter, asked.fetch_again, asked.dry_run) == (
         "2024-07-16",
@@ -283,6 +293,15 @@ def test_the_note_of_a_repair_says_at_which_session_it_published(home: Settings)
     assert note.startswith("**Session 2024-07-16 repaired, published at 2024-07-19: ")
 
 
+def test_the_note_counts_one_row_as_one(home: Settings) -> None:
+    run = run_that_published(home)
+    loaded = run.state.read("loaded", LoadSummary)
+    assert loaded is not None
+    one = {"prices": loaded.datasets["prices"].model_copy(update={"quarantined": 1})}
+    run.state.write("loaded", loaded.model_copy(update={"datasets": one}))
+    assert "\n1 row in quarantine, " in published_note(run)
+
+
 def test_the_note_of_a_failed_run_has_the_alerts_subject_the_sentence_and_the_page(home: Settings) -> None:
     alert = failed_alert("rotation_daily", RUN, "2024-07-17", "load", "prices/SPY is missing.")
     assert run_notes.failure_note(alert) == (
@@ -296,7 +315,59 @@ def test_a_note_fits_the_column_and_passes_on_no_markup(home: Settings) -> None:
     note = run_notes.failure_note(failed_alert("rotation_daily", RUN, None, "load", text))
     assert len(note) <= run_notes.LONGEST
     assert note.endswith("/rotation/docs/runbook/failed.md)")
-    assert not re.search(r"[<>\x00]|\]\(https://evil", note)
+    assert not re.search(r"[<>\x00]", note)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[click](https://evil.example.com)",
+        "![](https://evil.example.com/pixel.png)",
+        "of the source:\n\n[x]: https://evil.example.com/pixel.png\n\n# ![x] [x]",
+        "\\[click](https://evil.example.com)",
+        "a table\n\n- [click]\n\n[click]: https://evil.example.com",
+    ],
+)
+def test_no_text_of_a_source_becomes_a_link_a_picture_or_a_heading_of_the_note(
+    home: Settings, text: str
+) -> None:
+    note = run_notes.failure_note(failed_alert("rotation_daily", RUN, None, "load", text))
+    page = MarkdownIt("commonmark").enable("table").render(note)
+    assert re.findall(r"<(?:a|img|h\d|li)\b[^>]*>", page) == [
+        '<a href="/team/rotation/docs/runbook/failed.md">'
+    ]
+    # Every word of it is there to read.
+    assert " ".join(text.split()) in " ".join(unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
+def test_the_note_of_a_refused_run_says_what_its_alert_says(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[dict[str, Any]] = []
+    context = task_context({"session": "2024-07-04"})
+    context["ti"].xcom_push = lambda key, value: left.append(value)
+    with pytest.raises(AirflowFailException, match="NYSE was closed"):
+        PlanOperator(task_id="plan").translated(context)
+    monkeypatch.setattr(run_notes, "_left", lambda dag_run, session: [("plan", left[0])])
+    of_tasks: Any = SimpleNamespace(execute=lambda query: SimpleNamespace(scalars=lambda: ["plan"]))
+    context["dag_run"].dag_id = "rotation_daily"
+    note = run_notes._failure(context["dag_run"], of_tasks)
+    assert note.startswith("**Rotation: a run for 2024-07-04 was refused**: 2024-07-04 is a Thursday")
+
+
+def test_a_failed_step_of_a_run_that_named_no_session_tells_the_note_which_it_was(home: Settings) -> None:
+    run_that_published(home)
+    left: list[dict[str, Any]] = []
+    context = task_context({})
+    context["ti"].xcom_push = lambda key, value: left.append(value)
+
+    class Fails(LoadOperator):
+        def run_step(self, run: RunContext) -> dict[str, int]:
+            raise StepFailed("prices/SPY is missing.")
+
+    with pytest.raises(AirflowFailException):
+        Fails(task_id="load").translated(context)
+    assert left == [{"text": "prices/SPY is missing.", "session": "2024-07-16", "refused": False}]
 
 
 def test_what_a_person_wrote_is_kept_and_the_runs_own_note_is_replaced() -> None:
@@ -449,11 +520,26 @@ def test_without_the_folder_a_page_says_what_to_set(home: Settings) -> None:
 
 def test_the_documentation_is_shown_with_its_links_and_nothing_beside_it() -> None:
     page = documentation_page("runbook/failed.md")
-    assert "<h1>A daily run failed</h1>" in page and "<table>" in page
+    assert ">A daily run failed</h1>" in page and "<table>" in page
     assert 'href="../live-sources.md"' in page
     for path in ("../README.md", "..%2fREADME.md", "/etc/passwd", "site/conf.py", "queries/x.sql", ""):
         with pytest.raises(NoSuchPage):
             documentation_page(path)
+
+
+def test_no_link_of_the_documentation_leads_nowhere() -> None:
+    folder = REPOSITORY / "docs"
+    shown = {path.relative_to(folder).as_posix() for path in documentation()}
+    pages = {path: documentation_page(path) for path in shown}
+    for path, page in pages.items():
+        for address in re.findall(r'href="([^"]+)"', page):
+            if address.startswith("https://") or address.startswith("http://"):
+                continue
+            target, _, heading = address.partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), target)) if target else path
+            assert target in pages, (path, address)
+            assert not heading or f' id="{heading}"' in pages[target], (path, address)
+    assert '<span title=".env.example, in the repository">.env.example</span>' in pages["operations.md"]
 
 
 @pytest.mark.parametrize(
@@ -473,8 +559,32 @@ def test_nobody_sees_a_page_without_airflows_login(published: Path, path: str) -
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
-def test_other_addresses_and_methods_are_refused(published: Path) -> None:
-    client = TestClient(make_app())
-    assert client.get("/published/generations/three/brief.html").status_code in (401, 404, 422)
-    assert client.get("/openapi.json").status_code == 404
-    assert client.post("/published/current/brief.html").status_code == 405
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/published/generations/3/brief.html", 200),
+        ("GET", "/published/generations/three/brief.html", 404),
+        ("GET", "/published/generations/3%00/", 404),
+        # More digits than a name of a folder may have.
+        ("GET", f"/published/generations/{'3' * 300}/brief.html", 404),
+        ("GET", f"/published/generations/{'3' * 5000}/", 404),
+        ("GET", f"/published/briefs/{'2' * 300}.html", 404),
+        # Not UTF-8.
+        ("GET", "/published/generations/2/brief.html", 404),
+        ("GET", "/docs/%ff", 404),
+        ("GET", "/openapi.json", 404),
+        ("POST", "/published/current/brief.html", 405),
+        ("DELETE", "/docs/runbook/failed.md", 405),
+    ],
+)
+def test_every_answer_is_a_page_with_the_headers(
+    published: Path, method: str, path: str, status: int
+) -> None:
+    (published / "generations" / "2" / "brief.html").write_bytes(b"\xff\xfe")
+    app = make_app()
+    [login] = app.router.dependencies
+    app.dependency_overrides[login.dependency] = lambda: None
+    answer = TestClient(app).request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS

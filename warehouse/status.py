@@ -2,9 +2,9 @@
 
 In: what a step reports. Out: `status.json` with the last report at its top and, under `open`, every run that
 failed or has not ended, until its session or a later one succeeds; `scheduled.json`, written by runs that the
-schedule started, so that the home is known to be scheduled; `refused.json`, the last trigger that named no
-session that can be run. Caveat: several processes write, so each change is made under a lock; readers need
-none. DAG files import this module through the alerts, so it is light.
+schedule started, so that the home is known to be scheduled; `refused.json`, the last triggers that asked for
+something that cannot be run. Caveat: several processes write, so each change is made under a lock; readers
+need none. DAG files import this module through the alerts, so it is light.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from warehouse.settings import Settings
 FAILED, RUNNING, SUCCESS = "failed", "running", "success"
 # More are not kept; the newest are.
 KEPT_RUNS = 50
+REFUSALS_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,27 @@ def is_scheduled(settings: Settings) -> bool:
 
 
 def note_refused(settings: Settings, run_id: str, message: str) -> None:
-    """Keep why a trigger was refused, for its alert; the status stays as it is."""
-    if settings.home.is_dir():
-        _write_note(settings.published / "refused.json", run_id=run_id, message=message)
+    """Keep why a trigger was refused, for its alert; the status stays as it is. Some earlier ones are kept,
+    too: the alert of a run is sent when the next one may have been refused already.
+    """
+    path = settings.published / "refused.json"
+    found = read_small(path)
+    earlier = {**_messages(found.get("earlier")), str(found.get("run_id")): str(found.get("message"))}
+    earlier = {name: text for name, text in earlier.items() if found and name != run_id}
+    kept = dict(list(earlier.items())[-REFUSALS_KEPT:])
+    _write_note(path, run_id=run_id, message=message, earlier=kept)
 
 
 def refusal_of(settings: Settings, run_id: str) -> str | None:
     """Why a run was refused; None when it was not."""
     found = read_small(settings.published / "refused.json")
-    return str(found.get("message")) if found.get("run_id") == run_id else None
+    if found.get("run_id") == run_id:
+        return str(found.get("message"))
+    return _messages(found.get("earlier")).get(run_id)
+
+
+def _messages(found: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
 
 
 def _write_note(path: Path, **fields: Any) -> None:
