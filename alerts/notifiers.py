@@ -155,7 +155,7 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
         return str(error), {}, "unknown, because the settings are wrong"
     try:
         return None, read_status(settings), publication_in_place(settings)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.warning("the alert is sent without the state of the publication: %s", error)
         return None, {}, f"unknown: {settings.published} cannot be read here"
 

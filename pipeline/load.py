@@ -28,6 +28,7 @@ from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.patience import waited_sentence
 from pipeline.presence import (
     Presence,
+    cut,
     listed,
     passed_over_sentence,
     required_ended_sentence,
@@ -284,11 +285,6 @@ def _missing_sentence(outcome: _Outcome) -> str:
         text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
     refusals = dict.fromkeys(cut(reason) for _, reason in sorted(outcome.refusals.items()))
     return " ".join([text, *list(refusals)[:SHOWN_ROWS]])
-
-
-def cut(text: str, longest: int = 240) -> str:
-    """A sentence of a source, which may quote a whole answer."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:

@@ -267,6 +267,11 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def cut(text: str, longest: int = 240) -> str:
+    """A text of somebody else, such as a sentence of a source, which may quote a whole answer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def _symbols(count: int) -> str:
     return "1 symbol" if count == 1 else f"{count} symbols"
 

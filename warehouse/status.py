@@ -2,7 +2,7 @@
 
 In: what a step reports. Out: `status.json` with the last report at its top and, under `open`, every run that
 failed or has not ended, until its session or a later one succeeds; `scheduled.json`, written by runs that the
-schedule started, so that the home is known to be scheduled; `refused.json`, the last trigger that named no
+schedule started, so that the home is known to be scheduled; `refused.json`, the last triggers that named no
 session that can be run. Caveat: several processes write, so each change is made under a lock; readers need
 none. DAG files import this module through the alerts, so it is light.
 """
@@ -18,7 +18,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from warehouse.clock import utc_now
+from warehouse.clock import naive_utc, utc_now
 from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
@@ -47,9 +47,9 @@ class OpenRun:
                 run_id=str(entry["run_id"]),
                 state=str(entry["state"]),
                 session=date.fromisoformat(session) if session else None,
-                step=entry.get("step"),
-                message=entry.get("message"),
-                at_utc=datetime.fromisoformat(entry["written_at_utc"]),
+                step=_text(entry.get("step")),
+                message=_text(entry.get("message")),
+                at_utc=naive_utc(datetime.fromisoformat(entry["written_at_utc"])),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
@@ -61,6 +61,11 @@ class OpenRun:
         fields["session_date"] = fields.pop("session")
         fields["written_at_utc"] = fields.pop("at_utc").isoformat(timespec="seconds")
         return fields
+
+
+def _text(value: Any) -> str | None:
+    """What a later version or a person wrote in a field of words, as words."""
+    return None if value is None else str(value)
 
 
 def status_file(settings: Settings) -> Path:
@@ -88,7 +93,7 @@ def read_small(path: Path) -> dict[str, Any]:
     """A JSON object; empty where the file is missing or cannot be read."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -144,7 +149,8 @@ def note_scheduled(settings: Settings, run_id: str, session: date | None) -> Non
     """
     path = settings.published / "scheduled.json"
     if read_small(path).get("run_id") != run_id:
-        _write_note(path, run_id=run_id, session_date=session)
+        written = utc_now().isoformat(timespec="seconds")
+        replace_json(path, {"run_id": run_id, "session_date": session, "written_at_utc": written})
 
 
 def is_scheduled(settings: Settings) -> bool:
@@ -155,19 +161,38 @@ def is_scheduled(settings: Settings) -> bool:
 
 
 def note_refused(settings: Settings, run_id: str, message: str) -> None:
-    """Keep why a trigger was refused, for its alert; the status stays as it is."""
-    if settings.home.is_dir():
-        _write_note(settings.published / "refused.json", run_id=run_id, message=message)
+    """Keep why a trigger was refused, for its alert; the status stays as it is.
+
+    Several are kept: the alert of the first is sent after the second may have been refused.
+    """
+    if not settings.home.is_dir():
+        return
+    with _locked(settings):
+        others = [entry for entry in _refusals(settings) if entry.get("run_id") != run_id]
+        own = {
+            "run_id": run_id,
+            "message": message,
+            "written_at_utc": utc_now().isoformat(timespec="seconds"),
+        }
+        replace_json(_refused_file(settings), {**own, "earlier": others[-KEPT_RUNS:]})
 
 
 def refusal_of(settings: Settings, run_id: str) -> str | None:
     """Why a run was refused; None when it was not."""
-    found = read_small(settings.published / "refused.json")
-    return str(found.get("message")) if found.get("run_id") == run_id else None
+    found = (entry.get("message") for entry in _refusals(settings) if entry.get("run_id") == run_id)
+    return next((str(message) for message in found), None)
 
 
-def _write_note(path: Path, **fields: Any) -> None:
-    replace_json(path, {**fields, "written_at_utc": utc_now().isoformat(timespec="seconds")})
+def _refusals(settings: Settings) -> list[dict[str, Any]]:
+    """Oldest first; the last one stands at the top of the file."""
+    last = read_small(_refused_file(settings))
+    earlier = last.pop("earlier", None)
+    listed = [*earlier, last] if isinstance(earlier, list) else [last]
+    return [entry for entry in listed if isinstance(entry, dict) and entry.get("run_id")]
+
+
+def _refused_file(settings: Settings) -> Path:
+    return settings.published / "refused.json"
 
 
 def _change(settings: Settings, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -181,6 +206,6 @@ def _locked(settings: Settings) -> Iterator[None]:
     """One writer at a time: mapped tasks report side by side."""
     folder = settings.home / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".status.lock").open("w") as lock:
+    with (folder / ".status.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
