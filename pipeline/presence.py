@@ -208,7 +208,7 @@ def required_that_ended(connection: duckdb.DuckDBPyConnection, session: date) ->
 def required_ended_sentence(ended: Sequence[tuple[str, date, int]]) -> str:
     """What to do about required symbols that ended while others go on."""
     symbol, last, sessions = ended[0]
-    others = f" So do {listed([name for name, _, _ in ended[1:]])}." if ended[1:] else ""
+    others = f" {listed([name for name, _, _ in ended[1:]])} ended too." if ended[1:] else ""
     return (
         f"The required {symbol} ends at {last}: no prices for the {sessions} sessions since, while other"
         f" symbols have them.{others} If it was delisted or renamed, give its row in"

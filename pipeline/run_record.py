@@ -89,7 +89,8 @@ def status_on_failure(run: RunContext, name: str, session: date | None) -> Itera
         raise
     except AskLater as wait:
         # Not a failure; when the run is late, the alert quotes this message.
-        write_run_status(run, RUNNING, name, str(wait), session)
+        with _unwritable_is_logged():
+            write_run_status(run, RUNNING, name, str(wait), session)
         raise
     except Refused as refused:
         with _unwritable_is_logged():

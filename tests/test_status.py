@@ -225,6 +225,18 @@ def test_reports_side_by_side_lose_nothing(home: Settings) -> None:
     assert {run for run, _ in opened(home)} == {f"run-{n}" for n in range(40)}
 
 
+def test_scheduled_runs_side_by_side_make_a_home_scheduled(home: Settings) -> None:
+    """Fetch tasks of two runs report in turn, and each replaces the other's note."""
+
+    def wait(number: int) -> None:
+        run = run_of(home, f"scheduled__{number % 2}", scheduled=True)
+        write_run_status(run, "running", "fetch", "waits", NEW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(wait, range(80)))
+    assert read_small(home.published / "scheduled.json")["run_id"] in ("scheduled__0", "scheduled__1")
+
+
 def test_only_a_scheduled_run_makes_a_home_scheduled(home: Settings) -> None:
     say(home, "manual__1", "failed", NEW, "x")
     assert not (home.published / "scheduled.json").exists()

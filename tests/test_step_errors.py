@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 from orchestration.context import _next_attempt
 from orchestration.errors import airflow_errors
 from pipeline.context import RunContext
-from pipeline.errors import LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
+from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
 from pipeline.load import _missing_sentence, _Outcome, critical_sentence
 from pipeline.run_record import status_on_failure
 from pipeline.state import FailedRule
@@ -115,6 +115,17 @@ def test_a_damaged_database_has_its_own_sentence_in_every_step(tmp_path: Path) -
     assert "Restore the last backup" in str(caught.value)
     found = json.loads((settings.published / "status.json").read_text())
     assert (found["state"], found["message"]) == ("failed", str(caught.value))
+
+
+def test_a_wait_is_a_wait_where_the_status_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
+    settings.published.write_text("a file where the folder should be")
+    wait = AskLater("waits for files", datetime(2024, 7, 16, 23))
+    with pytest.raises(AskLater), status_on_failure(RunContext(settings, "a"), "fetch", date(2024, 7, 16)):
+        raise wait
+    assert "the status could not be written" in caplog.text
 
 
 def test_a_refusal_leaves_no_status_behind(tmp_path: Path) -> None:

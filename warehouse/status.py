@@ -148,9 +148,10 @@ def note_scheduled(settings: Settings, run_id: str, session: date | None) -> Non
     source.
     """
     path = settings.published / "scheduled.json"
-    if read_small(path).get("run_id") != run_id:
-        written = utc_now().isoformat(timespec="seconds")
-        replace_json(path, {"run_id": run_id, "session_date": session, "written_at_utc": written})
+    with _locked(settings):
+        if read_small(path).get("run_id") != run_id:
+            written = utc_now().isoformat(timespec="seconds")
+            replace_json(path, {"run_id": run_id, "session_date": session, "written_at_utc": written})
 
 
 def is_scheduled(settings: Settings) -> bool:
