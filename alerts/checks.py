@@ -109,7 +109,7 @@ def check_publication(settings: Settings, now: datetime) -> PublicationState:
         return state
     try:
         status = read_status(settings)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         state.problems.append(
             f"{settings.published / 'status.json'} cannot be read; the next `make run` replaces it."
         )
@@ -322,8 +322,9 @@ def _missing_session(seen: Publication) -> Iterable[str]:
         yield f"{fact} Its run has not ended yet."
     elif is_scheduled(seen.settings):
         last = read_small(seen.settings.published / "scheduled.json").get("session_date")
+        of_session = f" (last for {last})" if last else ""
         yield (
-            f"{fact} Trigger rotation_daily for it. The schedule has run this home (last for {last}); if it"
+            f"{fact} Trigger rotation_daily for it. The schedule has run this home{of_session}; if it"
             f" should no longer, delete {seen.settings.published / 'scheduled.json'}."
         )
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseNotifier
@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from alerts.alert import STALE_SUBJECT, Alert, failed_alert, refused_alert
 from alerts.channels import send
-from market_calendar.dag_session import SessionUnknown, named_session
+from market_calendar.dag_session import named_session
 from market_calendar.deadline import is_backfill
 from warehouse.settings import Settings, SettingsError
 from warehouse.status import record_of, refusal_of
@@ -155,7 +155,7 @@ def _home() -> tuple[str | None, dict[str, Any], str]:
         return str(error), {}, "unknown, because the settings are wrong"
     try:
         return None, read_status(settings), publication_in_place(settings)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.warning("the alert is sent without the state of the publication: %s", error)
         return None, {}, f"unknown: {settings.published} cannot be read here"
 
@@ -178,11 +178,13 @@ def _session(dag_run: Any) -> str | None:
 
 
 def _named(partition_key: str | None, conf: Any, logical_date: datetime | None) -> str | None:
+    """As a date: machines read the alert, and what a person asked for may be any text."""
     try:
-        return named_session(
+        text = named_session(
             partition_key=partition_key, parameter=(conf or {}).get("session"), logical_date=logical_date
         )
-    except SessionUnknown:
+        return date.fromisoformat(text).isoformat() if text else None
+    except ValueError:
         return None
 
 

@@ -9,7 +9,6 @@ import sys
 from datetime import UTC, datetime
 
 from alerts.checks import check_publication
-from warehouse.database import older_home
 from warehouse.settings import Settings, SettingsError
 
 
@@ -23,8 +22,6 @@ def main() -> int:
     state = check_publication(settings, datetime.now(UTC))
     for line in state.lines:
         print(line)
-    if not state.problems and (note := older_home(settings)):
-        print(note)
     for warning in state.warnings:
         print(f"WARNING: {warning}")
     for problem in state.problems:

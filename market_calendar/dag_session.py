@@ -15,6 +15,7 @@ from market_calendar.due import newest_due
 from market_calendar.sessions import NEW_YORK
 
 TWO_DATES = re.compile(r"\d{4}-\d{2}-\d{2}.+\d{4}-\d{2}-\d{2}", re.DOTALL)
+LONGEST_DATE = 40
 
 
 class SessionUnknown(ValueError):
@@ -25,22 +26,17 @@ def named_session(*, partition_key: str | None, parameter: Any, logical_date: da
     """The session that a run names, as text, not checked yet; None when it names none.
 
     Raises:
-        SessionUnknown: the parameter is not one date.
+        SessionUnknown: the parameter is not one date, or another one than the partition key.
     """
-    if partition_key:
-        return partition_key
-    if parameter is not None and not isinstance(parameter, str):
+    key = _short("partition key", (partition_key or "").strip())
+    text = _text_of(parameter)
+    if key and text and key != text:
         raise SessionUnknown(
-            f"The parameter session is {_shown(parameter)}, not a date in quotes; write it as 2024-07-16, or"
-            " leave it empty for the newest session that is due."
+            f"The run names two sessions: its partition key is {_shown(key)} and its parameter session"
+            f" {_shown(text)}. Trigger it with one of them."
         )
-    if parameter and (text := parameter.strip()):
-        if TWO_DATES.search(text):
-            raise SessionUnknown(
-                f"The parameter session is {_shown(text)}, which names more than one date; a run is for one"
-                " session. For several create a backfill (docs/operations.md)."
-            )
-        return text
+    if key or text:
+        return key or text
     return logical_date.astimezone(NEW_YORK).date().isoformat() if logical_date else None
 
 
@@ -55,6 +51,31 @@ def session_of_run(
     """
     named = named_session(partition_key=partition_key, parameter=parameter, logical_date=logical_date)
     return named or newest_due(now).isoformat()
+
+
+def _text_of(parameter: Any) -> str:
+    """The parameter as text; empty where it names nothing."""
+    if parameter is None:
+        return ""
+    if not isinstance(parameter, str):
+        raise SessionUnknown(
+            f"The parameter session is {_shown(parameter)}, not a date in quotes; write it as 2024-07-16, or"
+            " leave it empty for the newest session that is due."
+        )
+    text = parameter.strip()
+    if TWO_DATES.search(text):
+        raise SessionUnknown(
+            f"The parameter session is {_shown(text)}, which names more than one date; a run is for one"
+            " session. For several create a backfill (docs/operations.md)."
+        )
+    return _short("parameter session", text)
+
+
+def _short(name: str, text: str) -> str:
+    """A text that may be a date; a long one is no date and would fill the message that quotes it."""
+    if len(text) > LONGEST_DATE:
+        raise SessionUnknown(f"The {name} is {_shown(text)}, not a date; write it as 2024-07-16.")
+    return text
 
 
 def _shown(value: Any) -> str:

@@ -1,14 +1,15 @@
 """The parameter `dry_run`: what a run would fetch and build, without doing it.
 
 In: the run's context. Out: lines in the log and a `DryRun`. It reads the home and asks no provider for data;
-landing, raw, the publication, `status.json` and `ops.runs` stay as they are. Caveat: whether a provider
+landing, raw, the publication, `status.json` and `ops.runs` stay as they are; a refusal leaves its reason in
+`refused.json`. Caveat: whether a provider
 will answer is not tried, and a closure that only its prices would show is not seen.
 """
 
 from __future__ import annotations
 
 from pipeline.context import RunContext
-from pipeline.errors import Refused
+from pipeline.errors import EXPECTED, Refused
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.log import LOG
 from pipeline.plan import checked_session, high_water, run_plan
@@ -16,14 +17,23 @@ from pipeline.planning_database import planning_database
 from pipeline.state import DryRun, DryRunBatch
 from sources.registry import check_providers
 from warehouse.database import LAYOUT, home_marker, refuse_other_kind, refuse_other_kind_of_warehouse
+from warehouse.status import note_refused
 
 
 def dry_run(run: RunContext) -> DryRun:
     """Plan, and say what would be done.
 
     Raises:
-        StepFailed: the request would be refused by a real run too.
+        Refused: it cannot be planned; a real run would be refused, or fail, for the same reason.
     """
+    try:
+        return _dry_run(run)
+    except EXPECTED as error:
+        note_refused(run.settings, run.run_id, str(error))
+        raise Refused(str(error)) from None
+
+
+def _dry_run(run: RunContext) -> DryRun:
     settings = run.settings
     refuse_other_kind(settings)
     check_providers(settings)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 from datetime import datetime
 
-import duckdb
-
 from market_calendar.dag_session import SessionUnknown
 from market_calendar.sessions import CalendarError
-from warehouse.database import HomeError, WarehouseBusy
+from warehouse.database import HomeError, WarehouseBusy, is_open_elsewhere
 from warehouse.settings import SettingsError
 
 
@@ -64,8 +62,8 @@ def passes_by_itself(error: BaseException) -> bool:
     """
     if isinstance(error, (TryAgain, WarehouseBusy, ConnectionError, TimeoutError, MemoryError)):
         return True
-    if isinstance(error, duckdb.IOException):
-        return "lock" in str(error).lower()
+    if is_open_elsewhere(error):
+        return True
     if type(error).__module__.partition(".")[0] in PASSING_PACKAGES:
         return True
     return isinstance(error, OSError) and error.errno in PASSING_ERRNO

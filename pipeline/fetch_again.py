@@ -15,6 +15,7 @@ from datasets.registry import active_datasets
 from pipeline.context import RunContext
 from pipeline.errors import Refused
 from pipeline.planning_database import planning_database
+from pipeline.presence import cut
 from sources.registry import open_provider
 
 SHOWN = 5
@@ -35,11 +36,13 @@ def names_to_fetch_again(run: RunContext, session: date) -> Mapping[str, frozens
         kind, slash, name = text.partition("/")
         if kind not in known:
             raise Refused(
-                f"fetch_again names {text!r}, and {kind!r} is not a kind of input of this home; choose from"
-                f" {', '.join(known)}, or one input of a kind, such as {_example(known)}."
+                f"fetch_again names {cut(text, 60)!r}, and {cut(kind, 60)!r} is not a kind of input of this"
+                f" home; choose from {', '.join(known)}, or one input of a kind, such as {_example(known)}."
             )
         if slash and name not in known[kind]:
-            raise Refused(f"fetch_again names {text!r}, which is unknown. {_near(kind, name, known[kind])}")
+            raise Refused(
+                f"fetch_again names {cut(text, 60)!r}, which is unknown. {_near(kind, name, known[kind])}"
+            )
         found.setdefault(kind, set()).update([name] if slash else known[kind])
     return {kind: frozenset(names) for kind, names in found.items()}
 

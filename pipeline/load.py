@@ -28,6 +28,7 @@ from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.patience import waited_sentence
 from pipeline.presence import (
     Presence,
+    cut,
     listed,
     passed_over_sentence,
     required_ended_sentence,
@@ -286,11 +287,6 @@ def _missing_sentence(outcome: _Outcome) -> str:
     return " ".join([text, *list(refusals)[:SHOWN_ROWS]])
 
 
-def cut(text: str, longest: int = 240) -> str:
-    """A sentence of a source, which may quote a whole answer."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
 def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
     """The rules that failed in a run so far."""
     rows = connection.execute(
@@ -311,7 +307,7 @@ def critical_sentence(failures: list[FailedRule]) -> str:
         for found in failures[:SHOWN_ROWS]
     )
     more = f"; and {len(failures) - SHOWN_ROWS} more" if len(failures) > SHOWN_ROWS else ""
-    return f"{len(failures)} critical rules failed, the last publication stays in place: {shown}{more}."
+    return f"{len(failures)} critical rules failed, nothing is published: {shown}{more}."
 
 
 def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, QuarantinedRule]:

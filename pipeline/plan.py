@@ -6,7 +6,7 @@ In: the run's context. Out: `plan.json` in the run's folder, and the ref tables 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -29,6 +29,7 @@ from pipeline.fetch_again import names_to_fetch_again
 from pipeline.inputs import DatasetPlan, plan_dataset
 from pipeline.log import LOG
 from pipeline.patience import wait_minutes
+from pipeline.presence import SHOWN, cut
 from pipeline.published import heal_publication_record
 from pipeline.run_record import (
     StepLog,
@@ -109,7 +110,7 @@ def checked_session(run: RunContext) -> date:
     now, start = run.clock(), run.settings.history_start
     if run.requested.unknown:
         raise Refused(
-            f"There is no parameter {' or '.join(run.requested.unknown)}; the session's parameter is"
+            f"There is no parameter {_few(run.requested.unknown)}; the session's parameter is"
             ' {"session": "2024-07-16"}.'
         )
     try:
@@ -126,6 +127,12 @@ def checked_session(run: RunContext) -> date:
     except (SettingsError, NotASession, SessionUnknown) as error:
         raise Refused(str(error)) from None
     return session
+
+
+def _few(names: Sequence[str]) -> str:
+    """`sesion or dryrun`; names that somebody made up may be many and long."""
+    more = f" or {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return " or ".join(cut(name, 60) for name in names[:SHOWN]) + more
 
 
 def _prepare(run: RunContext) -> None:

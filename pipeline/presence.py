@@ -67,13 +67,13 @@ class Presence:
                 return (
                     f"No prices were returned for {days}, although {count} answered and have the session"
                     f" before. The exchange was open ({self.proof}), so the source is late: run the session"
-                    " again later. The last publication stays in place."
+                    " again later. Nothing is published."
                 )
             return (
                 f"No prices were returned for {days}, although {count} answered and"
                 " have the session before. The source is late: run the session again later. Only if the"
                 f" exchange was closed, add {_rows(self.days, 'closed')} to"
-                f" warehouse/reference/{CLOSURES_CSV.name} instead. The last publication stays in place."
+                f" warehouse/reference/{CLOSURES_CSV.name} instead. Nothing is published."
             )
         if self.verdict == "late":
             required = (
@@ -99,7 +99,7 @@ def ended_sentence(who: str, last: date, sessions: int) -> str:
     """What to do about prices that ended; a source that lacks so many sessions is not late."""
     return (
         f"{who} ends at {last}: no prices for the {sessions} sessions since. Deliver newer prices or choose"
-        " another source (docs/runbook/failed.md), then run again. The last publication stays in place."
+        " another source (docs/runbook/failed.md), then run again. Nothing is published."
     )
 
 
@@ -208,12 +208,12 @@ def required_that_ended(connection: duckdb.DuckDBPyConnection, session: date) ->
 def required_ended_sentence(ended: Sequence[tuple[str, date, int]]) -> str:
     """What to do about required symbols that ended while others go on."""
     symbol, last, sessions = ended[0]
-    others = f" So do {listed([name for name, _, _ in ended[1:]])}." if ended[1:] else ""
+    others = f" {listed([name for name, _, _ in ended[1:]])} ended too." if ended[1:] else ""
     return (
         f"The required {symbol} ends at {last}: no prices for the {sessions} sessions since, while other"
         f" symbols have them.{others} If it was delisted or renamed, give its row in"
         " warehouse/reference/instruments.csv an active_to and add its successor; if not, see what the source"
-        " answers for it. Then run again. The last publication stays in place."
+        " answers for it. Then run again. Nothing is published."
     )
 
 
@@ -251,13 +251,13 @@ def passed_over_sentence(days: list[date]) -> str:
             f" ({listed([str(day) for day in days])}) but present afterwards: the source has a gap. Deliver"
             f" the missing prices and run again; a session on which the exchange was closed, or of which the"
             f" source lost the prices, needs a row in warehouse/reference/{CLOSURES_CSV.name}"
-            " (docs/operations.md). The last publication stays in place."
+            " (docs/operations.md). Nothing is published."
         )
     return (
         f"Prices are missing for {', '.join(map(str, days))} but present afterwards. Record it as closed or"
         f" open in warehouse/reference/{CLOSURES_CSV.name}, then run again. If the exchange was closed, add"
         f" {_rows(days, 'closed')}; if it was open and the source lost the day, add {_rows(days, 'open')}."
-        " The last publication stays in place."
+        " Nothing is published."
     )
 
 
@@ -265,6 +265,11 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
     """A list that does not grow: the first names, and how many more."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def cut(text: str, longest: int = 240) -> str:
+    """A text of somebody else, such as a sentence of a source, which may quote a whole answer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _symbols(count: int) -> str:

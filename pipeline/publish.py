@@ -82,9 +82,7 @@ def _finish_build(run: RunContext) -> int:
         except DrawingFailed as error:
             # A publication without its brief is not published: the last one stays, and the message says what
             # broke (docs/adr/0006).
-            raise StepFailed(
-                f"{error}. Nothing was published; the last publication stays in place."
-            ) from error
+            raise StepFailed(f"{error}. Nothing was published.") from error
     run.state.write("published", Published(generation=generation, headlines=sentences))
     return generation
 

@@ -22,7 +22,7 @@ import duckdb
 from pipeline.context import RunContext
 from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, passes_by_itself, sentence_of
 from pipeline.log import LOG, log_detail
-from warehouse.database import MixedData, append, pipeline_database, transaction
+from warehouse.database import HomeError, MixedData, append, damaged, pipeline_database, transaction
 from warehouse.durable import replace_json
 from warehouse.publication import current_generation, space_needed_bytes
 from warehouse.settings import Settings
@@ -89,7 +89,8 @@ def status_on_failure(run: RunContext, name: str, session: date | None) -> Itera
         raise
     except AskLater as wait:
         # Not a failure; when the run is late, the alert quotes this message.
-        write_run_status(run, RUNNING, name, str(wait), session)
+        with _unwritable_is_logged():
+            write_run_status(run, RUNNING, name, str(wait), session)
         raise
     except Refused as refused:
         with _unwritable_is_logged():
@@ -125,7 +126,9 @@ def _before(run: RunContext) -> Path:
 
 
 def _with_advice(settings: Settings, error: BaseException) -> BaseException:
-    """A full or read-only disk as an error with advice; any other error unchanged."""
+    """A full or read-only disk and a damaged database as an error with advice; any other error unchanged."""
+    if sentence := damaged(settings, error):
+        return HomeError(sentence)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return StepFailed(
             f"{error.filename or settings.home}: {error.strerror}. Free space or make"

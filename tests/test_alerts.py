@@ -365,6 +365,12 @@ def test_a_refused_trigger_is_a_warning_and_the_status_stays(
     assert body["subject"] == "Rotation: a run for 2024-07-04 was refused"
     assert body["message"].startswith("2024-07-04 is a Thursday on which the NYSE was closed")
     mail.messages.get_nowait()
+    # A machine reads the session as a date; what was asked for stands in the message.
+    run.conf = {"session": "today"}
+    RunFailed()(failed_run(home, "manual__1", dag_run=run, ti=SimpleNamespace(task_id="plan")))
+    body = hook.bodies.get_nowait()
+    assert (body["subject"], body["session"]) == ("Rotation: a run was refused", None)
+    mail.messages.get_nowait()
 
 
 def test_each_of_several_refused_triggers_has_its_alert_also_before_there_is_a_home(

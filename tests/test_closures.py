@@ -467,7 +467,7 @@ def test_a_required_symbol_that_ended_while_others_go_on(raw: duckdb.DuckDBPyCon
     assert ended == ("KRE", date(2024, 7, 11), 4)
     sentence = required_ended_sentence([ended] * 9)
     assert sentence.startswith("The required KRE ends at 2024-07-11: no prices for the 4 sessions since")
-    assert "So do KRE, KRE, KRE, KRE, KRE and 3 more." in sentence and len(sentence) < 500
+    assert "KRE, KRE, KRE, KRE, KRE and 3 more ended too." in sentence and len(sentence) < 500
 
 
 @pytest.mark.parametrize(("days", "longest"), [(3, 800), (4, 500), (900, 500)])

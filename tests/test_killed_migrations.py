@@ -139,6 +139,41 @@ def test_a_database_that_did_not_survive_the_kill_is_put_back(tmp_path: Path) ->
     require_migrated(settings, before, index)
 
 
+def test_a_damaged_database_is_not_taken_for_a_busy_one(tmp_path: Path) -> None:
+    """DuckDB names the damaged "block", and that holds the word lock."""
+    settings = stored_home(4, tmp_path)
+    before, index = raw_rows(settings), landed_index(settings)
+    assert end_of(migrate_and_die, settings, "in the transaction") == -signal.SIGKILL
+    content = bytearray(settings.warehouse.read_bytes())
+    content[5000] ^= 0xFF
+    settings.warehouse.write_bytes(content)
+    with pytest.raises(HomeError, match=r"A database file of .* is damaged") as refused:
+        raw_rows(settings)
+    assert not isinstance(refused.value, WarehouseBusy)
+    assert migrate_home(settings)
+    require_migrated(settings, before, index)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("migration/copy.json", "{", "copy.json cannot be read"),
+        ("migration/copy.json", "[]", "copy.json cannot be read"),
+        ("migration/copy.json", '{"layout": 9, "colour": "red"}', "copy.json cannot be read"),
+        ("migration/notes.txt", "mine", "migration is in the way"),
+        ("migration", "mine", "migration is in the way"),
+    ],
+)
+def test_what_is_no_copy_is_named_and_stays(name: str, content: str, said: str, tmp_path: Path) -> None:
+    settings = stored_home(4, tmp_path)
+    (settings.home / name).parent.mkdir(exist_ok=True)
+    (settings.home / name).write_text(content)
+    before = everything(settings)
+    with pytest.raises(HomeError, match=said):
+        migrate_home(settings)
+    assert everything(settings) == before
+
+
 def test_a_migration_that_goes_on_elsewhere_is_not_taken_for_an_interrupted_one(tmp_path: Path) -> None:
     settings = stored_home(4, tmp_path)
     assert end_of(migrate_and_die, settings, "in the copy") == -signal.SIGKILL

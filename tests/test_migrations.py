@@ -118,6 +118,14 @@ def test_what_runs_know_of_each_other_is_kept(settings: Settings) -> None:
     assert [path.name for path in (settings.home / "runs").iterdir() if path.is_file()] == ["state.json"]
 
 
+def test_a_text_of_the_runs_that_is_no_text_stops_no_migration(settings: Settings) -> None:
+    (settings.home / "runs" / "decided.txt").write_bytes(b"\xff\xfe\xe9")
+    assert migrate_home(settings)
+    state = HomeState.read(settings.home)
+    assert state.left_session == date(2024, 7, 15)
+    assert (state.decided, state.working) == ((), ("backfill__2024-07-15",))
+
+
 def test_the_oldest_home_publishes_what_a_new_one_does(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -344,6 +344,10 @@ def test_a_misspelt_parameter_is_refused(settings: Settings) -> None:
     run = RunContext(settings, "asked", Requested(unknown=("sesion",)))
     with pytest.raises(Refused, match="There is no parameter sesion; the session's parameter is"):
         steps.plan(run)
+    run = RunContext(settings, "asked", Requested(unknown=(*(f"k{n}" for n in range(90)), "z" * 1024)))
+    with pytest.raises(Refused, match=r"There is no parameter k0 or k1 or .* or 86 more") as many:
+        steps.plan(run)
+    assert len(str(many.value)) < 200
 
 
 @pytest.mark.parametrize("session", [None, "", "   ", "\t"])

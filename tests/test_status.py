@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from alerts.checks import check_publication, read_status
+from cli import status
 from pipeline.context import RunContext
 from pipeline.run_record import remember_status, write_run_status
 from warehouse.settings import Settings
@@ -148,6 +149,60 @@ def test_the_status_of_the_version_before_and_of_a_later_one(home: Settings) -> 
     assert opened(home) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"written_at_utc": "2024-07-16T18:40:00-04:00"},
+            " failed on 2024-07-16 22:40 UTC at step load: words",
+        ),
+        ({"state": "running", "written_at_utc": "2024-07-16T22:40:00Z"}, " without recording a result"),
+        ({"message": 5}, " failed on 2024-07-16 22:40 UTC at step load: 5"),
+        ({"message": list(range(500))}, "… (published/status.json has all of it)"),
+    ],
+)
+def test_what_somebody_else_wrote_in_the_status_breaks_no_check(
+    home: Settings, changes: dict[str, Any], said: str
+) -> None:
+    say(home, "b", "success", OLD)
+    entry = {
+        "run_id": "a",
+        "state": "failed",
+        "step": "load",
+        "message": "words",
+        "session_date": "2024-07-16",
+        "written_at_utc": "2024-07-16T22:40:00",
+        **changes,
+    }
+    document = {**json.loads(status_file(home).read_text()), "open": [entry]}
+    status_file(home).write_text(json.dumps(document))
+    [problem] = problems(home)
+    assert said in problem
+
+
+def test_a_status_that_nests_without_end_is_one_that_cannot_be_read(home: Settings) -> None:
+    home.published.mkdir()
+    status_file(home).write_text("[" * 100_000)
+    [problem] = check_publication(home, datetime.now(UTC)).problems
+    assert "status.json cannot be read" in problem
+    say(home, "b", "success", OLD)
+    assert problems(home) == []
+
+
+def test_a_home_of_an_earlier_version_is_named_once(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "check_publication", lambda settings, now: sound)
+    (home.home / "home.json").write_text('{"kind": "real", "layout": 4}')
+    monkeypatch.setenv("ROTATION_SOURCE", "files")
+    monkeypatch.setenv("ROTATION_HOME", str(home.home))
+    say(home, "b", "success", OLD)
+    sound = check_publication(home, datetime.now(UTC))
+    sound.problems.clear()
+    assert status.main() == 0
+    assert capsys.readouterr().out.count("the next run migrates it to layout") == 1
+
+
 def test_a_failure_without_a_session_is_over_with_the_next_success(home: Settings) -> None:
     say(home, "a", "failed", None, "ROTATION_SOURCE is unknown.")
     assert problems(home) == ["the last run failed at step load: ROTATION_SOURCE is unknown."]
@@ -168,6 +223,18 @@ def test_reports_side_by_side_lose_nothing(home: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: say(home, f"run-{n}", "failed", NEW - timedelta(days=n), "x"), range(40)))
     assert {run for run, _ in opened(home)} == {f"run-{n}" for n in range(40)}
+
+
+def test_scheduled_runs_side_by_side_make_a_home_scheduled(home: Settings) -> None:
+    """Fetch tasks of two runs report in turn, and each replaces the other's note."""
+
+    def wait(number: int) -> None:
+        run = run_of(home, f"scheduled__{number % 2}", scheduled=True)
+        write_run_status(run, "running", "fetch", "waits", NEW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(wait, range(80)))
+    assert read_small(home.published / "scheduled.json")["run_id"] in ("scheduled__0", "scheduled__1")
 
 
 def test_only_a_scheduled_run_makes_a_home_scheduled(home: Settings) -> None:

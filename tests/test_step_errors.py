@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,12 +17,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 from orchestration.context import _next_attempt
 from orchestration.errors import airflow_errors
 from pipeline.context import RunContext
-from pipeline.errors import LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
+from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
 from pipeline.load import _missing_sentence, _Outcome, critical_sentence
 from pipeline.run_record import status_on_failure
 from pipeline.state import FailedRule
 from warehouse.database import HomeError, WarehouseBusy
 from warehouse.settings import Settings, SettingsError
+from warehouse.status import refusal_of
 
 AGAIN = [
     TryAgain("files did not answer"),
@@ -32,7 +33,7 @@ AGAIN = [
     requests.ConnectionError("no route"),
     OSError(errno.EIO, "Input/output error"),
     OSError(errno.ESTALE, "Stale file handle"),
-    duckdb.IOException("Could not set lock on file"),
+    duckdb.IOException('IO Error: Could not set lock on file "w.duckdb": Conflicting lock is held'),
     MemoryError(),
     AirflowTaskTimeout("Timeout"),
 ]
@@ -43,6 +44,8 @@ FINAL = [
     KeyError("x"),
     duckdb.BinderException("Referenced column not found"),
     duckdb.IOException("Could not write file: No space left on device"),
+    duckdb.IOException('IO Error: Could not read from file "/data/clocks/w.duckdb"'),
+    duckdb.IOException("IO Error: Corrupt database file: computed checksum 1 in block at location 0"),
     OSError(errno.ENOSPC, "No space left on device"),
     FileNotFoundError(errno.ENOENT, "No such file"),
     ZeroDivisionError("division by zero"),
@@ -102,11 +105,53 @@ def test_the_status_says_how_often_and_until_when(
     assert (found["state"], found["message"]) == (state, message)
 
 
+def test_a_damaged_database_has_its_own_sentence_in_every_step(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
+    error = duckdb.IOException("IO Error: Corrupt database file: computed checksum 1 in block at location 0")
+    run = RunContext(settings, "a", attempts=4)
+    with pytest.raises(HomeError) as caught, status_on_failure(run, "load", date(2024, 7, 16)):
+        raise error
+    assert str(caught.value).startswith(f"A database file of {tmp_path} is damaged (IO Error: Corrupt")
+    assert "Restore the last backup" in str(caught.value)
+    found = json.loads((settings.published / "status.json").read_text())
+    assert (found["state"], found["message"]) == ("failed", str(caught.value))
+
+
+def test_a_wait_is_a_wait_where_the_status_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
+    settings.published.write_text("a file where the folder should be")
+    wait = AskLater("waits for files", datetime(2024, 7, 16, 23))
+    with pytest.raises(AskLater), status_on_failure(RunContext(settings, "a"), "fetch", date(2024, 7, 16)):
+        raise wait
+    assert "the status could not be written" in caplog.text
+
+
 def test_a_refusal_leaves_no_status_behind(tmp_path: Path) -> None:
     settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
     with pytest.raises(Refused), status_on_failure(RunContext(settings, "a"), "plan", None):
         raise Refused("2024-07-04 is a Thursday.")
     assert [path.name for path in settings.published.iterdir()] == ["refused.json"]
+
+
+def test_each_of_several_refusals_keeps_its_reason(tmp_path: Path) -> None:
+    """The alert of the first is sent after the second was refused."""
+    settings = Settings.from_environment({"ROTATION_SOURCE": "files", "ROTATION_HOME": str(tmp_path)})
+    for number in range(4):
+        with pytest.raises(Refused), status_on_failure(RunContext(settings, f"run-{number}"), "plan", None):
+            raise Refused(f"no {number}")
+    assert [refusal_of(settings, f"run-{number}") for number in range(5)] == [
+        "no 0",
+        "no 1",
+        "no 2",
+        "no 3",
+        None,
+    ]
+    last = json.loads((settings.published / "refused.json").read_text())
+    assert (last["run_id"], last["message"]) == ("run-3", "no 3")
+    (settings.published / "refused.json").write_text('{"run_id": "old", "message": "of the version before"}')
+    assert refusal_of(settings, "old") == "of the version before"
 
 
 def test_a_message_that_may_be_long_begins_with_what_happened_and_is_bounded() -> None:

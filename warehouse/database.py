@@ -261,10 +261,30 @@ class WarehouseBusy(HomeError):
 
 def cannot_open(settings: Settings, error: duckdb.Error) -> HomeError:
     """The error of a warehouse that does not open: WarehouseBusy when another process has it."""
-    text = f"{settings.warehouse.name} cannot be opened: {str(error).splitlines()[0]}"
-    if "lock" in text.lower():
+    reason = str(error).splitlines()[0]
+    text = f"{settings.warehouse.name} cannot be opened: {reason}"
+    if is_open_elsewhere(error):
         return WarehouseBusy(f"{text} Another process has it open; wait for the other run to end.")
-    return HomeError(text)
+    return HomeError(damaged(settings, error) or text)
+
+
+def is_open_elsewhere(error: BaseException) -> bool:
+    """Whether DuckDB could not lock a file. The word alone says nothing: a damaged file is reported with its
+    "block", and the path of any file may contain it.
+    """
+    return isinstance(error, duckdb.IOException) and "could not set lock on file" in str(error).lower()
+
+
+def damaged(settings: Settings, error: BaseException) -> str | None:
+    """The sentence on a database file whose content is not what DuckDB wrote; None for any other error."""
+    reason = str(error).partition("\n")[0].rstrip(".")
+    if not isinstance(error, duckdb.Error) or "corrupt database file" not in reason.lower():
+        return None
+    return (
+        f"A database file of {settings.home} is damaged ({reason}). Restore the last backup, or move"
+        f" {settings.warehouse.name} away and load it again from landing (docs/operations.md, Backup and"
+        " restore)."
+    )
 
 
 @contextmanager

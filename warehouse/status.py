@@ -18,14 +18,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from warehouse.clock import utc_now
+from warehouse.clock import naive_utc, utc_now
 from warehouse.durable import replace_json
 from warehouse.settings import Settings
 
 FAILED, RUNNING, SUCCESS = "failed", "running", "success"
 # More are not kept; the newest are.
 KEPT_RUNS = 50
-REFUSALS_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ class OpenRun:
                 run_id=str(entry["run_id"]),
                 state=str(entry["state"]),
                 session=date.fromisoformat(session) if session else None,
-                step=entry.get("step"),
-                message=entry.get("message"),
-                at_utc=datetime.fromisoformat(entry["written_at_utc"]),
+                step=_text(entry.get("step")),
+                message=_text(entry.get("message")),
+                at_utc=naive_utc(datetime.fromisoformat(entry["written_at_utc"])),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
@@ -62,6 +61,11 @@ class OpenRun:
         fields["session_date"] = fields.pop("session")
         fields["written_at_utc"] = fields.pop("at_utc").isoformat(timespec="seconds")
         return fields
+
+
+def _text(value: Any) -> str | None:
+    """What a later version or a person wrote in a field of words, as words."""
+    return None if value is None else str(value)
 
 
 def status_file(settings: Settings) -> Path:
@@ -89,7 +93,7 @@ def read_small(path: Path) -> dict[str, Any]:
     """A JSON object; empty where the file is missing or cannot be read."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -144,8 +148,10 @@ def note_scheduled(settings: Settings, run_id: str, session: date | None) -> Non
     source.
     """
     path = settings.published / "scheduled.json"
-    if read_small(path).get("run_id") != run_id:
-        _write_note(path, run_id=run_id, session_date=session)
+    with _locked(settings):
+        if read_small(path).get("run_id") != run_id:
+            written = utc_now().isoformat(timespec="seconds")
+            replace_json(path, {"run_id": run_id, "session_date": session, "written_at_utc": written})
 
 
 def is_scheduled(settings: Settings) -> bool:
@@ -156,31 +162,36 @@ def is_scheduled(settings: Settings) -> bool:
 
 
 def note_refused(settings: Settings, run_id: str, message: str) -> None:
-    """Keep why a trigger was refused, for its alert; the status stays as it is. Some earlier ones are kept,
-    too: the alert of a run is sent when the next one may have been refused already.
+    """Keep why a trigger was refused, for its alert, in a new home too; the status stays as it is.
+
+    Several are kept: the alert of the first is sent after the second may have been refused.
     """
-    path = settings.published / "refused.json"
-    found = read_small(path)
-    earlier = {**_messages(found.get("earlier")), str(found.get("run_id")): str(found.get("message"))}
-    earlier = {name: text for name, text in earlier.items() if found and name != run_id}
-    kept = dict(list(earlier.items())[-REFUSALS_KEPT:])
-    _write_note(path, run_id=run_id, message=message, earlier=kept)
+    with _locked(settings):
+        others = [entry for entry in _refusals(settings) if entry.get("run_id") != run_id]
+        own = {
+            "run_id": run_id,
+            "message": message,
+            "written_at_utc": utc_now().isoformat(timespec="seconds"),
+        }
+        replace_json(_refused_file(settings), {**own, "earlier": others[-KEPT_RUNS:]})
 
 
 def refusal_of(settings: Settings, run_id: str) -> str | None:
     """Why a run was refused; None when it was not."""
-    found = read_small(settings.published / "refused.json")
-    if found.get("run_id") == run_id:
-        return str(found.get("message"))
-    return _messages(found.get("earlier")).get(run_id)
+    found = (entry.get("message") for entry in _refusals(settings) if entry.get("run_id") == run_id)
+    return next((str(message) for message in found), None)
 
 
-def _messages(found: Any) -> dict[str, str]:
-    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+def _refusals(settings: Settings) -> list[dict[str, Any]]:
+    """Oldest first; the last one stands at the top of the file."""
+    last = read_small(_refused_file(settings))
+    earlier = last.pop("earlier", None)
+    listed = [*earlier, last] if isinstance(earlier, list) else [last]
+    return [entry for entry in listed if isinstance(entry, dict) and entry.get("run_id")]
 
 
-def _write_note(path: Path, **fields: Any) -> None:
-    replace_json(path, {**fields, "written_at_utc": utc_now().isoformat(timespec="seconds")})
+def _refused_file(settings: Settings) -> Path:
+    return settings.published / "refused.json"
 
 
 def _change(settings: Settings, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -194,6 +205,6 @@ def _locked(settings: Settings) -> Iterator[None]:
     """One writer at a time: mapped tasks report side by side."""
     folder = settings.home / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".status.lock").open("w") as lock:
+    with (folder / ".status.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

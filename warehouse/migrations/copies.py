@@ -107,15 +107,32 @@ def has_leftovers(settings: Settings) -> bool:
 def kept_copy(settings: Settings) -> Copy | None:
     """The copy that an interrupted migration has left; what a kill has left of one that never became whole is
     removed.
+
+    Raises:
+        HomeError: something else is in its place, or its description was damaged.
     """
     for left in (_partial(settings), _removed(settings)):
-        if left.exists():
+        if left.is_dir():
             shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+    folder = copy_folder(settings)
+    description = folder / DESCRIPTION
+    if not description.is_file():
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return None
+        raise HomeError(
+            f"{folder} is in the way: a migration keeps its copy there, and this is none (it has no"
+            f" {DESCRIPTION}). Move it away, then run again."
+        )
     try:
-        text = (copy_folder(settings) / DESCRIPTION).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    return Copy(**json.loads(text))
+        return Copy(**json.loads(description.read_text(encoding="utf-8")))
+    except (TypeError, ValueError):
+        raise HomeError(
+            f"{description} cannot be read, so it is not known what an interrupted migration has changed."
+            f" Restore the last backup; the database as it was before is in {folder} too, if the migration"
+            " changed it."
+        ) from None
 
 
 def put_documents_back(settings: Settings, copy: Copy) -> None:

@@ -71,10 +71,7 @@ def _join_run_state(settings: Settings) -> None:
     if not old:
         return
     if not _state(settings).exists():
-        lines = {
-            name: path.read_text(encoding="utf-8").split() if path.exists() else []
-            for name, path in _texts(settings).items()
-        }
+        lines = {name: _words(path) for name, path in _texts(settings).items()}
         state: Mapping[str, Any] = {
             "left_session": lines["left_session"][0] if lines["left_session"] else None,
             "decided": lines["decided"],
@@ -96,6 +93,14 @@ def _unserved(settings: Settings) -> Path:
 
 def _state(settings: Settings) -> Path:
     return settings.home / "runs" / "state.json"
+
+
+def _words(path: Path) -> list[str]:
+    """What a text file lists; nothing where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+    except ValueError:
+        return []
 
 
 def _read(path: Path) -> Any:
