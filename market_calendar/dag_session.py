@@ -26,17 +26,12 @@ def named_session(*, partition_key: str | None, parameter: Any, logical_date: da
     """The session that a run names, as text, not checked yet; None when it names none.
 
     Raises:
-        SessionUnknown: the parameter is not one date, or another one than the partition key.
+        SessionUnknown: the parameter is not one date.
     """
-    key = _short("partition key", (partition_key or "").strip())
-    text = _text_of(parameter)
-    if key and text and key != text:
-        raise SessionUnknown(
-            f"The run names two sessions: its partition key is {_shown(key)} and its parameter session"
-            f" {_shown(text)}. Trigger it with one of them."
-        )
-    if key or text:
-        return key or text
+    if key := _short("partition key", (partition_key or "").strip()):
+        return key
+    if text := _text_of(parameter):
+        return text
     return logical_date.astimezone(NEW_YORK).date().isoformat() if logical_date else None
 
 

@@ -307,7 +307,8 @@ def critical_sentence(failures: list[FailedRule]) -> str:
         for found in failures[:SHOWN_ROWS]
     )
     more = f"; and {len(failures) - SHOWN_ROWS} more" if len(failures) > SHOWN_ROWS else ""
-    return f"{len(failures)} critical rules failed, nothing is published: {shown}{more}."
+    rules = "rule" if len(failures) == 1 else "rules"
+    return f"{len(failures)} critical {rules} failed, nothing is published: {shown}{more}."
 
 
 def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, QuarantinedRule]:

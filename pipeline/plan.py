@@ -23,7 +23,7 @@ from market_calendar.sessions import (
     require_session,
     session_close_utc,
 )
-from pipeline.context import RunContext
+from pipeline.context import Requested, RunContext
 from pipeline.errors import Refused, StepFailed
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.inputs import DatasetPlan, plan_dataset
@@ -68,6 +68,7 @@ def plan(run: RunContext) -> RunPlan:
     with status_on_failure(run, "plan", None):
         refuse_other_kind(run.settings)
         session = checked_session(run)
+        _warn_of_two_sessions(run.requested)
         again = names_to_fetch_again(run, session)
     with status_on_failure(run, "plan", session):
         check_providers(run.settings)
@@ -99,6 +100,17 @@ def held_until_session(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The last session of which raw holds a price."""
     row = connection.execute("select max(session_date) from raw.equity_prices").fetchone()
     return row[0] if row else None
+
+
+def _warn_of_two_sessions(requested: Requested) -> None:
+    """The partition key counts; whoever wrote another parameter beside it should know."""
+    key, text = requested.partition_key, requested.parameter
+    if key and text and text != key:
+        LOG.warning(
+            "plan: the run is for its partition key %s; its parameter session=%.60r is not looked at",
+            key,
+            text,
+        )
 
 
 def checked_session(run: RunContext) -> date:

@@ -634,7 +634,7 @@ def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
     monkeypatch.setattr("brief.sections.rotation", broken)
     with pytest.raises(
         StepFailed,
-        match=r"brief could not be drawn: ZeroDivisionError: a bug in a drawing.*stays in place",
+        match=r"brief could not be drawn: ZeroDivisionError: a bug in a drawing.*Nothing was published",
     ):
         steps.publish(run)
     assert current_generation(settings) == folder

@@ -166,7 +166,7 @@ def test_a_message_that_may_be_long_begins_with_what_happened_and_is_bounded() -
         for n in range(60)
     ]
     critical = critical_sentence(rules)
-    assert critical.startswith("60 critical rules failed, the last publication stays in place: marts.x: r0")
+    assert critical.startswith("60 critical rules failed, nothing is published: marts.x: r0")
     assert critical.endswith("; and 55 more.") and len(critical) < 1800
     one = _missing_sentence(_Outcome(problems={("prices", "SPY"): "no file"}, required={("prices", "SPY")}))
     assert one == "Required input missing or unreadable, nothing is published: no file."
