@@ -257,7 +257,7 @@ def test_an_audit_that_stops_the_run_sends_its_failures_and_no_event(
         for name, value in {**ran.environment(), "ROTATION_HOME": str(home), **more}.items():
             monkeypatch.setenv(name, value)
         initialize()
-        with pytest.raises(AirflowFailException, match="critical rules? failed"):
+        with pytest.raises(AirflowFailException, match=r"critical rules? failed"):
             AuditOperator(task_id="audit").execute(airflow)
         statsd.wait_for("rotation.inputs_stale")
     with pipeline_database(settings, read_only=True) as connection:

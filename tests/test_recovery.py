@@ -76,7 +76,7 @@ def test_a_file_that_is_put_back_is_a_change_like_any_other(settings: Settings) 
     line = next(line for line in good.splitlines() if line.startswith("2024-07-10"))
     before = published_digests(settings)
     path.write_text(good.replace(line, "2024-07-10,9.99"))
-    with pytest.raises(StepFailed, match="critical rules? failed"):
+    with pytest.raises(StepFailed, match=r"critical rules? failed"):
         run_day(settings, "2024-07-16", "bad")
     path.write_text(good)
     run_to_build(settings, "2024-07-16", "restored")
