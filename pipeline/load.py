@@ -46,6 +46,8 @@ from warehouse.settings import Settings
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
 SHOWN_ROWS, SHOWN_INPUTS = 5, 5
+# An alert has room for 2,000 characters.
+LONGEST_REASONS = 1500
 Key = tuple[str, str]
 """Kind of input and input."""
 
@@ -273,7 +275,9 @@ def _missing_sentence(outcome: _Outcome) -> str:
     """Why nothing is published, and why no second source helps; the inputs come last, because they may be
     many.
     """
-    reasons = [cut(text) for text in outcome.missing.values()]
+    # What to do about a reason is at its end: a few are quoted whole, many are cut.
+    longest = max(240, LONGEST_REASONS // max(len(outcome.missing), 1))
+    reasons = [cut(text, longest) for text in outcome.missing.values()]
     count = f" ({len(reasons)} of them)" if len(reasons) > SHOWN_ROWS else ""
     more = f"; and {len(reasons) - SHOWN_ROWS} more" if len(reasons) > SHOWN_ROWS else ""
     text = (
@@ -283,7 +287,7 @@ def _missing_sentence(outcome: _Outcome) -> str:
     if outcome.never_served:
         names = listed([name for _, name in sorted(outcome.never_served)])
         text += f" This home holds no history of {names} yet, so a second source has nothing to continue."
-    refusals = dict.fromkeys(cut(reason) for _, reason in sorted(outcome.refusals.items()))
+    refusals = dict.fromkeys(cut(reason, longest) for _, reason in sorted(outcome.refusals.items()))
     return " ".join([text, *list(refusals)[:SHOWN_ROWS]])
 
 

@@ -299,7 +299,7 @@ def test_a_trigger_that_is_refused_fails_and_leaves_the_status_alone(case: Case)
 def test_a_run_has_a_note_and_links_that_lead_to_its_pages(case: Case) -> None:
     generation, session, run_id = case.generations()[-1]
     run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run_id}")
-    assert f"published at {session}: [generation {generation}]" in run["note"]
+    assert f"{session}: [generation {generation}]" in run["note"].splitlines()[0]
     labels = {task["rendered_map_index"] for task in case.airflow.tasks(run_id) if task["task_id"] == "fetch"}
     assert {label.split(":")[0].split(" ")[0] for label in labels} == {"prices", "futures", "fred"}
     path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances"
@@ -346,7 +346,7 @@ def test_a_slip_in_the_form_is_refused_in_the_note_and_changes_nothing(case: Cas
     run = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
     assert case.airflow.wait_for_run(run) == "failed"
     note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run}")["note"]
-    assert note.startswith(f"**Rotation: run for {case.sessions[-1]} failed at plan**: fetch_again names")
+    assert note.startswith(f"**Rotation: a run for {case.sessions[-1]} was refused**: fetch_again names")
     assert "Did you mean prices/SPY" in note
     assert note.endswith("[What to do](/rotation/docs/runbook/failed.md)")
     assert (case.home.published / "status.json").read_bytes() == status
