@@ -78,9 +78,8 @@ def test_only_settings_and_the_registry_know_what_live_means() -> None:
         for path in modules()
         if decisions(ast.parse(path.read_text(encoding="utf-8")), PROVIDER_NAMES)
     }
-    # The kind of a home, and what its users, and their lineage, are told about it.
+    # The kind of a home, and what its users are told about it.
     told = {"alerts/checks.py", "brief/page.py", "cli/run.py", "cli/run_summary.py", "warehouse/database.py"}
-    told |= {"orchestration/lineage.py"}
     migrated = {"warehouse/migrations/layout_2.py"}
     assert found - told - migrated <= {"warehouse/settings.py", "sources/registry.py"}
 

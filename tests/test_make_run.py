@@ -185,9 +185,9 @@ def test_the_lineage_of_the_other_steps_names_what_they_read_and_wrote(
         for event in ends
         if event["job"]["name"].startswith("rotation_daily.fetch.")
     }
-    files = settings["ROTATION_FILES_DIR"]
+    # A provider has one name whatever it reads.
     assert fetched == {
-        (f"{files}/{kind}", f"{home}/landing/{kind}") for kind in ("prices", "futures", "fred")
+        ("provider://files", kind, f"{home}/landing/{kind}") for kind in ("prices", "futures", "fred")
     }
     [audit] = [event for event in ends if event["job"]["name"] == "rotation_daily.audit"]
     results = sorted(
