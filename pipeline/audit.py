@@ -21,7 +21,7 @@ from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
-from pipeline.load import critical_sentence
+from pipeline.load import critical_sentence, failed_rules_of_load
 from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.patience import waited_sentence
 from pipeline.published import require_own_build
@@ -117,15 +117,11 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
 def _results_of_load(run: RunContext) -> tuple[int, list[FailedRule]]:
     """How many rules the load of this run checked, and those that failed: one count for the whole run."""
     with pipeline_database(run.settings, read_only=True) as connection:
-        rows = connection.execute(
-            "select table_name, rule, severity, failed_rows, sample, passed from ops.validation_results"
-            " where run_id = ? and table_name like 'raw.%' order by table_name, rule",
+        [(checked,)] = connection.execute(
+            "select count(*) from ops.validation_results where run_id = ? and table_name like 'raw.%'",
             [run.run_id],
         ).fetchall()
-    names = tuple(FailedRule.model_fields)
-    return len(rows), [
-        FailedRule.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows if not row[-1]
-    ]
+        return checked, failed_rules_of_load(connection, run.run_id)
 
 
 def _required_inputs(run: RunContext, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

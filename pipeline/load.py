@@ -100,9 +100,7 @@ def load(run: RunContext) -> LoadSummary:
         with pipeline_database(run.settings) as connection:
             for name, entries in fetched.items():
                 _load_one(run, connection, DATASETS[name], entries, plan.replay.get(name, ()), outcome)
-            failed = [
-                rule for rule in failed_rules(connection, run.run_id) if rule.table_name.startswith("raw.")
-            ]
+            failed = failed_rules_of_load(connection, run.run_id)
             outcome.critical = [rule for rule in failed if rule.severity == "critical"]
             for rule in failed:
                 log_detail(LEVELS[rule.severity], rule.sentence)
@@ -291,11 +289,11 @@ def _missing_sentence(outcome: _Outcome) -> str:
     return " ".join([text, *list(refusals)[:SHOWN_ROWS]])
 
 
-def failed_rules(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
-    """The rules that failed in a run so far."""
+def failed_rules_of_load(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[FailedRule]:
+    """The rules on raw tables that failed in a run so far."""
     rows = connection.execute(
         "select table_name, rule, severity, failed_rows, sample from ops.validation_results"
-        " where run_id = ? and not passed order by table_name, rule",
+        " where run_id = ? and not passed and table_name like 'raw.%' order by table_name, rule",
         [run_id],
     ).fetchall()
     return [

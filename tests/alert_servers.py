@@ -11,14 +11,15 @@ import email.policy
 import json
 import queue
 import socket
-import threading
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from tests.loopback import LoopbackServer
 
 USER = "alerts"
 
@@ -81,7 +82,7 @@ class MailServer:
         return AuthResult(success=right, handled=right)
 
 
-class HookServer:
+class HookServer(LoopbackServer):
     """Keeps the JSON of every POST to the secret path; everything else is 404."""
 
     def __init__(self, secret: str) -> None:
@@ -104,17 +105,7 @@ class HookServer:
             def log_message(self, *arguments: Any) -> None:
                 """Quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> HookServer:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:

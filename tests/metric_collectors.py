@@ -11,11 +11,13 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from tests.loopback import LoopbackServer
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 """A name without Airflow's prefix, and its tags."""
@@ -87,7 +89,7 @@ class StatsdServer(Gauges):
                     self.keep(name, dict(tag.split("=", 1) for tag in tags), float(value))
 
 
-class OtlpServer(Gauges):
+class OtlpServer(LoopbackServer, Gauges):
     """Takes what an OpenTelemetry exporter posts (protobuf over HTTP).
 
     Attributes:
@@ -96,7 +98,8 @@ class OtlpServer(Gauges):
 
     delay_seconds = 0.0
 
-    def __enter__(self) -> OtlpServer:
+    def __init__(self) -> None:
+        Gauges.__init__(self)
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -110,15 +113,7 @@ class OtlpServer(Gauges):
             def log_message(self, format: str, *args: Any) -> None:
                 """Nothing on the terminal."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        LoopbackServer.__init__(self, Handler)
 
     def settings(self) -> dict[str, str]:
         """Airflow's and OpenTelemetry's settings for it."""

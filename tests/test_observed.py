@@ -239,12 +239,18 @@ def test_the_digest_of_a_mart_is_free_of_order_and_sees_every_column() -> None:
     assert digest("(1, 0.1), (2, null)") != digest("(1, 0.1), (2, 0)")
 
 
+def copy_of_the_home(ran: Ran, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A copy of the home to change, named by the environment as in a task."""
+    shutil.copytree(ran.settings.home, folder / "home", symlinks=True)
+    for name, value in {**ran.environment(), "ROTATION_HOME": str(folder / "home")}.items():
+        monkeypatch.setenv(name, value)
+    return small_settings(ran.settings.files_dir, folder / "home")  # type: ignore[arg-type]
+
+
 def test_an_audit_that_stops_the_run_sends_its_failures_and_no_event(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    shutil.copytree(ran.settings.home, home, symlinks=True)
-    settings = small_settings(ran.settings.files_dir, home)  # type: ignore[arg-type]
+    settings = copy_of_the_home(ran, tmp_path, monkeypatch)
     # The build of the run, once more, with yields that cannot be.
     shutil.copytree(settings.published / "generations" / "1", building_folder(settings))
     (building_folder(settings) / "warehouse.duckdb").chmod(0o644)
@@ -253,8 +259,7 @@ def test_an_audit_that_stops_the_run_sends_its_failures_and_no_event(
         connection.execute("update marts.yield_curve_daily set y2_pct = 999")
     airflow = context("first")
     with StatsdServer() as statsd:
-        more = statsd.settings(statsd_influxdb_enabled="True")
-        for name, value in {**ran.environment(), "ROTATION_HOME": str(home), **more}.items():
+        for name, value in statsd.settings(statsd_influxdb_enabled="True").items():
             monkeypatch.setenv(name, value)
         initialize()
         with pytest.raises(AirflowFailException, match=r"critical rules? failed"):
@@ -275,13 +280,10 @@ def test_a_publication_that_is_finished_after_a_kill_has_the_same_events(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Airflow sends them with the end of the task, so the attempt that was killed sent none."""
-    home = tmp_path / "home"
-    shutil.copytree(ran.settings.home, home, symlinks=True)
+    folder = copy_of_the_home(ran, tmp_path, monkeypatch).published
     # As the kill left it: moved into place, not linked, not finished.
-    (home / "published" / "generations" / "1" / ".run").write_text("first")
-    (home / "published" / "current").unlink()
-    for name, value in {**ran.environment(), "ROTATION_HOME": str(home)}.items():
-        monkeypatch.setenv(name, value)
+    (folder / "generations" / "1" / ".run").write_text("first")
+    (folder / "current").unlink()
     airflow = context("first")
     assert PublishOperator(task_id="publish").execute(airflow) == {"generation": 1}
     for asset in assets.OUTLETS:
@@ -292,11 +294,8 @@ def test_a_publication_that_is_finished_after_a_kill_has_the_same_events(
 def test_a_publication_that_is_cleared_says_the_same_again_until_a_later_one_is_there(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    shutil.copytree(ran.settings.home, home, symlinks=True)
-    settings = small_settings(ran.settings.files_dir, home)  # type: ignore[arg-type]
-    for name, value in {**ran.environment(), "ROTATION_HOME": str(home)}.items():
-        monkeypatch.setenv(name, value)
+    settings = copy_of_the_home(ran, tmp_path, monkeypatch)
+    home = settings.home
     airflow = context("first")
     assert PublishOperator(task_id="publish").execute(airflow) == {"generation": 1}
     for asset in assets.OUTLETS:
