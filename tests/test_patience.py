@@ -196,6 +196,16 @@ def test_who_does_not_wait(world: World, changes: dict[str, Any]) -> None:
     assert world.asked == ["SPY", "DIA"]
 
 
+def test_an_older_session_is_not_waited_for_whatever_the_setting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROTATION_WAIT_MINUTES", "20000")
+    world.now = DUE + timedelta(days=1, minutes=1)
+    run = world.run()
+    run.state.write("plan", run.plan.model_copy(update={"started_at_utc": world.now}))
+    assert steps.fetch(run).waiting is None
+
+
 def test_an_optional_bar_is_not_waited_for(world: World) -> None:
     world.write("SPY", SESSION)
     world.write("DIA", BEFORE)
