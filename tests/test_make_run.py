@@ -229,7 +229,7 @@ def test_a_failed_run_is_seen_by_status_and_heals(
     kept = (market / "prices" / "SPY.csv").read_bytes()
     (market / "prices" / "SPY.csv").write_bytes(b"not a price file")
     try:
-        failed = command("cli.run", **{**settings, "ROTATION_SESSION": "2024-07-17"})
+        failed = command("cli.run", **settings)
     finally:
         (market / "prices" / "SPY.csv").write_bytes(kept)
     assert failed.returncode == 1
