@@ -97,6 +97,10 @@ def extend_models(
     with _views(connection, catalog) as publication:
         for table in catalog.models():
             target = f"{publication}.{table.full_name}"
+            if not _is_there(connection, publication, table):
+                connection.execute(f"drop table if exists {target}")
+                create_table(connection, table, target)
+                known[table.full_name] = WHOLE
             asked = known.get(table.full_name, NOTHING) | reached(
                 table, catalog, known, session_moved=session_moved
             )
@@ -149,11 +153,6 @@ def _extend(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, table: Table, target: str, asked: Change
 ) -> Change:
     """Compute the rows that are asked for, and replace those that differ."""
-    publication = target.removesuffix(f".{table.full_name}")
-    if not _is_there(connection, publication, table):
-        connection.execute(f"drop table if exists {target}")
-        create_table(connection, table, target)
-        asked = WHOLE
     connection.execute(f"create or replace table {NEW_ROWS} as from {target} limit 0")
     parts = _parts(asked)
     grows = table.increment or Increment("")
