@@ -115,7 +115,7 @@ def _extend(
     """Extend the current generation."""
     catalog, before = load_catalog(), base.inputs
     with copied_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
-        changes = changed_inputs(connection, catalog, before, PIPELINE_FILE)
+        changes = changed_inputs(connection, catalog, before, cutoff_utc(target), PIPELINE_FILE)
         changes |= {
             table.full_name: WHOLE
             for table in catalog.models()

@@ -1,8 +1,8 @@
 """A warehouse that grows step by step, extended beside one that is built anew: what both must have in common.
 
 In: a piece of the simulated market as raw rows, and steps of a history (`STEPS`): sessions that pass, rows
-that come late, revisions, a restated symbol, changed reference rows, changed code. Out: `World`, whose `check`
-extends the last publication and compares every table with a rebuild, bit for bit.
+that come late, revisions, a restated symbol, changed reference rows, changed code. Out: `World`, whose
+`check` extends the last publication and compares every table with a rebuild, bit for bit.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class World:
         self.con.execute("use publication")
         changes: dict[str, Change] = {}
         if self.before is not None:
-            changes = changed_inputs(self.con, catalog, self.before, PIPELINE_FILE)
+            changes = changed_inputs(self.con, catalog, self.before, cutoff_utc(self.session), PIPELINE_FILE)
         changes |= dict.fromkeys(self.code, WHOLE)
         for table in catalog.in_schema("ref"):
             source = f"{PIPELINE_FILE}.{table.full_name}"

@@ -164,7 +164,11 @@ def _state(
 
 
 def changed_inputs(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, before: InputState, raw: str
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    before: InputState,
+    cutoff_utc: datetime,
+    raw: str,
 ) -> dict[str, Change]:
     """The changes of the raw and the reference tables.
 
@@ -173,10 +177,12 @@ def changed_inputs(
             database is attached.
         catalog: names the tables.
         before: what the publication was made from.
+        cutoff_utc: the present cut-off.
         raw: under which name the pipeline's database is attached.
     """
     changes = {
-        table.full_name: _raw_change(connection, table, before, raw) for table in catalog.in_schema("raw")
+        table.full_name: _raw_change(connection, table, before, cutoff_utc, raw)
+        for table in catalog.in_schema("raw")
     }
     for table in catalog.in_schema("ref"):
         if not _same_rows(connection, table, raw):
@@ -184,9 +190,11 @@ def changed_inputs(
     return changes
 
 
-def _raw_change(connection: duckdb.DuckDBPyConnection, table: Table, before: InputState, raw: str) -> Change:
-    """Rows that were added, and rows that were there and beyond the cut-off. The rows beyond the present
-    cut-off count as well: a model may ask whether a symbol goes on.
+def _raw_change(
+    connection: duckdb.DuckDBPyConnection, table: Table, before: InputState, cutoff_utc: datetime, raw: str
+) -> Change:
+    """Rows that were added, and rows that were there and came within the cut-off. Added rows count beyond it
+    as well: a model may ask whether a symbol goes on.
     """
     state, name = before.raw.get(table.full_name), f"{raw}.{table.full_name}"
     grows = table.increment
@@ -194,9 +202,9 @@ def _raw_change(connection: duckdb.DuckDBPyConnection, table: Table, before: Inp
         return WHOLE
     key = f"{quoted(grows.key)}::varchar" if grows.key else "''"
     rows = connection.execute(
-        f"select {key}, min({quoted(grows.day)}) from {name} where rowid >= ? or available_at_utc > ?"
-        " group by 1",
-        [state.rows, before.cutoff_utc],
+        f"select {key}, min({quoted(grows.day)}) from {name} where rowid >= ?"
+        " or (available_at_utc > ? and available_at_utc <= ?) group by 1",
+        [state.rows, before.cutoff_utc, cutoff_utc],
     ).fetchall()
     if grows.key:
         return Change(by_key=dict(rows))
