@@ -22,7 +22,15 @@ from pipeline.log import LOG
 from pipeline.plan import held_until_session, high_water
 from pipeline.run_record import StepLog, step
 from pipeline.state import BuildSummary, RunPlan
-from transforms.changes import WHOLE, InputState, changed_inputs, code_hashes, raw_states
+from transforms.changes import (
+    WHOLE,
+    InputState,
+    changed_inputs,
+    code_files,
+    code_hashes,
+    hash_of,
+    raw_states,
+)
 from transforms.extension import PIPELINE_FILE, Extended, extend_models
 from transforms.runner import ModelError, build_models
 from warehouse.catalog import load_catalog
@@ -39,6 +47,7 @@ from warehouse.publication import (
 
 Digests = list[tuple[str, int, str]]
 SHOWN_TABLES = 3
+RULES = "rules"
 
 
 def build(run: RunContext) -> BuildSummary:
@@ -64,7 +73,7 @@ def build(run: RunContext) -> BuildSummary:
 
 
 def _built(run: RunContext, target: date, log: StepLog) -> BuildSummary:
-    code = code_hashes(load_catalog())
+    code = {**code_hashes(load_catalog()), RULES: hash_of(code_files("expectations/**/*"))}
     base = find_base(run.settings, target, code, asked=run.requested.rebuild)
     if isinstance(base, str):
         summary, _ = _rebuild(run, target, code, base)
@@ -133,16 +142,17 @@ def _extend(
         )
         _keep_inputs(run, connection, PIPELINE_FILE, target, before.rebuilt_session, code)
         digests = quick_digests(connection) if base.due else []
-    return _summary(base, done), digests
+    return _summary(base, done, rules_changed=before.code.get(RULES) != code[RULES]), digests
 
 
-def _summary(base: Base, done: Mapping[str, Extended]) -> BuildSummary:
+def _summary(base: Base, done: Mapping[str, Extended], *, rules_changed: bool) -> BuildSummary:
     first = {name: found.changed.first_day for name, found in done.items() if found.changed}
     return BuildSummary(
         rows={name: found.rows for name, found in done.items()},
         extends=int(base.generation.name),
         computed=tuple(name for name, found in done.items() if found.asked),
         changed_from=first,
+        rules_changed=rules_changed,
     )
 
 
