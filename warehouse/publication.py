@@ -100,6 +100,24 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
+def seen_publication(
+    settings: Settings, generation: Path, pipeline: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A generation's database to look at, with the pipeline's database attached read-only under the name
+    `pipeline`.
+    """
+    connection = duckdb.connect(":memory:", config=limits(settings.home))
+    try:
+        path = literal(str(generation / "warehouse.duckdb"))
+        connection.execute(f"attach {path} as publication (read_only)")
+        connection.execute("use publication")
+        with attached_pipeline(connection, settings, pipeline):
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
 def copied_publication(
     settings: Settings, generation: Path, pipeline: str
 ) -> Iterator[duckdb.DuckDBPyConnection]:
