@@ -295,8 +295,8 @@ def test_the_note_of_a_published_run(home: Settings) -> None:
         "Small caps led.\n\n"
         "Failed: marts.t1 is_fine (1 row), marts.t2 is_fine (2 rows), marts.t3 is_fine (3 rows) and 2"
         " more.\n\n"
-        "2 rows in quarantine. Build: generation 2 extended: rows of 2 tables computed, 1 changed, 1 of 2 kept"
-        " as they were.\n\n"
+        "2 rows in quarantine. Build: generation 2 extended: rows of 2 tables computed, 1 changed, 1 of 2"
+        " kept as they were.\n\n"
         "1 optional input was not served."
     )
 
