@@ -77,7 +77,7 @@ def test_exponential_weights_equal_weighted_least_squares(count: int) -> None:
     response, factors = made_up(800, count, seed=42 + count)
     weights = exponential_weights(60, 600)
     assert weights[-1] == 1.0 and weights[-61] == 0.5
-    fit = fit_rolling(response, factors, 600, weights=weights, min_observations=120)
+    fit = fit_rolling(response, factors, 600, half_life=60, min_observations=120)
     assert (fit.observations[:119] == 0).all()
     for row in [119, 120, 300, 598, 599, 600, 700, 799]:
         expect_equal(fit, row, response, factors, weights)
@@ -153,8 +153,6 @@ def test_short_series_and_unusable_input() -> None:
         fit_rolling(response[1:], factors, 20)
     with pytest.raises(ValueError, match="observations"):
         fit_rolling(response, factors, 4)
-    with pytest.raises(ValueError, match="weights"):
-        fit_rolling(response, factors, 20, weights=np.ones(19))
 
 
 # --- no look-ahead --------------------------------------------------------------------------------
@@ -162,16 +160,17 @@ def test_short_series_and_unusable_input() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bits_do_not_depend_on_other_rows(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, block = 2400, 1024
+    rows, block = 2400, 700
     response, factors = made_up(rows, 3, seed=31)
-    window, weights, shortest = (180, exponential_weights(60, 180), 100) if weighted else (126, None, None)
+    window, half_life, shortest = (180, 60, 100) if weighted else (126, None, None)
 
     def fit(y: Floats, x: Floats) -> RollingFit:
-        return fit_rolling(y, x, window, weights=weights, min_observations=shortest)
+        return fit_rolling(y, x, window, half_life, shortest)
 
-    assert rows < rolling_ols.BLOCK_WINDOWS
+    assert rows < rolling_ols.BLOCK_ROWS
     whole = fit(response, factors)
-    monkeypatch.setattr(rolling_ols, "BLOCK_WINDOWS", block)
+    monkeypatch.setattr(rolling_ols, "BLOCK_ROWS", block)
+    monkeypatch.setattr(rolling_ols, "BLOCK_WINDOWS", 100)
     for cut in (window, window + 1, window + 7, 777, block, block + window, rows - 1, rows):
         part = fit(response[:cut], factors[:cut])
         for name in ("beta", "std_error", "t_stat", "r_squared", "observations"):

@@ -29,7 +29,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transforms.lib.rolling_ols import Floats
-from transforms.marts.bank_rate_betas import FACTOR_COLUMNS, INPUTS, MODELS, RESPONSE, fit_model
+from transforms.marts.bank_rate_betas import FACTOR_COLUMNS, INPUTS, MODELS, RESPONSE, Observations, fit_model
 
 ESTIMATOR = "w252"
 CRITICAL_T = 1.96
@@ -133,31 +133,25 @@ def compute_group_observations(inputs: pd.DataFrame, members: pd.DataFrame) -> p
 
 def compute_group_estimates(observations: pd.DataFrame) -> pd.DataFrame:
     """The columns of ESTIMATES for every group and session with a full window."""
-    frames = []
-    for group_id, rows in observations.groupby("entity_id", sort=True):
-        full = fit_model(rows, "market_2y_slope", ESTIMATOR)
-        single = fit_model(rows, "y2_only", ESTIMATOR)
-        market, y2, slope = (MODELS["market_2y_slope"].index(name) for name in ("market", "y2", "slope"))
-        keep = full.observations > 0
-        frames.append(
-            pd.DataFrame(
-                {
-                    "entity_id": str(group_id),
-                    "session_date": rows["session_date"].to_numpy()[keep],
-                    "beta_y2": full.beta[keep, y2],
-                    "std_error_y2": full.std_error[keep, y2],
-                    "t_y2": full.t_stat[keep, y2],
-                    "beta_slope": full.beta[keep, slope],
-                    "t_slope": full.t_stat[keep, slope],
-                    "beta_market": full.beta[keep, market],
-                    "beta_y2_only": single.beta[keep, 0],
-                    "t_y2_only": single.t_stat[keep, 0],
-                }
-            )
-        )
-    if not frames:
-        return pd.DataFrame(columns=["entity_id", "session_date", *ESTIMATES])
-    return pd.concat(frames, ignore_index=True)
+    grouped = Observations.of(observations, entity="entity_id")
+    full = fit_model(grouped, "market_2y_slope", ESTIMATOR)
+    single = fit_model(grouped, "y2_only", ESTIMATOR)
+    market, y2, slope = (MODELS["market_2y_slope"].index(name) for name in ("market", "y2", "slope"))
+    keep = full.observations > 0
+    return pd.DataFrame(
+        {
+            "entity_id": observations["entity_id"].to_numpy()[keep],
+            "session_date": observations["session_date"].to_numpy()[keep],
+            "beta_y2": full.beta[keep, y2],
+            "std_error_y2": full.std_error[keep, y2],
+            "t_y2": full.t_stat[keep, y2],
+            "beta_slope": full.beta[keep, slope],
+            "t_slope": full.t_stat[keep, slope],
+            "beta_market": full.beta[keep, market],
+            "beta_y2_only": single.beta[keep, 0],
+            "t_y2_only": single.t_stat[keep, 0],
+        }
+    )
 
 
 def compute_sensitivity(estimates: pd.DataFrame) -> pd.DataFrame:
