@@ -142,6 +142,9 @@ def fit_panel(
     rows = np.flatnonzero(panel.wanted & (so_far >= shortest))
     fit.observations[rows] = np.minimum(so_far[rows], window)
     data, starts = _padded(panel, rows, window, window - shortest)
+    if rows.size * window < data.shape[1]:  # a few windows of long series: each for itself
+        data = _gathered(data, starts, window).swapaxes(1, 2).reshape(len(data), -1)
+        starts = np.arange(rows.size) * window
     for part, stretch in _blocks(starts, window):
         inside = starts[part] - stretch.start
         beta, std_error, r_squared, safe = _fit_by_sums(data[:, stretch], inside, window, half_life, lags)

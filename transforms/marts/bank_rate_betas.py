@@ -278,12 +278,11 @@ announcements as (
     select
         meetings.decision_date,
         surprises.surprise_bp / 10 as surprise_10bp,
-        min(sessions.calendar_date) as session_date
+        sessions.calendar_date as session_date
     from marts.policy_surprises as surprises
     inner join ref.fomc_meetings as meetings on meetings.decision_date = surprises.meeting_date
-    inner join sessions on sessions.close_at_utc > meetings.announced_at_utc
+    asof inner join sessions on sessions.close_at_utc > meetings.announced_at_utc
     where surprises.surprise_bp is not null
-    group by all
 )
 
 select
