@@ -1,29 +1,48 @@
-"""The fourth step: build every model into a new publication that nobody reads yet.
+"""The fourth step: bring every model up to date in a new publication that nobody reads yet.
 
-In: the run's context and the raw tables. Out: `published/generations/building/warehouse.duckdb`, marked with
-the run's id, and `built.json`.
+In: the run's context, the raw tables and the current generation. Out:
+`published/generations/building/warehouse.duckdb`, marked with the run's id, `inputs.json` beside it and
+`built.json`. A generation that can be extended is copied and extended; else, and once a week, everything is
+built anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 
+import duckdb
+
 from market_calendar.sessions import cutoff_utc
+from pipeline.base import Base, find_base
 from pipeline.context import RunContext
 from pipeline.errors import StepFailed
 from pipeline.log import LOG
 from pipeline.plan import held_until_session, high_water
-from pipeline.run_record import step
+from pipeline.run_record import StepLog, step
 from pipeline.state import BuildSummary, RunPlan
+from transforms.changes import WHOLE, InputState, changed_inputs, code_hashes, raw_states
+from transforms.extension import PIPELINE_FILE, Extended, extend_models
 from transforms.runner import ModelError, build_models
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
-from warehouse.publication import copy_tables, mark_built, new_publication, run_that_built
+from warehouse.publication import (
+    copied_publication,
+    copy_tables,
+    mark_built,
+    new_publication,
+    quick_digests,
+    run_that_built,
+    write_inputs,
+)
+
+Digests = list[tuple[str, int, str]]
+SHOWN_TABLES = 3
 
 
 def build(run: RunContext) -> BuildSummary:
-    """Build all models at the run's target session.
+    """Bring all models up to date at the run's target session.
 
     Raises:
         LeftToAnother: a run of a backfill is not the last.
@@ -33,23 +52,118 @@ def build(run: RunContext) -> BuildSummary:
     plan = run.plan
     with step(run, "build", plan.session) as log:
         target = _target(run, plan)
-        with new_publication(run.settings) as connection:
-            copy_tables(connection, load_catalog(), "ref")
-            try:
-                rows = build_models(
-                    connection,
-                    session=target,
-                    cutoff_utc=cutoff_utc(target),
-                    data_source=run.settings.source,
-                    progress=partial(LOG.info, "build: %s"),
-                )
-            except ModelError as error:
-                raise StepFailed(str(error)) from error
+        try:
+            summary = _built(run, target, log)
+        except ModelError as error:
+            raise StepFailed(str(error)) from error
         mark_built(run.settings, run.run_id)
-        log.rows = sum(rows.values())
-        summary = BuildSummary(rows=rows)
+        log.rows = sum(summary.rows.values())
+        LOG.info("build: %s", summary.sentence)
         run.state.write("built", summary)
     return summary
+
+
+def _built(run: RunContext, target: date, log: StepLog) -> BuildSummary:
+    code = code_hashes(load_catalog())
+    base = find_base(run.settings, target, code, asked=run.requested.rebuild)
+    if isinstance(base, str):
+        summary, _ = _rebuild(run, target, code, base)
+        return summary
+    if not base.due:
+        summary, _ = _extend(run, target, code, base)
+        return summary
+    _, extended = _extend(run, target, code, base)
+    reason = f"the last rebuild was for {base.inputs.rebuilt_session}"
+    summary, rebuilt = _rebuild(run, target, code, reason)
+    differing = tuple(
+        name for (name, *one), (_, *other) in zip(extended, rebuilt, strict=True) if one != other
+    )
+    if differing:
+        more = f" and {len(differing) - SHOWN_TABLES} more" if len(differing) > SHOWN_TABLES else ""
+        log.warn(
+            f"{', '.join(differing[:SHOWN_TABLES])}{more}: the extended tables differed from the rebuilt"
+            " ones; what is published is the rebuild. Since the last rebuild of"
+            f" {base.inputs.rebuilt_session} a change reached further than the model says (`increment` in its"
+            " .yml); report it with the log of this run."
+        )
+    return summary.model_copy(update={"differing": differing})
+
+
+def _rebuild(
+    run: RunContext, target: date, code: Mapping[str, str], reason: str
+) -> tuple[BuildSummary, Digests]:
+    """Build every model anew."""
+    LOG.info("build: everything is built, because %s", reason)
+    catalog = load_catalog()
+    with new_publication(run.settings) as connection:
+        copy_tables(connection, catalog, "ref")
+        rows = build_models(
+            connection,
+            session=target,
+            cutoff_utc=cutoff_utc(target),
+            data_source=run.settings.source,
+            progress=partial(LOG.info, "build: %s"),
+        )
+        _keep_inputs(run, connection, "pipeline", target, target, code)
+        digests = quick_digests(connection)
+    return BuildSummary(rows=rows, rebuilt_because=reason), digests
+
+
+def _extend(
+    run: RunContext, target: date, code: Mapping[str, str], base: Base
+) -> tuple[BuildSummary, Digests]:
+    """Extend the current generation."""
+    catalog, before = load_catalog(), base.inputs
+    with copied_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
+        changes = changed_inputs(connection, catalog, before, cutoff_utc(target), PIPELINE_FILE)
+        changes |= {
+            table.full_name: WHOLE
+            for table in catalog.models()
+            if before.code.get(table.full_name) != code[table.full_name]
+        }
+        copy_tables(connection, catalog, "ref", PIPELINE_FILE)
+        done = extend_models(
+            connection,
+            session=target,
+            cutoff_utc=cutoff_utc(target),
+            data_source=run.settings.source,
+            changes=changes,
+            session_moved=target != before.session,
+            progress=partial(LOG.info, "build: %s"),
+        )
+        _keep_inputs(run, connection, PIPELINE_FILE, target, before.rebuilt_session, code)
+        digests = quick_digests(connection) if base.due else []
+    return _summary(base, done), digests
+
+
+def _summary(base: Base, done: Mapping[str, Extended]) -> BuildSummary:
+    first = {name: found.changed.first_day for name, found in done.items() if found.changed}
+    return BuildSummary(
+        rows={name: found.rows for name, found in done.items()},
+        extends=int(base.generation.name),
+        computed=tuple(name for name, found in done.items() if found.asked),
+        changed_from=first,
+    )
+
+
+def _keep_inputs(
+    run: RunContext,
+    connection: duckdb.DuckDBPyConnection,
+    pipeline: str,
+    target: date,
+    rebuilt: date,
+    code: Mapping[str, str],
+) -> None:
+    """Write down what the publication was made from, for the run that extends it."""
+    state = InputState(
+        session=target,
+        cutoff_utc=cutoff_utc(target),
+        data_source=run.settings.source,
+        rebuilt_session=rebuilt,
+        code=code,
+        raw=raw_states(connection, load_catalog(), pipeline),
+    )
+    write_inputs(run.settings, state.as_json())
 
 
 def _target(run: RunContext, plan: RunPlan) -> date:

@@ -25,6 +25,7 @@ class Requested:
             `parameter` is as a person wrote it.
         fetch_again: inputs (`prices/SPY`) or kinds (`prices`) whose whole history is fetched again.
         dry_run: whether it only says what it would do.
+        rebuild: whether every model is built anew instead of extended.
         unknown: names of parameters that there are not, such as a misspelt one.
     """
 
@@ -33,6 +34,7 @@ class Requested:
     logical_date: datetime | None = None
     fetch_again: tuple[str, ...] = ()
     dry_run: bool = False
+    rebuild: bool = False
     unknown: tuple[str, ...] = ()
 
     def session_text(self, now: datetime) -> str:

@@ -172,9 +172,34 @@ class LoadSummary(HandOver):
 
 
 class BuildSummary(HandOver):
-    """Rows by model."""
+    """What `build` did.
+
+    Attributes:
+        rows: by model.
+        rebuilt_because: why everything was built; empty where a generation was extended.
+        extends: the generation that was extended.
+        computed: models of which rows were computed.
+        changed_from: models in which rows changed, with the first day of those; None where it is not known.
+        differing: marts whose extension differed from the rebuild that it was compared with.
+    """
 
     rows: Mapping[str, int] = {}
+    rebuilt_because: str = ""
+    extends: int | None = None
+    computed: tuple[str, ...] = ()
+    changed_from: Mapping[str, date | None] = {}
+    differing: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What was built, and why."""
+        if self.extends is None:
+            return f"all {len(self.rows)} tables built anew, because {self.rebuilt_because}"
+        return (
+            f"generation {self.extends} extended: rows of {len(self.computed)} tables computed,"
+            f" {len(self.changed_from)} changed, {len(self.rows) - len(self.changed_from)} of"
+            f" {len(self.rows)} kept as they were"
+        )
 
 
 class FailedRule(HandOver):

@@ -77,9 +77,7 @@ def build_models(
         ModelError: A model failed, or `only` is not a model.
     """
     tables = models_to_build(only, given)
-    connection.execute("set variable session_date = ?::date", [session])
-    connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc])
-    connection.execute("set variable data_source = ?::varchar", [data_source])
+    set_variables(connection, session=session, cutoff_utc=cutoff_utc, data_source=data_source)
     for schema in ("staging", "marts"):
         connection.execute(f"create schema if not exists {schema}")
     rows = {}
@@ -92,9 +90,44 @@ def build_models(
     return rows
 
 
+def set_variables(
+    connection: duckdb.DuckDBPyConnection, *, session: date, cutoff_utc: datetime, data_source: str
+) -> None:
+    """What models read beside their inputs."""
+    connection.execute("set variable session_date = ?::date", [session])
+    connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc])
+    connection.execute("set variable data_source = ?::varchar", [data_source])
+
+
 def build_model(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Create and fill the table of one model."""
-    connection.execute(table.ddl())
+    create_table(connection, table, table.full_name)
+    insert_rows(connection, table, table.full_name)
+    return row_count(connection, table.full_name)
+
+
+def create_table(connection: duckdb.DuckDBPyConnection, table: Table, target: str) -> None:
+    """An empty table of a model with its comments, in the catalog that `target` names, if any."""
+    catalog = target.removesuffix(table.full_name).rstrip(".") or None
+    connection.execute(table.ddl(catalog=catalog))
+    for statement in table.comments(catalog=catalog):
+        connection.execute(statement)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, table: Table, target: str, *, keep: str = "true"
+) -> None:
+    """Run a model and append its rows in the order of the grain.
+
+    Args:
+        connection: shows the model its inputs.
+        table: the model.
+        target: the table that takes its rows.
+        keep: the condition for the rows that are taken.
+
+    Raises:
+        ModelError: it failed.
+    """
     own = [name for name in table.column_names if not (table.schema == "marts" and name == "data_source")]
     columns = ", ".join(map(quoted, own))
     try:
@@ -102,16 +135,18 @@ def build_model(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
         constant = ", getvariable('data_source')" if len(own) < len(table.columns) else ""
         order = ", ".join(map(quoted, table.grain)) or "all"
         connection.execute(
-            f"insert into {table.full_name} select {columns}{constant} from ({relation}) order by {order}"
+            f"insert into {target} select {columns}{constant} from ({relation}) where {keep} order by {order}"
         )
     except (duckdb.Error, ModelError) as error:
         raise ModelError(f"{table.full_name} could not be built: {error}") from error
     finally:
         connection.unregister("model_rows")
-    for statement in table.comments():
-        connection.execute(statement)
-    count = connection.execute(f"select count(*) from {table.full_name}").fetchone()
-    return int(count[0]) if count else 0
+
+
+def row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """The rows of a table."""
+    [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
+    return int(count)
 
 
 def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: list[str]) -> str:

@@ -9,6 +9,7 @@ linked, so that a reader sees generation N or N+1, never a mixture.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,17 +17,19 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from warehouse.catalog import Catalog, Table, literal, quoted
 from warehouse.database import append, cannot_open, limits, require_present_home, require_tables
-from warehouse.durable import replace_durably, sync
+from warehouse.durable import clone_file, replace_durably, replace_json, sync
 from warehouse.settings import REPOSITORY, Settings, SettingsError, environment
 
 STORAGE_VERSION = "v1.4.0"
 # A reader may still be opening the generation before the current one, so one alone is never enough.
 KEPT_GENERATIONS, LEAST_GENERATIONS = 3, 2
+INPUTS = "inputs.json"
 
 
 def next_generation(settings: Settings, recorded: int | None) -> int:
@@ -96,8 +99,27 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
-    """The pipeline's database as `pipeline`, read-only.
+def copied_publication(
+    settings: Settings, generation: Path, pipeline: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A copy of a generation's database to extend, with the pipeline's database attached read-only under the
+    name `pipeline`.
+    """
+    folder = building_folder(settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    copy = folder / "warehouse.duckdb"
+    clone_file(generation / "warehouse.duckdb", copy)
+    copy.chmod(0o644)
+    with opened_publication(settings) as connection, attached_pipeline(connection, settings, pipeline):
+        yield connection
+
+
+@contextmanager
+def attached_pipeline(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, name: str = "pipeline"
+) -> Iterator[None]:
+    """The pipeline's database under a name, read-only.
 
     Raises:
         WarehouseBusy: another process writes to it.
@@ -105,12 +127,12 @@ def attached_pipeline(connection: duckdb.DuckDBPyConnection, settings: Settings)
     """
     require_present_home(settings)
     try:
-        connection.execute(f"attach {literal(str(settings.warehouse))} as pipeline (read_only)")
+        connection.execute(f"attach {literal(str(settings.warehouse))} as {name} (read_only)")
     except duckdb.Error as error:
         raise cannot_open(settings, error) from None
-    require_tables(settings, connection, "pipeline")
+    require_tables(settings, connection, name)
     yield
-    connection.execute("detach pipeline")
+    connection.execute(f"detach {name}")
 
 
 @contextmanager
@@ -132,18 +154,36 @@ def opened_publication(
         connection.close()
 
 
-def copy_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: str) -> None:
-    """Copy a schema of the pipeline's database into the publication, with comments."""
+def copy_tables(
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: str, pipeline: str = "pipeline"
+) -> None:
+    """Copy a schema of the pipeline's database, attached as `pipeline`, into the publication, with
+    comments.
+    """
     connection.execute(f"create schema if not exists {schema}")
     for table in catalog.in_schema(schema):
         connection.execute(f"drop table if exists {table.full_name}")
         connection.execute(table.ddl())
         names = ", ".join(quoted(name) for name in table.column_names)
         connection.execute(
-            f"insert into {table.full_name} ({names}) select {names} from pipeline.{table.full_name}"
+            f"insert into {table.full_name} ({names}) select {names} from {pipeline}.{table.full_name}"
         )
         for statement in table.comments():
             connection.execute(statement)
+
+
+def write_inputs(settings: Settings, document: dict[str, Any]) -> None:
+    """Keep beside the publication that is being built what it was made from."""
+    replace_json(building_folder(settings) / INPUTS, document)
+
+
+def read_inputs(generation: Path) -> dict[str, Any] | None:
+    """What a generation was made from; None where it does not say."""
+    try:
+        document = json.loads((generation / INPUTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def published_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> list[Table]:

@@ -8,6 +8,7 @@ everywhere; a second definition is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ TRANSFORMS = HERE.parent.parent / "transforms"
 MODEL_SCHEMAS = ("staging", "marts")
 # The value of `max` for a column whose dates cannot lie after the end of the market calendar.
 CALENDAR_END = "calendar_end"
+ALL, LAST_ROW, WHOLE_KEY = "all", "last_row", "whole_key"
+REACHES = (ALL, LAST_ROW, WHOLE_KEY)
 
 
 class CatalogError(ValueError):
@@ -42,6 +45,26 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Increment:
+    """How a table grows, and how far a change of an input reaches into it (docs/adr/0014).
+
+    Attributes:
+        day: the column by which it grows.
+        key: rows of one key depend, in the inputs that grow by the same key, on rows of that key alone; empty
+            where they depend on all.
+        reads: by input, which of its rows those of a day are made of: a number of days before it, `all`
+            earlier ones, or from the key's `last_row` in the table itself on; a change of a day reaches rows
+            of that day and later ones. `whole_key`: a change reaches every row of its key. An input that is
+            not named reaches everything.
+    """
+
+    day: str
+    key: str = ""
+    # A table is a key of caches.
+    reads: Mapping[str, int | str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class Table:
     """One table: what a row is, in which order its columns come, and what it is made from."""
 
@@ -57,6 +80,7 @@ class Table:
     row_count: tuple[int, int | None] = (0, None)
     compared: tuple[str, ...] = field(default=())
     family: str = ""
+    increment: Increment | None = None
 
     @property
     def full_name(self) -> str:
@@ -210,6 +234,7 @@ def _table(
     path: Path, schema: str, name: str, entry: dict[str, Any], columns: dict[str, Column], model: Path | None
 ) -> Table:
     known = {"description", "source", "grain", "columns", "not_null", "inputs", "row_count", "compared"}
+    known |= {"increment"}
     required = {"description", "source", "grain", "columns"}
     if schema == "marts":
         # Airflow has an asset for each family of marts.
@@ -234,6 +259,7 @@ def _table(
             f"{path}: {schema}.{name}: duplicate columns, or not among the columns: {sorted(unlisted)}"
         )
     low, high = entry.get("row_count", (0, None))
+    increment = _increment(path, f"{schema}.{name}", entry) if "increment" in entry else None
     return Table(
         schema,
         name,
@@ -247,4 +273,24 @@ def _table(
         row_count=(low, high),
         compared=tuple(entry.get("compared", ())),
         family=str(entry.get("family", "")),
+        increment=increment,
     )
+
+
+def _increment(path: Path, full_name: str, entry: dict[str, Any]) -> Increment:
+    given = dict(entry["increment"])
+    never_null = {*entry["grain"], *entry.get("not_null", ())}
+    found = Increment(str(given.pop("day", "")), str(given.pop("key", "")), given.pop("reads", None) or {})
+    if given:
+        raise CatalogError(f"{path}: {full_name}: increment: unknown keys {sorted(given)}")
+    if not {found.day, found.key or found.day} <= never_null:
+        raise CatalogError(f"{path}: {full_name}: increment: day and key must be columns that are never NULL")
+    for item, reach in found.reads.items():
+        if item not in entry.get("inputs", ()):
+            raise CatalogError(f"{path}: {full_name}: increment: reads {item}, which is not among the inputs")
+        if not (type(reach) is int and reach >= 0) and reach not in REACHES:
+            raise CatalogError(
+                f"{path}: {full_name}: increment: {item}: {reach!r} must be a number of days or one of"
+                f" {', '.join(REACHES)}"
+            )
+    return found

@@ -1,0 +1,254 @@
+"""What changed since the publication that is extended: in raw and reference tables, in the code, and by that
+in the models.
+
+In: the pipeline's database and `inputs.json` of the publication (`InputState`). Out: per table a `Change`:
+the first day from which its rows may differ, by key where the table has one. Raw tables are append-only, so
+what is new in one are the rows behind those that were there; that the others are still the same is checked by
+a hash, because a restored or repaired database may hold others.
+
+Caveat: `hash` is DuckDB's own and may change with its version; the version is part of the code's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.catalog import Catalog, Table, quoted
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+# What every model is made with: a change rebuilds them all. A model's own files rebuild it alone.
+SHARED_CODE = ("transforms/*.py", "transforms/lib/**/*.py", "warehouse/catalog/**/*", "market_calendar/**/*")
+SHARED_PACKAGES = ("duckdb", "numpy", "pandas")
+BEGINNING = date(1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Which rows of a table may differ: all of them, those of every key from `since` on, and those of some
+    keys from earlier days on. Without any of the three, none does.
+    """
+
+    whole: bool = False
+    since: date | None = None
+    by_key: Mapping[str, date] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.whole or self.since is not None or bool(self.by_key)
+
+    @property
+    def first_day(self) -> date | None:
+        """The first day that changed, whatever the key; None where nothing did, or no day is known."""
+        days = [day for day in (self.since, *self.by_key.values()) if day is not None]
+        return min(days, default=None) if not self.whole else None
+
+    def __or__(self, other: Change) -> Change:
+        if self.whole or other.whole:
+            return WHOLE
+        days = [day for day in (self.since, other.since) if day is not None]
+        keys = dict(self.by_key)
+        for key, day in other.by_key.items():
+            keys[key] = min(day, keys.get(key, day))
+        since = min(days, default=None)
+        return Change(since=since, by_key={key: day for key, day in keys.items() if not since or day < since})
+
+
+WHOLE, NOTHING = Change(whole=True), Change()
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A raw table as it was: its number of rows, and a hash over them that does not depend on their order."""
+
+    rows: int
+    sha: str
+
+
+@dataclass(frozen=True)
+class InputState:
+    """What a publication was made from; kept beside it as `inputs.json`.
+
+    Attributes:
+        session: it is for.
+        cutoff_utc: what became available later was not used.
+        data_source: kind of data.
+        rebuilt_session: of the last publication in the chain that was built anew.
+        code: hash of each model's own files, and of what all share under the name `shared`.
+        raw: by table.
+    """
+
+    session: date
+    cutoff_utc: datetime
+    data_source: str
+    rebuilt_session: date
+    code: Mapping[str, str]
+    raw: Mapping[str, TableState]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `inputs.json`."""
+        return {
+            **vars(self),
+            "code": dict(self.code),
+            "raw": {name: vars(state) for name, state in self.raw.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> InputState | None:
+        """None where the document is not one of this version."""
+        try:
+            return cls(
+                session=date.fromisoformat(document["session"]),
+                cutoff_utc=datetime.fromisoformat(document["cutoff_utc"]),
+                data_source=str(document["data_source"]),
+                rebuilt_session=date.fromisoformat(document["rebuilt_session"]),
+                code=dict(document["code"]),
+                raw={name: TableState(**state) for name, state in document["raw"].items()},
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+
+
+def code_hashes(catalog: Catalog) -> dict[str, str]:
+    """A hash of each model's own files, and of what all models share under the name `shared`."""
+    shared = sorted({path for pattern in SHARED_CODE for path in REPOSITORY.glob(pattern) if path.is_file()})
+    shared = [path for path in shared if path.suffix in (".py", ".yml", ".sql", ".csv")]
+    versions = [f"{name} {version(name)}" for name in SHARED_PACKAGES]
+    return {
+        "shared": _hash_of(shared, (*versions, platform.python_version(), platform.machine())),
+        **{
+            table.full_name: _hash_of([table.model, table.model.with_suffix(".yml")])
+            for table in catalog.models()
+            if table.model is not None
+        },
+    }
+
+
+def _hash_of(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
+    content = hashlib.sha256("\0".join(texts).encode())
+    for path in paths:
+        content.update(path.name.encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def raw_states(connection: duckdb.DuckDBPyConnection, catalog: Catalog, raw: str) -> dict[str, TableState]:
+    """The present state of the raw tables.
+
+    Args:
+        connection: with the pipeline's database attached.
+        catalog: names the tables.
+        raw: under which name it is attached.
+    """
+    return {
+        table.full_name: _state(connection, f"{raw}.{table.full_name}", table)
+        for table in catalog.in_schema("raw")
+    }
+
+
+def _state(
+    connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: int | None = None
+) -> TableState:
+    columns = ", ".join(quoted(column) for column in table.column_names)
+    among = f" where rowid < {rows}" if rows is not None else ""
+    [(count, total)] = connection.execute(
+        f"select count(*), sum(hash({columns})::hugeint) from {name}{among}"
+    ).fetchall()
+    return TableState(int(count), f"{int(total or 0) % 2**64:016x}")
+
+
+def changed_inputs(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    before: InputState,
+    cutoff_utc: datetime,
+    raw: str,
+) -> dict[str, Change]:
+    """The changes of the raw and the reference tables.
+
+    Args:
+        connection: its main database is the publication as it was, with its reference tables; the pipeline's
+            database is attached.
+        catalog: names the tables.
+        before: what the publication was made from.
+        cutoff_utc: the present cut-off.
+        raw: under which name the pipeline's database is attached.
+    """
+    changes = {
+        table.full_name: _raw_change(connection, table, before, cutoff_utc, raw)
+        for table in catalog.in_schema("raw")
+    }
+    for table in catalog.in_schema("ref"):
+        if not _same_rows(connection, table, raw):
+            changes[table.full_name] = WHOLE
+    return changes
+
+
+def _raw_change(
+    connection: duckdb.DuckDBPyConnection, table: Table, before: InputState, cutoff_utc: datetime, raw: str
+) -> Change:
+    """Rows that were added, and rows that were there and came within the cut-off. Added rows count beyond it
+    as well: a model may ask whether a symbol goes on.
+    """
+    state, name = before.raw.get(table.full_name), f"{raw}.{table.full_name}"
+    grows = table.increment
+    if state is None or grows is None or _state(connection, name, table, state.rows) != state:
+        return WHOLE
+    key = f"{quoted(grows.key)}::varchar" if grows.key else "''"
+    rows = connection.execute(
+        f"select {key}, min({quoted(grows.day)}) from {name} where rowid >= ?"
+        " or (available_at_utc > ? and available_at_utc <= ?) group by 1",
+        [state.rows, before.cutoff_utc, cutoff_utc],
+    ).fetchall()
+    if grows.key:
+        return Change(by_key=dict(rows))
+    return Change(since=min((day for _, day in rows), default=None))
+
+
+def _same_rows(connection: duckdb.DuckDBPyConnection, table: Table, raw: str) -> bool:
+    """Whether a reference table of the publication is the pipeline's."""
+    present = connection.execute(
+        "select column_name from duckdb_columns() where database_name = current_database()"
+        " and schema_name = ? and table_name = ? order by column_index",
+        [table.schema, table.name],
+    ).fetchall()
+    if [name for (name,) in present] != table.column_names:
+        return False
+    return _state(connection, table.full_name, table) == _state(connection, f"{raw}.{table.full_name}", table)
+
+
+def reached(table: Table, catalog: Catalog, changes: Mapping[str, Change], *, session_moved: bool) -> Change:
+    """Which rows of a model its inputs' changes reach.
+
+    Args:
+        table: the model.
+        catalog: knows by which key its inputs grow.
+        changes: of its inputs, by table; what is not among them did not change.
+        session_moved: whether the publication is for another session than the one before. A model that does
+            not say how it grows may read the session itself.
+    """
+    reads = table.increment.reads if table.increment else {}
+    found = NOTHING
+    for item in table.inputs:
+        change = changes.get(item, NOTHING)
+        if change:
+            found |= _reached_by(table, catalog[item], change, reads.get(item))
+    return WHOLE if session_moved and not reads else found
+
+
+def _reached_by(table: Table, item: Table, change: Change, reach: int | str | None) -> Change:
+    if reach is None or change.whole or table.increment is None:
+        return WHOLE
+    by_the_same_key = bool(
+        table.increment.key and item.increment and item.increment.key == table.increment.key
+    )
+    if reach == "whole_key":
+        whole = change.since is not None or not by_the_same_key
+        return WHOLE if whole else Change(by_key=dict.fromkeys(change.by_key, BEGINNING))
+    return change if by_the_same_key else Change(since=change.first_day)
