@@ -17,13 +17,16 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run model refresh-calendars test test-mutations test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
 
 run: $(VENV)/.installed ## Run the daily DAG for one session (ROTATION_SESSION) and print a summary
 	@$(RUN) -m cli.run
+
+rebuild: $(VENV)/.installed ## The same with every table built anew from raw, whatever the last publication holds
+	@$(RUN) -m cli.run --rebuild
 
 status: $(VENV)/.installed ## Is the publication fresh and sound?
 	@$(RUN) -m cli.status

@@ -30,8 +30,11 @@ DAG_ID = "rotation_daily"
 POOL = "rotation_warehouse"
 
 
-def main() -> int:
+def main(*, rebuild: bool = False) -> int:
     """Run one session.
+
+    Args:
+        rebuild: whether every table is built anew.
 
     Returns:
         The exit code of the run.
@@ -60,7 +63,7 @@ def main() -> int:
             return refuse(f"Another run is in progress in {settings.home}; wait for it to end.")
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
-        code = prepare_airflow(env, log) or run_dag(env, session, log)
+        code = prepare_airflow(env, log) or run_dag(env, session, log, rebuild=rebuild)
     return print_summary(settings, session, code, log, time.monotonic() - started, before)
 
 
@@ -162,9 +165,10 @@ def _migrate(env: dict[str, str], log: Path, stamp: Path) -> int:
     return 0
 
 
-def run_dag(env: dict[str, str], session: date, log: Path) -> int:
+def run_dag(env: dict[str, str], session: date, log: Path, *, rebuild: bool) -> int:
     """Run the DAG itself in one process; its progress lines are shown, everything goes to the log."""
-    command = [airflow_command(), "dags", "test", DAG_ID, "-c", json.dumps({"session": str(session)})]
+    parameters = {"session": str(session), "rebuild": rebuild}
+    command = [airflow_command(), "dags", "test", DAG_ID, "-c", json.dumps(parameters)]
     with (
         log.open("a", encoding="utf-8") as stream,
         subprocess.Popen(
@@ -181,4 +185,4 @@ def run_dag(env: dict[str, str], session: date, log: Path) -> int:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONPATH", str(REPOSITORY))
-    sys.exit(main())
+    sys.exit(main(rebuild=sys.argv[1:] == ["--rebuild"]))

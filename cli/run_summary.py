@@ -11,7 +11,14 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.state import AuditSummary, LoadSummary, RunPlan, RunState
+from pipeline.state import (
+    AuditSummary,
+    BuildSummary,
+    LoadSummary,
+    Published,
+    RunPlan,
+    RunState,
+)
 from warehouse.clock import utc_now
 from warehouse.settings import Settings
 from warehouse.status import read_small, status_file
@@ -34,6 +41,12 @@ def print_summary(
     print(f"\nSummary of {session} ({seconds:.0f} s)")
     _print_loaded(loaded)
     _print_not_taken(state.read("plan", RunPlan))
+    if state.read("published", Published) is None:
+        print(f"\nNothing new: {status['message']}. Nothing was published; make rebuild builds it anew.")
+        print(f"  log        {log}")
+        return 0
+    if built := state.read("built", BuildSummary):
+        print(f"  Build: {built.sentence}")
     _print_audited(audited)
     simulated = " (SIMULATED)" if settings.kind == "simulated" else ""
     print(f"\nHeadlines{simulated}")

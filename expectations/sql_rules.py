@@ -22,6 +22,14 @@ class SqlChecks:
 
     connection: duckdb.DuckDBPyConnection
     table: Table
+    # The condition for the rows whose shape is checked.
+    new: str = "true"
+
+    @property
+    def _rows(self) -> str:
+        """The rows whose shape is checked."""
+        name = self.table.full_name
+        return name if self.new == "true" else f"(from {name} where {self.new})"
 
     def row_count(self) -> int:
         """Rows of the table."""
@@ -37,16 +45,16 @@ class SqlChecks:
         results = [self._check_row_count(count)] if table.row_count != (0, None) else []
         if table.grain:
             duplicates = (
-                f"select {key}, count(*) as copies from {table.full_name} group by all having count(*) > 1"
+                f"select {key}, count(*) as copies from {self._rows} group by all having count(*) > 1"
             )
             results.append(self._check("grain_is_unique", None, "critical", count, duplicates))
         for column in table.required_columns:
-            missing = f"select {key or '*'} from {table.full_name} where {quoted(column)} is null"
+            missing = f"select {key or '*'} from {self._rows} where {quoted(column)} is null"
             results.append(self._check(f"{column}_is_not_null", column, "critical", count, missing))
         floats = [column.name for column in table.columns if column.type == "DOUBLE"]
         if floats:
             some = " or ".join(f"not isfinite({quoted(column)})" for column in floats)
-            infinite = f"select {key or '*'} from {table.full_name} where {some}"
+            infinite = f"select {key or '*'} from {self._rows} where {some}"
             results.append(self._check("numbers_are_finite", None, "critical", count, infinite))
         return results
 

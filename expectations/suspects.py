@@ -83,12 +83,33 @@ def table_to_judge(
 ) -> pd.DataFrame:
     """The same for a built table: the key and the columns that the items read."""
     kinds = {column.name: KINDS[column.type] for column in table.columns}
-    names = dict.fromkeys([*table.grain, *(name for item in items for name in columns_of(item))])
-    columns = ", ".join(map(quoted, names))
+    columns = _judged_columns(table, items)
     broken = conditions(items, kinds, table.full_name)
     if broken is None:
         return connection.execute(f"select {columns} from {table.full_name}").df()
     return connection.execute(_picked(table.full_name, columns, "rowid", broken, _days(table, kinds))).df()
+
+
+def new_rows_to_judge(
+    connection: duckdb.DuckDBPyConnection, table: Table, items: Sequence[Item], new: str
+) -> pd.DataFrame | None:
+    """The rows of a built table that could break an item, among those that meet a condition. None when SQL
+    cannot tell.
+    """
+    kinds = {column.name: KINDS[column.type] for column in table.columns}
+    rows = f"(from {table.full_name} where {new})"
+    broken = conditions(items, kinds, rows)
+    if broken is None or any(item["type"] in ROWLESS for item in items):
+        return None
+    return connection.execute(
+        f"select {_judged_columns(table, items)} from {rows} where {' or '.join(broken) or 'false'}"
+    ).df()
+
+
+def _judged_columns(table: Table, items: Sequence[Item]) -> str:
+    """The key and the columns that the items read."""
+    names = dict.fromkeys([*table.grain, *(name for item in items for name in columns_of(item))])
+    return ", ".join(map(quoted, names))
 
 
 def _is_met(item: Item, rows: pd.DataFrame) -> bool:

@@ -42,6 +42,7 @@ def run_context(
             # One per line of the form, which leaves blank ones in.
             fetch_again=tuple(text.strip() for text in params.get("fetch_again") or () if text.strip()),
             dry_run=bool(params.get("dry_run")),
+            rebuild=bool(params.get("rebuild")),
             unknown=tuple(sorted(set(dag_run.conf or {}) - set(context["dag"].params))),
         ),
         turns=None if alone else _turns(dag_run, ti),

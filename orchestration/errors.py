@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from pipeline.errors import EXPECTED, LeftToAnother, TryAgain, passes_by_itself, sentence_of
+from pipeline.errors import EXPECTED, LeftToAnother, NothingNew, TryAgain, passes_by_itself, sentence_of
 from warehouse.database import WarehouseBusy
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ def airflow_errors() -> Iterator[None]:
         yield
     except LeftToAnother as left:
         raise AirflowSkipException(str(left)) from None
+    except NothingNew as nothing:
+        raise AirflowSkipException(f"Nothing new: {nothing}; nothing was published.") from None
     except (AirflowException, AirflowRuntimeError):
         # Of Airflow itself, as when its API does not answer: its own rules hold.
         raise

@@ -227,13 +227,15 @@ class LoadOperator(StepOperator):
 
 
 class BuildOperator(StepOperator):
-    """Computes every table of `staging` and `marts` into a new publication.
+    """Brings every table of `staging` and `marts` up to date in a new publication.
 
-    **Reads** `raw` and `ref`, only what was available by the session. **Writes** the waiting publication,
-    which no reader sees yet.
+    **Reads** `raw` and `ref`, only what was available by the session, and the last publication: what did not
+    change since is kept. Once a week, or with the parameter `rebuild`, everything is built anew. **Writes**
+    the waiting publication, which no reader sees yet.
 
     **When it fails** a model cannot be computed, or memory or disk are too small; readers keep the last
-    publication. **When it is skipped**, a later run builds this session too. See `docs/runbook/failed.md`.
+    publication. **When it is skipped**, nothing is new, or a later run builds this session too. See
+    `docs/runbook/failed.md`.
     """
 
     title = "Build the marts"

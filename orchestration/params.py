@@ -27,6 +27,16 @@ DAILY_PARAMS = {
             " version; nothing is overwritten."
         ),
     ),
+    "rebuild": Param(
+        False,
+        type=["null", "boolean"],
+        title="Rebuild",
+        section="Repair and trial",
+        description_md=(
+            "Build every table anew from `raw` instead of extending the last publication, and publish it even"
+            " where nothing is new. A rebuild is also made once a week and compared with the extension."
+        ),
+    ),
     "dry_run": Param(
         False,
         type=["null", "boolean"],

@@ -31,8 +31,7 @@ def published_note(run: RunContext) -> str:
         f" {audited.rules:,} [rules]({published_link(f'{folder}/validation.html')}) failed",
         *published.headlines[:1],
         *_failed(audited),
-        f"{quarantined:,} row{'' if quarantined == 1 else 's'} in quarantine,"
-        f" {sum(built.rows.values()):,} rows built.",
+        f"{quarantined:,} row{'' if quarantined == 1 else 's'} in quarantine. Build: {built.sentence}.",
     ]
     if missing := len(loaded.missing):
         lines.append(f"{missing:,} optional input{' was' if missing == 1 else 's were'} not served.")

@@ -17,28 +17,41 @@ import duckdb
 from market_calendar.sessions import cutoff_utc
 from pipeline.base import Base, find_base
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.errors import NothingNew, StepFailed
 from pipeline.log import LOG
 from pipeline.plan import held_until_session, high_water
+from pipeline.published import succeed_without_news
 from pipeline.run_record import StepLog, step
 from pipeline.state import BuildSummary, RunPlan
-from transforms.changes import WHOLE, InputState, changed_inputs, code_hashes, raw_states
+from transforms.changes import (
+    WHOLE,
+    Change,
+    InputState,
+    changed_inputs,
+    code_files,
+    code_hashes,
+    hash_of,
+    raw_states,
+)
 from transforms.extension import PIPELINE_FILE, Extended, extend_models
 from transforms.runner import ModelError, build_models
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
 from warehouse.publication import (
+    code_version,
     copied_publication,
     copy_tables,
     mark_built,
     new_publication,
     quick_digests,
     run_that_built,
+    seen_publication,
     write_inputs,
 )
 
 Digests = list[tuple[str, int, str]]
 SHOWN_TABLES = 3
+RULES = "rules"
 
 
 def build(run: RunContext) -> BuildSummary:
@@ -46,33 +59,46 @@ def build(run: RunContext) -> BuildSummary:
 
     Raises:
         LeftToAnother: a run of a backfill is not the last.
+        NothingNew: the current generation is what would be built.
         TryAgain: another run is between its build and its publication.
         StepFailed: a model cannot be built.
     """
     plan = run.plan
-    with step(run, "build", plan.session) as log:
-        target = _target(run, plan)
-        try:
-            summary = _built(run, target, log)
-        except ModelError as error:
-            raise StepFailed(str(error)) from error
-        mark_built(run.settings, run.run_id)
-        log.rows = sum(summary.rows.values())
-        LOG.info("build: %s", summary.sentence)
-        run.state.write("built", summary)
+    try:
+        with step(run, "build", plan.session) as log:
+            target = _target(run, plan)
+            try:
+                summary = _built(run, target, log)
+            except ModelError as error:
+                raise StepFailed(str(error)) from error
+            mark_built(run.settings, run.run_id)
+            log.rows = sum(summary.rows.values())
+            LOG.info("build: %s", summary.sentence)
+            run.state.write("built", summary)
+    except NothingNew as nothing:
+        succeed_without_news(run, str(nothing))
+        raise
     return summary
 
 
 def _built(run: RunContext, target: date, log: StepLog) -> BuildSummary:
-    code = code_hashes(load_catalog())
+    """As much as is needed.
+
+    Raises:
+        NothingNew: the current generation is what would be built.
+    """
+    code = {**code_hashes(load_catalog()), RULES: hash_of(code_files("expectations/**/*"))}
     base = find_base(run.settings, target, code, asked=run.requested.rebuild)
     if isinstance(base, str):
         summary, _ = _rebuild(run, target, code, base)
         return summary
+    changes = _changes(run, target, code, base)
+    if not any(changes.values()) and target == base.inputs.session and _is_of_this_code(run, base):
+        raise NothingNew(f"generation {base.generation.name} for {target} is up to date")
     if not base.due:
-        summary, _ = _extend(run, target, code, base)
+        summary, _ = _extend(run, target, code, base, changes)
         return summary
-    _, extended = _extend(run, target, code, base)
+    _, extended = _extend(run, target, code, base, changes)
     reason = f"the last rebuild was for {base.inputs.rebuilt_session}"
     summary, rebuilt = _rebuild(run, target, code, reason)
     differing = tuple(
@@ -109,18 +135,37 @@ def _rebuild(
     return BuildSummary(rows=rows, rebuilt_because=reason), digests
 
 
+def _changes(run: RunContext, target: date, code: Mapping[str, str], base: Base) -> dict[str, Change]:
+    """What changed since the current generation in raw and reference tables and in the models' code."""
+    catalog, before = load_catalog(), base.inputs
+    with seen_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
+        changes = changed_inputs(connection, catalog, before, cutoff_utc(target), PIPELINE_FILE)
+    return changes | {
+        table.full_name: WHOLE
+        for table in catalog.models()
+        if before.code.get(table.full_name) != code[table.full_name]
+    }
+
+
+def _is_of_this_code(run: RunContext, base: Base) -> bool:
+    """Whether all of the present code made the current generation: its brief and its checks too."""
+    with pipeline_database(run.settings, read_only=True) as connection:
+        row = connection.execute(
+            "select code_version from ops.publication where generation = ?", [int(base.generation.name)]
+        ).fetchone()
+    return row is not None and row[0] == code_version()
+
+
 def _extend(
-    run: RunContext, target: date, code: Mapping[str, str], base: Base
+    run: RunContext,
+    target: date,
+    code: Mapping[str, str],
+    base: Base,
+    changes: Mapping[str, Change],
 ) -> tuple[BuildSummary, Digests]:
     """Extend the current generation."""
     catalog, before = load_catalog(), base.inputs
     with copied_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
-        changes = changed_inputs(connection, catalog, before, cutoff_utc(target), PIPELINE_FILE)
-        changes |= {
-            table.full_name: WHOLE
-            for table in catalog.models()
-            if before.code.get(table.full_name) != code[table.full_name]
-        }
         copy_tables(connection, catalog, "ref", PIPELINE_FILE)
         done = extend_models(
             connection,
@@ -133,16 +178,17 @@ def _extend(
         )
         _keep_inputs(run, connection, PIPELINE_FILE, target, before.rebuilt_session, code)
         digests = quick_digests(connection) if base.due else []
-    return _summary(base, done), digests
+    return _summary(base, done, rules_changed=before.code.get(RULES) != code[RULES]), digests
 
 
-def _summary(base: Base, done: Mapping[str, Extended]) -> BuildSummary:
+def _summary(base: Base, done: Mapping[str, Extended], *, rules_changed: bool) -> BuildSummary:
     first = {name: found.changed.first_day for name, found in done.items() if found.changed}
     return BuildSummary(
         rows={name: found.rows for name, found in done.items()},
         extends=int(base.generation.name),
         computed=tuple(name for name, found in done.items() if found.asked),
         changed_from=first,
+        rules_changed=rules_changed,
     )
 
 

@@ -35,6 +35,10 @@ class LeftToAnother(Exception):
     """This run ends here without a failure: another run will build and publish."""
 
 
+class NothingNew(Exception):
+    """The current publication is what this run would publish: it ends here without a failure."""
+
+
 # Their messages are for people, and say what to change.
 EXPECTED = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)
 # Of a disk or a network that may answer again. A full disk is not among them: somebody must make room.

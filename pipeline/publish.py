@@ -15,7 +15,7 @@ from pipeline.errors import StepFailed
 from pipeline.log import LOG
 from pipeline.published import already_published, heal_publication_record, require_own_build
 from pipeline.run_record import step, write_run_status
-from pipeline.state import Published
+from pipeline.state import BuildSummary, Published
 from pipeline.turns import forget_left
 from warehouse import publication
 from warehouse.catalog import load_catalog
@@ -76,7 +76,12 @@ def _finish_build(run: RunContext) -> int:
             publication.copy_tables(connection, catalog, "ops")
         _record(run, connection, generation)
         publication.fill_data_dictionary(connection, catalog)
-        publication.export_parquet(connection, catalog, building)
+        built = run.state.read("built", BuildSummary)
+        if built is None or built.extends is None:
+            publication.export_parquet(connection, catalog, building)
+        else:
+            extended = building.with_name(str(built.extends))
+            publication.export_parquet(connection, catalog, building, extended, built.changed_from)
         try:
             sentences = (write_pages(connection, building), *headlines(connection, run.target))
         except DrawingFailed as error:

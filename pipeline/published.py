@@ -9,11 +9,14 @@ import duckdb
 from pipeline.context import RunContext
 from pipeline.errors import Refused, StepFailed
 from pipeline.log import LOG
-from pipeline.state import Published
+from pipeline.run_record import write_run_status
+from pipeline.state import Published, RunState
+from pipeline.turns import forget_left
 from warehouse.catalog import load_catalog, quoted
 from warehouse.database import append, pipeline_database, transaction
 from warehouse.publication import current_generation, run_that_built
 from warehouse.settings import Settings
+from warehouse.status import SUCCESS
 
 
 def require_own_build(run: RunContext) -> None:
@@ -49,6 +52,24 @@ def already_published(run: RunContext) -> int | None:
         )
     LOG.info("publish: generation %s of this run is published already", made.generation)
     return made.generation
+
+
+def succeed_without_news(run: RunContext, message: str) -> None:
+    """Report the success of a run that would have published what readers have already; the headlines are those
+    of the run that published it.
+    """
+    plan, current = run.plan, current_generation(run.settings)
+    headlines: tuple[str, ...] = ()
+    if current is not None:
+        with pipeline_database(run.settings, read_only=True) as connection:
+            row = connection.execute(
+                "select run_id from ops.publication where generation = ?", [int(current.name)]
+            ).fetchone()
+        made = RunState(run.settings.home, row[0]).read("published", Published) if row else None
+        headlines = made.headlines if made else ()
+    left = forget_left(run.settings.home, plan.target)
+    session = max(plan.session, left or plan.session)
+    write_run_status(run, SUCCESS, "build", message, session, None, headlines, built=plan.target)
 
 
 def heal_publication_record(settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:

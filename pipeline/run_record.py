@@ -20,7 +20,15 @@ from pathlib import Path
 import duckdb
 
 from pipeline.context import RunContext
-from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, passes_by_itself, sentence_of
+from pipeline.errors import (
+    AskLater,
+    LeftToAnother,
+    NothingNew,
+    Refused,
+    StepFailed,
+    passes_by_itself,
+    sentence_of,
+)
 from pipeline.log import LOG, log_detail
 from warehouse.database import HomeError, MixedData, append, damaged, pipeline_database, transaction
 from warehouse.durable import replace_json
@@ -73,6 +81,10 @@ def step(run: RunContext, name: str, session: date) -> Iterator[StepLog]:
         LOG.info("%s: left to another run (%s)", name, left)
         withdraw(run.settings, run.run_id, session, read_small(_before(run)))
         raise
+    except NothingNew as nothing:
+        record_step(run, name, session, started, log, "success", f"nothing new: {nothing}")
+        LOG.info("%s: nothing new, nothing is published: %s", name, nothing)
+        raise
     except BaseException as error:
         record_step(run, name, session, started, log, "failed", sentence_of(error))
         raise
@@ -85,7 +97,7 @@ def status_on_failure(run: RunContext, name: str, session: date | None) -> Itera
     """Write a failure to status.json; what cannot be written there must not hide the failure itself."""
     try:
         yield
-    except (MixedData, LeftToAnother):
+    except (MixedData, LeftToAnother, NothingNew):
         raise
     except AskLater as wait:
         # Not a failure; when the run is late, the alert quotes this message.

@@ -181,6 +181,7 @@ class BuildSummary(HandOver):
         computed: models of which rows were computed.
         changed_from: models in which rows changed, with the first day of those; None where it is not known.
         differing: marts whose extension differed from the rebuild that it was compared with.
+        rules_changed: whether the rules are others than those that the extended generation passed.
     """
 
     rows: Mapping[str, int] = {}
@@ -189,6 +190,7 @@ class BuildSummary(HandOver):
     computed: tuple[str, ...] = ()
     changed_from: Mapping[str, date | None] = {}
     differing: tuple[str, ...] = ()
+    rules_changed: bool = False
 
     @property
     def sentence(self) -> str:

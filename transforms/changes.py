@@ -118,20 +118,27 @@ class InputState:
 
 def code_hashes(catalog: Catalog) -> dict[str, str]:
     """A hash of each model's own files, and of what all models share under the name `shared`."""
-    shared = sorted({path for pattern in SHARED_CODE for path in REPOSITORY.glob(pattern) if path.is_file()})
-    shared = [path for path in shared if path.suffix in (".py", ".yml", ".sql", ".csv")]
     versions = [f"{name} {version(name)}" for name in SHARED_PACKAGES]
     return {
-        "shared": _hash_of(shared, (*versions, platform.python_version(), platform.machine())),
+        "shared": hash_of(
+            code_files(*SHARED_CODE), (*versions, platform.python_version(), platform.machine())
+        ),
         **{
-            table.full_name: _hash_of([table.model, table.model.with_suffix(".yml")])
+            table.full_name: hash_of([table.model, table.model.with_suffix(".yml")])
             for table in catalog.models()
             if table.model is not None
         },
     }
 
 
-def _hash_of(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
+def code_files(*patterns: str) -> list[Path]:
+    """The code, tables and texts of the repository that match a pattern."""
+    found = {path for pattern in patterns for path in REPOSITORY.glob(pattern) if path.is_file()}
+    return sorted(path for path in found if path.suffix in (".py", ".yml", ".sql", ".csv"))
+
+
+def hash_of(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
+    """A hash of files with their names, and of texts."""
     content = hashlib.sha256("\0".join(texts).encode())
     for path in paths:
         content.update(path.name.encode() + b"\0" + path.read_bytes())

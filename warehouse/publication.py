@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,24 @@ def new_publication(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     folder.mkdir(parents=True)
     with opened_publication(settings, STORAGE_VERSION) as connection, attached_pipeline(connection, settings):
         yield connection
+
+
+@contextmanager
+def seen_publication(
+    settings: Settings, generation: Path, pipeline: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A generation's database to look at, with the pipeline's database attached read-only under the name
+    `pipeline`.
+    """
+    connection = duckdb.connect(":memory:", config=limits(settings.home))
+    try:
+        path = literal(str(generation / "warehouse.duckdb"))
+        connection.execute(f"attach {path} as publication (read_only)")
+        connection.execute("use publication")
+        with attached_pipeline(connection, settings, pipeline):
+            yield connection
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -196,18 +215,79 @@ def published_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) ->
     return [table for table in catalog.tables.values() if table.full_name in present]
 
 
-def export_parquet(connection: duckdb.DuckDBPyConnection, catalog: Catalog, folder: Path) -> None:
+def export_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    folder: Path,
+    earlier: Path | None = None,
+    changed_from: Mapping[str, date | None] | None = None,
+) -> None:
     """Marts, reference and ops tables as Parquet beside the database; staging is a working layer and stays
-    inside.
+    inside. A mart that is published by year is a folder of yearly files.
+
+    Args:
+        connection: the publication.
+        catalog: its tables.
+        folder: of the publication.
+        earlier: the folder of the publication that was extended. What did not change since is not written
+            again: both folders have a name for the same file.
+        changed_from: the marts that changed since, with the first day that did, None where that is unknown.
     """
     for table in published_tables(connection, catalog):
         if table.schema == "staging":
             continue
-        target = folder / "parquet" / table.schema / f"{table.name}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        connection.execute(
-            f"copy {table.full_name} to {literal(str(target))} (format parquet, compression zstd)"
-        )
+        place = Path("parquet") / table.schema
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        changed = table.schema != "marts" or changed_from is None or table.full_name in changed_from
+        if table.increment is not None and table.increment.yearly:
+            first = changed_from[table.full_name] if changed and changed_from is not None else None
+            _export_years(
+                connection, table, folder, place / table.name, earlier, changed=changed, first=first
+            )
+        elif changed or not _linked(earlier, folder, place / f"{table.name}.parquet"):
+            _write_parquet(connection, table.full_name, folder / place / f"{table.name}.parquet")
+
+
+def _export_years(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    folder: Path,
+    place: Path,
+    earlier: Path | None,
+    *,
+    changed: bool,
+    first: date | None,
+) -> None:
+    """One file a year; those that ended before the first day that changed are linked."""
+    assert table.increment is not None
+    day = quoted(table.increment.day)
+    years = connection.execute(f"select distinct year({day}) from {table.full_name} order by 1").fetchall()
+    (folder / place).mkdir(exist_ok=True)
+    for (year,) in years:
+        name = place / f"year={year}.parquet"
+        kept = not changed or (first is not None and year < first.year)
+        if not (kept and _linked(earlier, folder, name)):
+            rows = f"(from {table.full_name} where {day} between '{year}-01-01' and '{year}-12-31')"
+            _write_parquet(connection, rows, folder / name)
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, rows: str, target: Path) -> None:
+    # An attempt that was killed may have left it, and it may be the file of an earlier publication.
+    target.unlink(missing_ok=True)
+    connection.execute(f"copy {rows} to {literal(str(target))} (format parquet, compression zstd)")
+
+
+def _linked(earlier: Path | None, folder: Path, name: Path) -> bool:
+    """Give the file of an earlier publication a name in this one; False where there is none."""
+    if earlier is None or not (earlier / name).is_file():
+        return False
+    (folder / name).unlink(missing_ok=True)
+    try:
+        (folder / name).hardlink_to(earlier / name)
+    except OSError:
+        # The file system has no second names, or no more of them.
+        shutil.copyfile(earlier / name, folder / name)
+    return True
 
 
 def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:

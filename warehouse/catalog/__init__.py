@@ -56,12 +56,14 @@ class Increment:
             earlier ones, or from the key's `last_row` in the table itself on; a change of a day reaches rows
             of that day and later ones. `whole_key`: a change reaches every row of its key. An input that is
             not named reaches everything.
+        yearly: whether its Parquet is a folder with a file a year.
     """
 
     day: str
     key: str = ""
     # A table is a key of caches.
     reads: Mapping[str, int | str] = field(default_factory=dict, hash=False)
+    yearly: bool = False
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,12 @@ def _table(
 def _increment(path: Path, full_name: str, entry: dict[str, Any]) -> Increment:
     given = dict(entry["increment"])
     never_null = {*entry["grain"], *entry.get("not_null", ())}
-    found = Increment(str(given.pop("day", "")), str(given.pop("key", "")), given.pop("reads", None) or {})
+    found = Increment(
+        str(given.pop("day", "")),
+        str(given.pop("key", "")),
+        given.pop("reads", None) or {},
+        yearly=given.pop("yearly", False) is True,
+    )
     if given:
         raise CatalogError(f"{path}: {full_name}: increment: unknown keys {sorted(given)}")
     if not {found.day, found.key or found.day} <= never_null:
