@@ -90,7 +90,7 @@ def main() -> int:
         expected = fit_plain(by_symbol[symbol])
         plain_seconds += time.perf_counter() - started
         started = time.perf_counter()
-        fit = betas.fit_model(by_symbol[symbol], MODEL, ESTIMATOR)
+        fit = betas.fit_model(betas.Observations.of(by_symbol[symbol]), MODEL, ESTIMATOR)
         own_seconds += time.perf_counter() - started
         keep = fit.observations > 0
         found = np.stack([fit.beta[keep], fit.std_error[keep], fit.t_stat[keep]], axis=1)
@@ -106,7 +106,8 @@ def main() -> int:
         f"({windows:,} windows, {plain_seconds / own_seconds:.0f} times as fast)"
     )
     started = time.perf_counter()
-    frame = betas.compute_betas(observations)
+    none = observations.head(0).assign(year_end_rate_change_10bp=0.0, surprise_10bp=0.0)
+    frame = betas.compute_betas(observations, none, none)
     seconds = time.perf_counter() - started
     fits = len(frame.drop_duplicates(["symbol", "session_date", "model", "estimator"]))
     print(

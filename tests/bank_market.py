@@ -19,6 +19,7 @@ import statsmodels.api as sm
 
 from tests.market_fixture import recorded, simulated
 from tests.model_fixture import build, create, fill
+from transforms.lib.rolling_ols import exponential_weights
 from transforms.marts import bank_rate_betas
 
 SAMPLE = ("KRE", "KBE", "JPM", "BAC", "C", "WFC", "WAL", "IWM")
@@ -96,7 +97,9 @@ def check_betas_equal_statsmodels(con: duckdb.DuckDBPyConnection) -> None:
         window = own.iloc[max(0, end - chosen.window) : end]
         factors = list(bank_rate_betas.MODELS.get(model, bank_rate_betas.POLICY_FACTOR_COLUMNS))
         regressors = sm.add_constant(window[[columns[name] for name in factors]].to_numpy())
-        weights = np.ones(len(window)) if chosen.weights is None else chosen.weights[-len(window) :]
+        weights = np.ones(len(window))
+        if chosen.half_life is not None:
+            weights = exponential_weights(chosen.half_life, len(window))
         expected = sm.WLS(window["total_return_pct"].to_numpy(), regressors, weights=weights).fit(
             cov_type="HAC", cov_kwds={"maxlags": 5}
         )

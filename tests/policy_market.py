@@ -25,6 +25,7 @@ SERIES = ("DFF", "DFEDTARL", "DFEDTARU")
 STAGING = (
     "staging.fed_funds_futures",
     "staging.fred_observations",
+    "staging.implied_averages",
     "staging.fomc_decisions",
     "staging.fomc_moves",
     "staging.fomc_moves_2022",

@@ -12,6 +12,7 @@ import pytest
 from tests.bank_market import CHECKS, Check, assert_history_is_the_same, build_banks, simulated_banks
 from tests.model_fixture import empty_warehouse
 from transforms.marts import bank_rate_betas, bank_sensitivity_daily
+from transforms.marts.bank_rate_betas import Observations
 from transforms.marts.bank_sensitivity_daily import (
     FALL,
     REGIMES,
@@ -34,6 +35,7 @@ def test_surprise_and_rest_of_the_yield_are_told_apart() -> None:
     market = rng.normal(0, 1, rows)
     events = pd.DataFrame(
         {
+            "symbol": "KRE",
             "session_date": pd.bdate_range("2010-01-04", periods=rows),
             "market_total_return_pct": market,
             "surprise_10bp": surprise,
@@ -41,16 +43,17 @@ def test_surprise_and_rest_of_the_yield_are_told_apart() -> None:
             "total_return_pct": market - 2 * surprise - 1 * y2 + rng.normal(0, 1e-3, rows),
         }
     )
-    fit = bank_rate_betas.fit_events(events)
+    fit = bank_rate_betas.fit_events(Observations.of(events))
     assert fit.observations.tolist() == list(range(1, rows + 1))
     assert np.isnan(fit.beta[:39]).all() and np.isfinite(fit.beta[39:]).all()
     # The surprise gets what it moves itself and what it moves by way of the yield; the rest keeps its
     # own slope.
     passed_on = np.polyfit(surprise, y2, 1)[0]
     assert fit.beta[-1] == pytest.approx([1, -2 - passed_on, -1], abs=5e-3)
-    collinear = bank_rate_betas.fit_events(events.assign(y2_change_10bp=3 * events["surprise_10bp"]))
+    same = events.assign(y2_change_10bp=3 * events["surprise_10bp"])
+    collinear = bank_rate_betas.fit_events(Observations.of(same))
     assert np.isnan(collinear.beta).all() and np.isnan(collinear.t_stat).all()
-    constant = bank_rate_betas.fit_events(events.assign(surprise_10bp=0.0))
+    constant = bank_rate_betas.fit_events(Observations.of(events.assign(surprise_10bp=0.0)))
     assert np.isnan(constant.beta).all()
 
 

@@ -12,8 +12,10 @@ from transforms.lib import rolling_ols
 from transforms.lib.rolling_ols import (
     MAX_SINGLE_ROW_SHARE,
     Floats,
+    Panel,
     RollingFit,
     exponential_weights,
+    fit_panel,
     fit_rolling,
 )
 
@@ -77,7 +79,7 @@ def test_exponential_weights_equal_weighted_least_squares(count: int) -> None:
     response, factors = made_up(800, count, seed=42 + count)
     weights = exponential_weights(60, 600)
     assert weights[-1] == 1.0 and weights[-61] == 0.5
-    fit = fit_rolling(response, factors, 600, weights=weights, min_observations=120)
+    fit = fit_rolling(response, factors, 600, half_life=60, min_observations=120)
     assert (fit.observations[:119] == 0).all()
     for row in [119, 120, 300, 598, 599, 600, 700, 799]:
         expect_equal(fit, row, response, factors, weights)
@@ -153,8 +155,6 @@ def test_short_series_and_unusable_input() -> None:
         fit_rolling(response[1:], factors, 20)
     with pytest.raises(ValueError, match="observations"):
         fit_rolling(response, factors, 4)
-    with pytest.raises(ValueError, match="weights"):
-        fit_rolling(response, factors, 20, weights=np.ones(19))
 
 
 # --- no look-ahead --------------------------------------------------------------------------------
@@ -162,16 +162,17 @@ def test_short_series_and_unusable_input() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bits_do_not_depend_on_other_rows(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, block = 2400, 1024
+    rows, block = 2400, 700
     response, factors = made_up(rows, 3, seed=31)
-    window, weights, shortest = (180, exponential_weights(60, 180), 100) if weighted else (126, None, None)
+    window, half_life, shortest = (180, 60, 100) if weighted else (126, None, None)
 
     def fit(y: Floats, x: Floats) -> RollingFit:
-        return fit_rolling(y, x, window, weights=weights, min_observations=shortest)
+        return fit_rolling(y, x, window, half_life, shortest)
 
-    assert rows < rolling_ols.BLOCK_WINDOWS
+    assert rows < rolling_ols.BLOCK_ROWS
     whole = fit(response, factors)
-    monkeypatch.setattr(rolling_ols, "BLOCK_WINDOWS", block)
+    monkeypatch.setattr(rolling_ols, "BLOCK_ROWS", block)
+    monkeypatch.setattr(rolling_ols, "BLOCK_WINDOWS", 100)
     for cut in (window, window + 1, window + 7, 777, block, block + window, rows - 1, rows):
         part = fit(response[:cut], factors[:cut])
         for name in ("beta", "std_error", "t_stat", "r_squared", "observations"):
@@ -184,6 +185,77 @@ def test_bits_do_not_depend_on_other_rows(weighted: bool, monkeypatch: pytest.Mo
     kept = slice(500 + window, 1000)
     for name in ("beta", "std_error", "t_stat", "r_squared"):
         assert getattr(changed, name)[kept].tobytes() == getattr(whole, name)[kept].tobytes()
+
+
+# --- many entities, and only some windows ---------------------------------------------------------
+
+FIGURES = ("beta", "std_error", "t_stat", "r_squared", "observations")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lengths=st.lists(st.integers(1, 130), min_size=1, max_size=5),
+    half_life=st.sampled_from([None, 20.0]),
+    asked_share=st.sampled_from([0.02, 0.5, 1.0]),
+)
+def test_bits_of_an_entity_are_those_it_has_alone(
+    seed: int, lengths: list[int], half_life: float | None, asked_share: float
+) -> None:
+    """Some are computed by sums and some by rows (constant stretches, spikes): neither the neighbours nor
+    what is asked for decides which.
+    """
+    rng = np.random.default_rng(seed)
+    response, factors = made_up(sum(lengths), 2, seed)
+    factors[rng.integers(0, len(factors), 3)] *= 1e4
+    first = int(rng.integers(0, len(factors)))
+    factors[first : first + 70, 1] = 0.3
+    begins = np.cumsum([0, *lengths[:-1]])
+    wanted = rng.random(len(response)) < asked_share
+    together = fit_panel(Panel(response, factors, begins, wanted), 60, half_life, 40)
+    for begin, length in zip(begins, lengths, strict=True):
+        own = slice(begin, begin + length)
+        alone = fit_rolling(response[own], factors[own], 60, half_life, 40)
+        for name in FIGURES:
+            asked = getattr(together, name)[own][wanted[own]]
+            assert asked.tobytes() == getattr(alone, name)[wanted[own]].tobytes()
+    assert (together.observations[~wanted] == 0).all() and np.isnan(together.beta[~wanted]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    tails=st.sampled_from([1.0, 2.0, 5.0]),
+    mean=st.sampled_from([0.0, 1.0, 5.0, 40.0]),
+    noise=st.sampled_from([1.0, 0.1, 0.01]),
+    mixed=st.sampled_from([0.0, 1.0, 30.0]),
+    half_life=st.sampled_from([None, 20.0]),
+)
+def test_sums_are_used_only_where_they_carry_ten_digits(
+    seed: int, tails: float, mean: float, noise: float, mixed: float, half_life: float | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    factors = rng.standard_t(tails, (150, 3)) + mean
+    factors[:, 2] += mixed * factors[:, 1]
+    response = factors @ rng.normal(0, 1, 3) + noise * rng.standard_t(tails, 150)
+    fit = fit_rolling(response, factors, 60, half_life, 40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolling_ols, "SAFE_CANCELLATION", 0.0)
+        by_rows = fit_rolling(response, factors, 60, half_life, 40)
+    np.testing.assert_allclose(fit.std_error, by_rows.std_error, rtol=1e-10)
+    np.testing.assert_allclose(fit.beta, by_rows.beta, rtol=0, atol=1e-10 * np.nanmax(by_rows.std_error))
+    np.testing.assert_allclose(fit.r_squared, by_rows.r_squared, rtol=0, atol=1e-10)
+
+
+def test_ordinary_windows_are_computed_by_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    response, factors = made_up(400, 3, seed=4)
+    by_rows = []
+    fit_block = rolling_ols._fit_block
+    monkeypatch.setattr(
+        rolling_ols, "_fit_block", lambda *given: by_rows.append(given[0].shape[2]) or fit_block(*given)
+    )
+    fit_rolling(response, factors, 126)
+    assert sum(by_rows) < 0.1 * (400 - 125)
 
 
 # --- properties -----------------------------------------------------------------------------------

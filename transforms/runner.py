@@ -158,14 +158,15 @@ def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: l
     frame = module.build(connection)
     if list(frame.columns) != columns:
         raise ModelError(f"the frame has the columns {list(frame.columns)}, expected {columns}")
-    floats = frame.select_dtypes("number")
-    infinite = [
-        name for name in floats.columns if np.isinf(floats[name].to_numpy(dtype=float, na_value=np.nan)).any()
-    ]
+    numbers = {
+        name: frame[name].to_numpy(dtype=float, na_value=np.nan) for name in frame.select_dtypes("number")
+    }
+    infinite = [name for name, values in numbers.items() if np.isinf(values).any()]
     if infinite:
         raise ModelError(f"infinite values in {', '.join(infinite)}")
     connection.register("model_rows", frame)
     # A frame says NaN where a value is missing; the warehouse says NULL.
+    with_gaps = [name for name, values in numbers.items() if np.isnan(values).any()]
     typed = {column.name: column.type for column in table.columns}
     return (
         "select "
@@ -173,7 +174,7 @@ def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: l
             (
                 f"case when isnan({quoted(name)}::double) then null else {quoted(name)} end::{typed[name]} as"
                 f" {quoted(name)}"
-                if name in floats.columns
+                if name in with_gaps
                 else f"{quoted(name)}::{typed[name]} as {quoted(name)}"
             )
             for name in columns

@@ -97,6 +97,7 @@ def compute_moves(
     effective_date: DateArray,
     known: BoolArray,
     method_version: str = METHOD_VERSION,
+    refused_prices: BoolArray | None = None,
 ) -> Moves:
     """Solve every settlement day: those that share their month and their known decisions are solved together.
 
@@ -104,10 +105,13 @@ def compute_moves(
     so that a contract which is no longer captured is missing and not stale). final_averages_pct: (months),
     the averages at which expired months settled; they are used for the months before that of `as_of_date`,
     and for no other, so that nothing dated on or after that day enters through them. Meetings are sorted by
-    decision_date.
+    decision_date. refused_prices: (days, months), prices that are not believed; by default those that
+    `compute_refused` finds.
     """
     as_of_month = compute_month_number(as_of_date)
-    refused_all = compute_refused(as_of_date, averages_pct, final_averages_pct, first_month)
+    refused_all = refused_prices
+    if refused_all is None:
+        refused_all = compute_refused(as_of_date, averages_pct, final_averages_pct, first_month)
     month_all, old_days_all = compute_decision_months(decision_date, effective_date, method_version)
     groups: dict[tuple[int, bytes], list[int]] = {}
     for day, month in enumerate(as_of_month):

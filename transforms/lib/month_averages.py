@@ -108,8 +108,8 @@ def compute_refused(
     with no meeting ahead of them they do stand still.
     """
     outside = ~((averages_pct >= -10.0) & (averages_pct <= 100.0)) & np.isfinite(averages_pct)
-    refused = outside | _find_stale(as_of_date, averages_pct, first_month)
     current = compute_month_number(as_of_date) - first_month
+    refused = outside | _find_stale(averages_pct, current)
     rows, months = np.arange(as_of_date.size), averages_pct.shape[1]
 
     nearby = np.clip(current[:, None] + np.arange(5), 0, months - 1)
@@ -117,7 +117,8 @@ def compute_refused(
     last = np.where(current > 0, final_averages_pct[np.clip(current - 1, 0, months - 1)], np.nan)
     last = np.where(np.isnan(last), _median_known(front), last)
     last_month = current - 1
-    reach = int(months - current.min()) if current.size else 0
+    priced_day, priced_month = np.nonzero(np.isfinite(averages_pct))
+    reach = int((priced_month - current[priced_day]).max(initial=-1)) + 1
     for lead in range(reach):
         month = current + lead
         inside = month < months
@@ -133,51 +134,66 @@ def compute_refused(
 
 
 def _find_jumps(believed: FloatArray, current: IntArray) -> BoolArray:
-    """Far prices that move by themselves, away from the strip; `current`: column of each day's own month."""
-    days, months = believed.shape
-    jumps = np.zeros((days, months), dtype=bool)
-    held, age = np.full(months, np.nan), np.zeros(months, dtype=np.int64)
-    for day in range(days):
-        value = believed[day].copy()
-        change = np.abs(value - np.where(age <= JUMP_DAYS, held, np.nan))
-        far = (change >= JUMP_PCT) & (np.arange(months) >= current[day] + JUMP_LEAD_MONTHS)
-        for column in np.flatnonzero(far).tolist():
-            nearer = np.flatnonzero(np.isfinite(value[:column]) & np.isfinite(change[:column]))
-            nearer = nearer[-JUMP_REFERENCE_MONTHS:]
-            if nearer.size and np.abs(value[column] - value[nearer[-1]]) >= JUMP_STRIP_STEP_PCT:
-                jumps[day, column] = change[column] >= JUMP_RATIO * np.median(change[nearer])
-            if jumps[day, column]:
-                value[column] = np.nan
-        held = np.where(np.isfinite(value), value, held)
-        age = np.where(np.isfinite(value), 1, age + 1)
+    """Far prices that move by themselves, away from the strip; `current`: column of each day's own month.
+
+    A day is looked at when a far price is half a point away from its last one, or when a jump on the days
+    before takes that last price away.
+    """
+    jumps = np.zeros(believed.shape, dtype=bool)
+    cleaned = believed.copy()
+    days, columns, previous = _price_before(believed)
+    near = (days - days[previous] <= JUMP_DAYS) & (previous >= 0)
+    moved = np.abs(believed[days, columns] - believed[days[previous], columns]) >= JUMP_PCT
+    far = columns >= current[days] + JUMP_LEAD_MONTHS
+    waiting = set(days[near & moved & far].tolist())
+    while waiting:
+        day = min(waiting)
+        waiting.remove(day)
+        jumps[day] = _jumps_of_day(cleaned, day, int(current[day]))
+        if jumps[day].any():
+            cleaned[day, jumps[day]] = np.nan
+            waiting.update(range(day + 1, min(day + JUMP_DAYS, len(believed) - 1) + 1))
     return jumps
 
 
-def _find_stale(as_of_date: DateArray, averages_pct: FloatArray, first_month: int) -> BoolArray:
-    days, months = averages_pct.shape
-    current = compute_month_number(as_of_date) - first_month
-    stale = np.zeros((days, months), dtype=bool)
-    run_start = np.zeros(months, dtype=np.int64)
-    run_length = np.zeros(months, dtype=np.int64)
-    run_value = np.full(months, np.nan)
-    suspect_day: list[IntArray] = []
-    suspect_month: list[IntArray] = []
-    suspect_start: list[IntArray] = []
-    for day in range(days):
-        value = averages_pct[day]
-        there = np.isfinite(value)
-        changed = there & (value != run_value)
-        run_value[changed] = value[changed]
-        run_start[changed] = day
-        run_length[changed] = 0
-        run_length[there] += 1
-        long = np.flatnonzero(there & (run_length > STALE_DAYS) & (np.arange(months) >= current[day] + 3))
-        suspect_day.append(np.full(long.size, day, dtype=np.int64))
-        suspect_month.append(long)
-        suspect_start.append(run_start[long])
-    if not suspect_day:
-        return stale
-    at, column, since = map(np.concatenate, (suspect_day, suspect_month, suspect_start))
+def _price_before(averages: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Day and column of every price, contract by contract, and the place of the contract's price before (-1
+    for its first).
+    """
+    columns, days = np.nonzero(np.isfinite(averages.T))
+    previous = np.arange(-1, days.size - 1)
+    previous[np.diff(columns, prepend=-1) != 0] = -1
+    return days, columns, previous
+
+
+def _jumps_of_day(cleaned: FloatArray, day: int, current: int) -> BoolArray:
+    """Which prices of a day jump; `cleaned` has no jumps on the days before."""
+    held = np.full(cleaned.shape[1], np.nan)
+    for before in cleaned[max(day - JUMP_DAYS, 0) : day]:
+        held = np.where(np.isfinite(before), before, held)
+    value = cleaned[day].copy()
+    change = np.abs(value - held)
+    jumps = np.zeros(value.size, dtype=bool)
+    far = (change >= JUMP_PCT) & (np.arange(value.size) >= current + JUMP_LEAD_MONTHS)
+    for column in np.flatnonzero(far).tolist():
+        nearer = np.flatnonzero(np.isfinite(value[:column]) & np.isfinite(change[:column]))
+        nearer = nearer[-JUMP_REFERENCE_MONTHS:]
+        if nearer.size and np.abs(value[column] - value[nearer[-1]]) >= JUMP_STRIP_STEP_PCT:
+            jumps[column] = change[column] >= JUMP_RATIO * np.median(change[nearer])
+        if jumps[column]:
+            value[column] = np.nan
+    return jumps
+
+
+def _find_stale(averages_pct: FloatArray, current: IntArray) -> BoolArray:
+    months = averages_pct.shape[1]
+    stale = np.zeros(averages_pct.shape, dtype=bool)
+    days, columns, previous = _price_before(averages_pct)
+    values = averages_pct[days, columns]
+    place = np.arange(days.size)
+    first = np.maximum.accumulate(np.where((previous < 0) | (values != values[previous]), place, 0))
+    long = (place - first + 1 > STALE_DAYS) & (columns >= current[days] + 3)
+    at, column, since = days[long], columns[long], days[first[long]]
     nearby = current[at][:, None] + np.arange(1, REFERENCE_MONTHS + 1)
     usable = (nearby < months) & (nearby != column[:, None])
     nearby = np.minimum(nearby, months - 1)

@@ -1,14 +1,15 @@
-"""What every policy mart reads, as arrays: settlements, final averages, decisions.
+"""What every policy mart reads, as arrays: month averages implied by futures, final averages, decisions.
 
-In: staging.fed_funds_futures, staging.fred_observations, staging.fomc_decisions, ref.fomc_meetings,
-ref.calendar; transforms/staging/fomc_moves.py reads through here too, so that all see the same prices. Out:
-matrices over (settlement days, delivery months); in `Market`, refused prices are NaN already. Caveat: a
-settlement day without any captured contract is missing; callers handle the gaps.
+In: staging.implied_averages, staging.fred_observations, staging.fomc_decisions, ref.fomc_meetings,
+ref.calendar. Out: matrices over (settlement days, delivery months). With `since` they begin on the settlement
+day before it: a day is solved from its own prices, those of the day before, and averages of months that are
+over. Caveat: a settlement day without any captured contract is missing; callers handle the gaps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import duckdb
@@ -17,22 +18,25 @@ import pandas as pd
 
 from transforms.lib import fomc, month_averages
 
-SETTLEMENTS = """
+AVERAGES = """
 select
-    futures.settlement_date,
-    futures.delivery_month,
-    futures.settle
-from staging.fed_funds_futures as futures
-inner join ref.calendar as calendar
-    on futures.settlement_date = calendar.calendar_date
+    as_of_date,
+    delivery_month,
+    implied_average_pct,
+    refused
+from staging.implied_averages
 where
-    calendar.is_settlement_day
-    and futures.settlement_date < futures.delivery_month + interval 1 month
-order by futures.settlement_date, futures.delivery_month
+    $since is null
+    or as_of_date >= (
+        select coalesce(max(calendar_date), $since)
+        from ref.calendar
+        where is_settlement_day and calendar_date < $since
+    )
+order by as_of_date, delivery_month
 """
 
 # The last trading day of a contract is the last settlement day of its delivery month.
-FINAL_SETTLEMENTS = """
+_LAST_SETTLEMENTS = """
 with last_days as (
     select
         cast(date_trunc('month', calendar_date) as date) as delivery_month,
@@ -44,15 +48,22 @@ with last_days as (
 
 select
     futures.delivery_month,
-    futures.settle
-from staging.fed_funds_futures as futures
+    {average} as average_pct
+from {table} as futures
 inner join last_days
     on
         futures.delivery_month = last_days.delivery_month
-        and futures.settlement_date = last_days.last_trading_date
-where futures.settle between 0 and 110
+        and futures.{day} = last_days.last_trading_date
+where average_pct between -10 and 100
 order by futures.delivery_month
 """
+
+FINAL_SETTLEMENTS = _LAST_SETTLEMENTS.format(
+    average="100.0 - futures.settle", table="staging.fed_funds_futures", day="settlement_date"
+)
+FINAL_AVERAGES = _LAST_SETTLEMENTS.format(
+    average="futures.implied_average_pct", table="staging.implied_averages", day="as_of_date"
+)
 
 # The range that a decision put into force comes from one model, which also fills what is not listed yet.
 MEETINGS = """
@@ -115,6 +126,7 @@ class Averages:
 
     as_of_date: fomc.DateArray
     averages_pct: fomc.FloatArray  # (days, months): 100 - settlement; NaN where there is none
+    refused: fomc.BoolArray  # (days, months): prices that are not believed
     final_averages_pct: fomc.FloatArray  # (months): of complete months
     first_month: int
 
@@ -151,21 +163,39 @@ def to_floats(values: pd.Series) -> fomc.FloatArray:
     return floats
 
 
-def load_averages(con: duckdb.DuckDBPyConnection) -> Averages | None:
-    """What the futures imply by settlement day; None while there are no settlements."""
-    settlements = con.execute(SETTLEMENTS).df()
-    if settlements.empty:
+def load_averages(con: duckdb.DuckDBPyConnection, since: date | None = None) -> Averages | None:
+    """What the futures imply by settlement day; None without settlements."""
+    rows = con.execute(AVERAGES, {"since": since}).df()
+    if rows.empty:
         return None
-    as_of_date, day = np.unique(to_dates(settlements["settlement_date"]), return_inverse=True)
-    delivery = fomc.compute_month_number(to_dates(settlements["delivery_month"]))
-    first_month = int(fomc.compute_month_number(as_of_date[:1])[0]) - fomc.LOOKBACK_MONTHS
-    months = int(delivery.max()) - first_month + 1
-    averages = np.full((as_of_date.size, months), np.nan)
-    averages[day, delivery - first_month] = 100.0 - to_floats(settlements["settle"])
-    return Averages(as_of_date, averages, _load_final_averages(con, first_month, months), first_month)
+    as_of_date, averages, first_month, place = as_matrix(
+        rows["as_of_date"], rows["delivery_month"], rows["implied_average_pct"]
+    )
+    refused = np.zeros(averages.shape, dtype=bool)
+    refused[place] = rows["refused"].to_numpy(dtype=bool)
+    finals = load_final_averages(con, first_month, averages.shape[1])
+    return Averages(as_of_date, averages, refused, finals, first_month)
 
 
-def _load_final_averages(con: duckdb.DuckDBPyConnection, first_month: int, months: int) -> fomc.FloatArray:
+def as_matrix(
+    as_of_date: pd.Series, delivery_month: pd.Series, average_pct: pd.Series
+) -> tuple[fomc.DateArray, fomc.FloatArray, int, tuple[fomc.IntArray, fomc.IntArray]]:
+    """The days, a matrix over (days, months), its first month's number, and the place of each row in it."""
+    dates, day = np.unique(to_dates(as_of_date), return_inverse=True)
+    delivery = fomc.compute_month_number(to_dates(delivery_month))
+    first_month = int(fomc.compute_month_number(dates[:1])[0]) - fomc.LOOKBACK_MONTHS
+    averages = np.full((dates.size, int(delivery.max()) - first_month + 1), np.nan)
+    place = (day, delivery - first_month)
+    averages[place] = to_floats(average_pct)
+    return dates, averages, first_month, place
+
+
+def load_final_averages(
+    con: duckdb.DuckDBPyConnection,
+    first_month: int,
+    months: int,
+    captured: str = FINAL_AVERAGES,
+) -> fomc.FloatArray:
     """Averages of complete months from DFF; where it is incomplete, from the last settlement."""
     fixings = con.execute(FIXINGS).df()
     finals = month_averages.compute_final_averages(
@@ -175,22 +205,21 @@ def _load_final_averages(con: duckdb.DuckDBPyConnection, first_month: int, month
         months,
         to_dates(con.execute(CLOSED_DAYS).df()["calendar_date"]),
     )
-    captured_rows = con.execute(FINAL_SETTLEMENTS).df()
+    captured_rows = con.execute(captured).df()
     month = fomc.compute_month_number(to_dates(captured_rows["delivery_month"])) - first_month
-    captured = np.full(months, np.nan)
+    last_settled = np.full(months, np.nan)
     inside = (month >= 0) & (month < months)
-    captured[month[inside]] = 100.0 - to_floats(captured_rows["settle"])[inside]
-    return np.where(np.isfinite(finals), finals, captured)
+    last_settled[month[inside]] = to_floats(captured_rows["average_pct"])[inside]
+    return np.where(np.isfinite(finals), finals, last_settled)
 
 
-def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
-    """Prices and decisions; None while there are no settlements or no decisions."""
-    loaded = load_averages(con)
+def load_market(con: duckdb.DuckDBPyConnection, since: date | None = None) -> Market | None:
+    """Prices and decisions; None without settlements or decisions."""
+    loaded = load_averages(con, since)
     meetings = con.execute(MEETINGS).df()
     if loaded is None or meetings.empty:
         return None
-    as_of_date, averages, finals = loaded.as_of_date, loaded.averages_pct, loaded.final_averages_pct
-    refused = month_averages.compute_refused(as_of_date, averages, finals, loaded.first_month)
+    as_of_date, refused = loaded.as_of_date, loaded.refused
     previous, previous_date = _settlement_day_before(con, as_of_date)
     decision_date = to_dates(meetings["decision_date"])
     known_from, cancelled_on = to_dates(meetings["known_from_date"]), to_dates(meetings["cancelled_on"])
@@ -198,9 +227,9 @@ def load_market(con: duckdb.DuckDBPyConnection) -> Market | None:
         as_of_date=as_of_date,
         previous=previous,
         previous_date=previous_date,
-        averages_pct=np.where(refused, np.nan, averages),
+        averages_pct=np.where(refused, np.nan, loaded.averages_pct),
         refused=refused,
-        final_averages_pct=finals,
+        final_averages_pct=loaded.final_averages_pct,
         first_month=loaded.first_month,
         decision_date=decision_date,
         effective_date=to_dates(meetings["effective_date"]),

@@ -25,19 +25,15 @@ Futures settle at 15:00 New York and shares close at 16:00. FOMC days are few: 4
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transforms.lib.rolling_ols import (
-    Floats,
-    RollingFit,
-    exponential_weights,
-    fit_rolling,
-    fit_rolling_orthogonalised,
-)
+from transforms.increment import first_day
+from transforms.lib.rolling_ols import Panel, RollingFit, fit_panel, fit_panel_orthogonalised
 
 RESPONSE = "total_return_pct"
 FACTOR_COLUMNS = {
@@ -62,126 +58,164 @@ EVENT_MODEL = "market_surprise"
 EVENT_ESTIMATOR = "fomc_days"
 EVENT_WINDOW = 80
 EVENT_MIN_OBSERVATIONS = 40
-COLUMNS = [
-    "symbol",
-    "session_date",
-    "model",
-    "estimator",
-    "factor",
-    "beta",
-    "std_error",
-    "t_stat",
-    "r_squared",
-    "observations",
-]
+FIGURES = ("beta", "std_error", "t_stat", "r_squared")
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """Which observations a window holds and their weights."""
+    """Which observations a window holds and how they are weighted."""
 
     window: int
     min_observations: int
-    weights: Floats | None = None
+    half_life: float | None = None
 
 
 ESTIMATORS: dict[str, Estimator] = {
     "w60": Estimator(60, 60),
     "w126": Estimator(126, 126),
     "w252": Estimator(252, 252),
-    "ewm60": Estimator(600, 120, exponential_weights(60, 600)),
+    "ewm60": Estimator(600, 120, half_life=60),
 }
+LONGEST_WINDOW = max(estimator.window for estimator in ESTIMATORS.values())
+Keys = npt.NDArray[np.int64]
 
 
-def fit_model(observations: pd.DataFrame, model: str, estimator: str) -> RollingFit:
-    """Rolling fit of one model to one entity's complete observations, in session order."""
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Complete observations of some entities in order, and the sessions that are asked for."""
+
+    rows: pd.DataFrame
+    entity: npt.NDArray[np.int64]  # number of each row's entity
+    wanted: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, since: date | None = None, entity: str = "symbol") -> Observations:
+        """From rows sorted by entity and session; with `since` only windows that end on that day or later."""
+        numbers = rows[entity].ne(rows[entity].shift()).cumsum().to_numpy(np.int64) - 1
+        wanted = np.ones(len(rows), dtype=bool)
+        if since is not None:
+            wanted = (rows["session_date"] >= pd.Timestamp(since)).to_numpy(dtype=bool)
+        return cls(rows, numbers, wanted)
+
+    def panel(self, factor_columns: list[str]) -> Panel:
+        """Response and factors of every row."""
+        return Panel(
+            response=self.rows[RESPONSE].to_numpy(np.float64),
+            factors=self.rows[factor_columns].to_numpy(np.float64),
+            begins=np.flatnonzero(np.diff(self.entity, prepend=-1)),
+            wanted=self.wanted,
+        )
+
+
+def fit_model(observations: Observations, model: str, estimator: str) -> RollingFit:
+    """Rolling fit of one model to every entity."""
     chosen = ESTIMATORS[estimator]
     columns = POLICY_FACTOR_COLUMNS if model == POLICY_MODEL else FACTOR_COLUMNS
     factors = POLICY_FACTOR_COLUMNS if model == POLICY_MODEL else MODELS[model]
-    return fit_rolling(
-        observations[RESPONSE].to_numpy(np.float64),
-        observations[[columns[factor] for factor in factors]].to_numpy(np.float64),
-        chosen.window,
-        weights=chosen.weights,
-        min_observations=chosen.min_observations,
-    )
+    panel = observations.panel([columns[factor] for factor in factors])
+    return fit_panel(panel, chosen.window, chosen.half_life, chosen.min_observations)
 
 
-def fit_events(observations: pd.DataFrame) -> RollingFit:
-    """Fit of one entity's FOMC days; every announcement has an entry, without results below the minimum."""
+def fit_events(observations: Observations) -> RollingFit:
+    """Fit of the FOMC days; every announcement has an entry, without results below the minimum."""
     factors = list(EVENT_FACTOR_COLUMNS)
-    fit = fit_rolling_orthogonalised(
-        observations[RESPONSE].to_numpy(np.float64),
-        observations[[*EVENT_FACTOR_COLUMNS.values()]].to_numpy(np.float64),
+    panel = observations.panel([*EVENT_FACTOR_COLUMNS.values()])
+    fit = fit_panel_orthogonalised(
+        panel,
         target=factors.index("y2_residual"),
         on=factors.index("surprise"),
         window=EVENT_WINDOW,
         min_observations=EVENT_MIN_OBSERVATIONS,
     )
-    counted = np.minimum(np.arange(1, len(observations) + 1), EVENT_WINDOW)
-    return replace(fit, observations=counted.astype(np.int64))
+    counted = np.where(panel.wanted, np.minimum(panel.rows_so_far(), EVENT_WINDOW), 0)
+    return replace(fit, observations=counted)
 
 
 def compute_betas(
-    inputs: pd.DataFrame, policy: pd.DataFrame | None = None, events: pd.DataFrame | None = None
+    inputs: pd.DataFrame, policy: pd.DataFrame, events: pd.DataFrame, since: date | None = None
 ) -> pd.DataFrame:
-    """All models and estimators for every symbol; each frame sorted by symbol and session."""
-    parts: list[tuple[str, str, str, tuple[str, ...], npt.NDArray[np.generic], RollingFit]] = []
-    for symbol, rows in inputs.groupby("symbol", sort=True):
-        dates = rows["session_date"].to_numpy()
-        for model in sorted(MODELS):
-            for estimator in sorted(ESTIMATORS):
-                fit = fit_model(rows, model, estimator)
-                parts.append((str(symbol), model, estimator, MODELS[model], dates, fit))
-    if policy is not None:
-        for symbol, rows in policy.groupby("symbol", sort=True):
-            dates = rows["session_date"].to_numpy()
-            for estimator in sorted(ESTIMATORS):
-                fit = fit_model(rows, POLICY_MODEL, estimator)
-                parts.append((str(symbol), POLICY_MODEL, estimator, tuple(POLICY_FACTOR_COLUMNS), dates, fit))
-    if events is not None:
-        for symbol, rows in events.groupby("symbol", sort=True):
-            dates = rows["session_date"].to_numpy()
-            factors = tuple(EVENT_FACTOR_COLUMNS)
-            parts.append((str(symbol), EVENT_MODEL, EVENT_ESTIMATOR, factors, dates, fit_events(rows)))
-    return _as_frame(parts)
+    """All models and estimators for every symbol, in the order of the grain.
+
+    Args:
+        inputs: Complete observations, sorted by symbol and session.
+        policy: Those of them with the policy rate's change.
+        events: Those of them with a surprise.
+        since: First session that is asked for; None: all. Rows before it count as history.
+    """
+    every, repriced, announced = (Observations.of(rows, since) for rows in (inputs, policy, events))
+    fits: dict[tuple[str, str], tuple[Observations, tuple[str, ...], RollingFit]] = {}
+    for estimator in ESTIMATORS:
+        for model, factors in MODELS.items():
+            fits[model, estimator] = (every, factors, fit_model(every, model, estimator))
+        fit = fit_model(repriced, POLICY_MODEL, estimator)
+        fits[POLICY_MODEL, estimator] = (repriced, tuple(POLICY_FACTOR_COLUMNS), fit)
+    fits[EVENT_MODEL, EVENT_ESTIMATOR] = (announced, tuple(EVENT_FACTOR_COLUMNS), fit_events(announced))
+    return _as_frame(every, fits)
 
 
 def _as_frame(
-    parts: list[tuple[str, str, str, tuple[str, ...], npt.NDArray[np.generic], RollingFit]],
+    every: Observations, fits: dict[tuple[str, str], tuple[Observations, tuple[str, ...], RollingFit]]
 ) -> pd.DataFrame:
-    """The fits as rows. Texts are categories: about three and a half million rows."""
-    levels = {
-        "symbol": sorted({part[0] for part in parts}),
-        "model": sorted({*MODELS, POLICY_MODEL, EVENT_MODEL}),
-        "estimator": sorted({*ESTIMATORS, EVENT_ESTIMATOR}),
-        "factor": sorted({*FACTOR_COLUMNS, *POLICY_FACTOR_COLUMNS, *EVENT_FACTOR_COLUMNS}),
+    """The fits as rows: sessions down; models, estimators and factors across; read line by line.
+
+    Texts are categories: there are about three and a half million rows.
+    """
+    names = sorted((*name, factor) for name, (_, factors, _) in fits.items() for factor in factors)
+    symbols = sorted(set(every.rows["symbol"]))
+    asked_for = every.rows[every.wanted]
+    keys_of = {own: _keys(own.rows, symbols) for own, _, _ in fits.values()}
+    keys = keys_of[every][every.wanted]
+    observations = np.zeros((keys.size, len(names)), dtype=np.int32)
+    figures = {name: np.full(observations.shape, np.nan) for name in FIGURES}
+    for across, (model, estimator, factor) in enumerate(names):
+        own, factors, fit = fits[model, estimator]
+        rows, position = np.flatnonzero(fit.observations), factors.index(factor)
+        down = np.searchsorted(keys, keys_of[own][rows])
+        observations[down, across] = fit.observations[rows]
+        figures["beta"][down, across] = fit.beta[rows, position]
+        figures["std_error"][down, across] = fit.std_error[rows, position]
+        figures["t_stat"][down, across] = fit.t_stat[rows, position]
+        figures["r_squared"][down, across] = fit.r_squared[rows]
+
+    there = observations > 0
+    lines = there.sum(axis=1)
+    texts = {"symbol": _texts(np.repeat(_numbers(asked_for["symbol"], symbols), lines), symbols)}
+    for part, column in enumerate(("model", "estimator", "factor")):
+        of_column = [name[part] for name in names]
+        levels = sorted(set(of_column))
+        numbers = np.broadcast_to(_numbers(pd.Series(of_column), levels), there.shape)
+        texts[column] = _texts(numbers[there], levels)
+    session_date = np.repeat(asked_for["session_date"].to_numpy(), lines)
+    columns = {
+        "symbol": texts.pop("symbol"),
+        "session_date": session_date,
+        **texts,
+        **{column: values[there] for column, values in figures.items()},
+        "observations": observations[there],
     }
-    codes: dict[str, list[npt.NDArray[np.int16]]] = {name: [] for name in levels}
-    values: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in COLUMNS if name not in codes}
-    for symbol, model, estimator, factors, dates, fit in parts:
-        rows = np.flatnonzero(fit.observations)
-        for position, factor in enumerate(factors):
-            texts = {"symbol": symbol, "model": model, "estimator": estimator, "factor": factor}
-            for name, text in texts.items():
-                codes[name].append(np.full(rows.size, levels[name].index(text), dtype=np.int16))
-            values["session_date"].append(dates[rows])
-            values["beta"].append(fit.beta[rows, position])
-            values["std_error"].append(fit.std_error[rows, position])
-            values["t_stat"].append(fit.t_stat[rows, position])
-            values["r_squared"].append(fit.r_squared[rows])
-            values["observations"].append(fit.observations[rows].astype(np.int32))
-    columns: dict[str, object] = {}
-    for name, texts_of in levels.items():
-        joined = np.concatenate(codes[name]) if codes[name] else np.empty(0, dtype=np.int16)
-        kind = pd.Categorical.from_codes(joined, categories=pd.Index(texts_of, dtype=object))
-        columns[name] = (
-            kind if joined.size else np.empty(0, dtype=object)
-        )  # DuckDB refuses a type without values
-    empty = {"session_date": "datetime64[us]", "observations": "int32"}
-    for name, arrays in values.items():
-        columns[name] = np.concatenate(arrays) if arrays else np.empty(0, dtype=empty.get(name, "float64"))
-    return pd.DataFrame(columns)[COLUMNS]
+    return pd.DataFrame(columns, copy=False)
+
+
+def _keys(rows: pd.DataFrame, symbols: list[str]) -> npt.NDArray[np.int64]:
+    """One number per symbol and session, ascending in their order."""
+    days = rows["session_date"].to_numpy(dtype="datetime64[D]").astype(np.int64)
+    keys: npt.NDArray[np.int64] = _numbers(rows["symbol"], symbols).astype(np.int64) * 10**6 + days
+    return keys
+
+
+def _numbers(texts: pd.Series, levels: list[str]) -> npt.NDArray[np.int16]:
+    """The place of each text among the levels."""
+    numbers: npt.NDArray[np.int16] = (
+        pd.Index(levels, dtype=object).get_indexer(pd.Index(texts)).astype(np.int16)
+    )
+    return numbers
+
+
+def _texts(numbers: npt.NDArray[np.int16], levels: list[str]) -> object:
+    """A column of texts; DuckDB refuses a type without values."""
+    if not numbers.size:
+        return np.empty(0, dtype=object)
+    return pd.Categorical.from_codes(numbers, categories=pd.Index(levels, dtype=object))
 
 
 INPUTS = """
@@ -244,12 +278,11 @@ announcements as (
     select
         meetings.decision_date,
         surprises.surprise_bp / 10 as surprise_10bp,
-        min(sessions.calendar_date) as session_date
+        sessions.calendar_date as session_date
     from marts.policy_surprises as surprises
     inner join ref.fomc_meetings as meetings on meetings.decision_date = surprises.meeting_date
-    inner join sessions on sessions.close_at_utc > meetings.announced_at_utc
+    asof inner join sessions on sessions.close_at_utc > meetings.announced_at_utc
     where surprises.surprise_bp is not null
-    group by all
 )
 
 select
@@ -267,8 +300,41 @@ order by inputs.symbol, inputs.session_date
 """
 
 
+# Windows count observations, however far apart: the last ones before the first session asked for.
+SINCE = """
+with observations as (
+    {observations}
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by symbol, session_date < $since order by session_date desc) as from_last
+    from observations
+)
+
+select * exclude (from_last)
+from numbered
+where session_date >= $since or from_last < $window
+order by symbol, session_date
+"""
+
+
+def read_observations(
+    con: duckdb.DuckDBPyConnection, query: str, since: date | None, window: int
+) -> pd.DataFrame:
+    """Observations by symbol and session; with `since`, as far back as its windows of `window` rows reach."""
+    if since is None:
+        return con.execute(query).df()
+    return con.execute(SINCE.format(observations=query), {"since": since, "window": window}).df()
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Read the complete observations and return the mart."""
+    since = first_day(con)
     return compute_betas(
-        con.execute(INPUTS).df(), con.execute(POLICY_INPUTS).df(), con.execute(EVENT_INPUTS).df()
+        read_observations(con, INPUTS, since, LONGEST_WINDOW),
+        read_observations(con, POLICY_INPUTS, since, LONGEST_WINDOW),
+        read_observations(con, EVENT_INPUTS, since, EVENT_WINDOW),
+        since,
     )

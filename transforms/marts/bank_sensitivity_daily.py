@@ -23,13 +23,24 @@ Caveat: `unclear` is not "insensitive". On recorded data of 2000 to 2026 about h
 
 from __future__ import annotations
 
+from datetime import date
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib.rolling_ols import Floats
-from transforms.marts.bank_rate_betas import FACTOR_COLUMNS, INPUTS, MODELS, RESPONSE, fit_model
+from transforms.marts.bank_rate_betas import (
+    ESTIMATORS,
+    FACTOR_COLUMNS,
+    INPUTS,
+    MODELS,
+    RESPONSE,
+    Observations,
+    fit_model,
+)
 
 ESTIMATOR = "w252"
 CRITICAL_T = 1.96
@@ -82,11 +93,11 @@ def classify_regimes(beta: Floats, t_stat: Floats) -> npt.NDArray[np.int8]:
 
 
 def hold_regimes(
-    daily: npt.NDArray[np.int8], sessions: int = HYSTERESIS_SESSIONS
+    daily: npt.NDArray[np.int8], sessions: int = HYSTERESIS_SESSIONS, held: int = UNCLEAR
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]:
     """The published regime of one entity's rows in order, and the position of each row's spell's first row.
 
-    It changes on the row that makes `sessions` equal ones in a row of another regime, and starts as unclear.
+    It changes on the row that makes `sessions` equal ones in a row of another regime, and starts as `held`.
     """
     positions = np.arange(daily.size)
     if daily.size == 0:
@@ -98,7 +109,7 @@ def hold_regimes(
     confirmed = positions - run_start == sessions - 1
     # Last confirmation up to each row; before the first one (−1) nothing is established.
     latest = np.maximum.accumulate(np.where(confirmed, positions, -1))
-    published = np.where(latest >= 0, daily[np.maximum(latest, 0)], UNCLEAR).astype(np.int8)
+    published = np.where(latest >= 0, daily[np.maximum(latest, 0)], held).astype(np.int8)
     starts = np.zeros(daily.size, dtype=np.int64)
     turns = np.flatnonzero(np.diff(published)) + 1
     starts[turns] = turns
@@ -131,49 +142,44 @@ def compute_group_observations(inputs: pd.DataFrame, members: pd.DataFrame) -> p
     return pd.concat(frames, ignore_index=True)
 
 
-def compute_group_estimates(observations: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ESTIMATES for every group and session with a full window."""
-    frames = []
-    for group_id, rows in observations.groupby("entity_id", sort=True):
-        full = fit_model(rows, "market_2y_slope", ESTIMATOR)
-        single = fit_model(rows, "y2_only", ESTIMATOR)
-        market, y2, slope = (MODELS["market_2y_slope"].index(name) for name in ("market", "y2", "slope"))
-        keep = full.observations > 0
-        frames.append(
-            pd.DataFrame(
-                {
-                    "entity_id": str(group_id),
-                    "session_date": rows["session_date"].to_numpy()[keep],
-                    "beta_y2": full.beta[keep, y2],
-                    "std_error_y2": full.std_error[keep, y2],
-                    "t_y2": full.t_stat[keep, y2],
-                    "beta_slope": full.beta[keep, slope],
-                    "t_slope": full.t_stat[keep, slope],
-                    "beta_market": full.beta[keep, market],
-                    "beta_y2_only": single.beta[keep, 0],
-                    "t_y2_only": single.t_stat[keep, 0],
-                }
-            )
-        )
-    if not frames:
-        return pd.DataFrame(columns=["entity_id", "session_date", *ESTIMATES])
-    return pd.concat(frames, ignore_index=True)
+def compute_group_estimates(observations: pd.DataFrame, since: date | None = None) -> pd.DataFrame:
+    """The columns of ESTIMATES for every group and session (from `since` on) with a full window."""
+    grouped = Observations.of(observations, since, entity="entity_id")
+    full = fit_model(grouped, "market_2y_slope", ESTIMATOR)
+    single = fit_model(grouped, "y2_only", ESTIMATOR)
+    market, y2, slope = (MODELS["market_2y_slope"].index(name) for name in ("market", "y2", "slope"))
+    keep = full.observations > 0
+    return pd.DataFrame(
+        {
+            "entity_id": observations["entity_id"].to_numpy()[keep],
+            "session_date": observations["session_date"].to_numpy()[keep],
+            "beta_y2": full.beta[keep, y2],
+            "std_error_y2": full.std_error[keep, y2],
+            "t_y2": full.t_stat[keep, y2],
+            "beta_slope": full.beta[keep, slope],
+            "t_slope": full.t_stat[keep, slope],
+            "beta_market": full.beta[keep, market],
+            "beta_y2_only": single.beta[keep, 0],
+            "t_y2_only": single.t_stat[keep, 0],
+        }
+    )
 
 
-def compute_sensitivity(estimates: pd.DataFrame) -> pd.DataFrame:
-    """Regimes, scenarios and ranks from `entity_id`, `entity_type`, `session_date` and ESTIMATES."""
+def compute_sensitivity(estimates: pd.DataFrame, previous: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Regimes, scenarios and ranks from `entity_id`, `entity_type`, `session_date` and ESTIMATES.
+
+    Args:
+        estimates: All rows, or those from one day on.
+        previous: The last rows of each entity before that day, HYSTERESIS_SESSIONS of them or all there are.
+    """
     out = estimates.sort_values(["entity_type", "entity_id", "session_date"], ignore_index=True)
     out[ESTIMATES] = out[ESTIMATES].astype("float64")
     daily = classify_regimes(out["beta_y2"].to_numpy(), out["t_y2"].to_numpy())
-    published = np.empty_like(daily)
-    starts = np.empty(len(out), dtype=np.int64)
-    for rows in out.groupby(["entity_type", "entity_id"], sort=True).indices.values():
-        published[rows], first = hold_regimes(daily[rows])
-        starts[rows] = rows[first]
     names = np.array(REGIMES, dtype=object)
     out["daily_regime"] = names[daily]
+    published, starts = _regimes(out, daily, previous if previous is not None else out.head(0))
     out["regime"] = names[published]
-    out["regime_start_date"] = out["session_date"].to_numpy()[starts]
+    out["regime_start_date"] = starts
 
     half_width = NORMAL_QUANTILE_90 * abs(SHIFT_10BP) * out["std_error_y2"]
     out["equity_duration_years"] = -10.0 * out["beta_y2"]
@@ -185,6 +191,30 @@ def compute_sensitivity(estimates: pd.DataFrame) -> pd.DataFrame:
     ranks = moves.groupby(out["session_date"]).rank(method="min", ascending=False)
     out["sensitivity_rank"] = ranks.astype("Int32")
     return out[COLUMNS]
+
+
+def _regimes(
+    out: pd.DataFrame, daily: npt.NDArray[np.int8], previous: pd.DataFrame
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.datetime64]]:
+    """The published regime of each row and the first day of its spell, continued from the rows before."""
+    published = np.empty_like(daily)
+    dates = out["session_date"].to_numpy()
+    starts = dates.copy()
+    before = {str(entity): rows for entity, rows in previous.groupby("entity_id", sort=False)}
+    for entity, rows in out.groupby("entity_id", sort=True).indices.items():
+        earlier = before.get(str(entity), previous.head(0))
+        codes = [REGIMES.index(name) for name in earlier["daily_regime"]]
+        held = REGIMES.index(earlier["regime"].iloc[-1]) if codes else UNCLEAR
+        regimes, first = hold_regimes(
+            np.concatenate([np.array(codes, dtype=np.int8), daily[rows]]), held=held
+        )
+        published[rows], first = regimes[len(codes) :], first[len(codes) :]
+        # A spell that no new row began is the one of the last row before.
+        new = first >= len(codes)
+        starts[rows[new]] = dates[rows[first[new] - len(codes)]]
+        if codes:
+            starts[rows[~new]] = earlier["regime_start_date"].iloc[-1]
+    return published, starts
 
 
 SYMBOLS = """
@@ -248,12 +278,77 @@ order by members.group_id, members.symbol
 """
 
 
+# With a first session: the sessions that the groups' windows reach back to.
+RECENT_INPUTS = """
+with members as (
+    {members}
+),
+
+counted as (
+    select
+        members.group_id,
+        inputs.session_date,
+        count(*) as present
+    from staging.bank_regression_inputs as inputs
+    inner join members on members.symbol = inputs.symbol
+    group by members.group_id, inputs.session_date
+),
+
+sizes as (
+    select
+        group_id,
+        count(*) as listed
+    from members
+    group by group_id
+),
+
+numbered as (
+    select
+        counted.session_date,
+        row_number() over (partition by counted.group_id order by counted.session_date desc) as from_last
+    from counted
+    inner join sizes on sizes.group_id = counted.group_id
+    where 2 * counted.present >= sizes.listed and counted.session_date < $since
+)
+
+select inputs.*
+from ({inputs}) as inputs
+where
+    inputs.session_date >= $since
+    or inputs.session_date in (select session_date from numbered where from_last < $window)
+order by inputs.symbol, inputs.session_date
+"""
+
+PREVIOUS = """
+select
+    entity_id,
+    daily_regime,
+    regime,
+    regime_start_date
+from previous_rows
+qualify row_number() over (partition by entity_id order by session_date desc) <= ?
+order by entity_id, session_date
+"""
+
+
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Read the betas and the groups' inputs and return the mart."""
+    since = first_day(con)
     symbols = con.execute(SYMBOLS, [ESTIMATOR]).df()
     members = con.execute(MEMBERS).df()
-    inputs = con.execute(INPUTS).df()
-    groups = compute_group_estimates(compute_group_observations(inputs, members))
+    inputs, previous = _inputs(con, since), None
+    if since is not None:
+        previous = con.execute(PREVIOUS, [HYSTERESIS_SESSIONS]).df()
+    groups = compute_group_estimates(compute_group_observations(inputs, members), since)
     symbols.insert(0, "entity_type", "symbol")
     groups.insert(0, "entity_type", "group")
-    return compute_sensitivity(pd.concat([part for part in (symbols, groups) if len(part)] or [symbols]))
+    estimates = pd.concat([part for part in (symbols, groups) if len(part)] or [symbols])
+    return compute_sensitivity(estimates, previous)
+
+
+def _inputs(con: duckdb.DuckDBPyConnection, since: date | None) -> pd.DataFrame:
+    """Complete observations; with `since`, of the sessions that a window of the groups reaches."""
+    if since is None:
+        return con.execute(INPUTS).df()
+    query = RECENT_INPUTS.format(members=MEMBERS, inputs=INPUTS)
+    return con.execute(query, {"since": since, "window": ESTIMATORS[ESTIMATOR].window}).df()

@@ -1,8 +1,10 @@
 -- The history of each meeting: one row per settlement day on which it was ahead, with the days left, the likeliest outcome and how far the
 -- expected rate had come since the meeting was first in the table. Nothing of a row depends on later days.
 with meetings as (
+    -- of an extension only those that are still ahead of its first day, with their history
     select *
     from marts.fomc_meetings_daily
+    where coalesce(meeting_date >= getvariable('since'), true)
 ),
 
 settlement_days as (

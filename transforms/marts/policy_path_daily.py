@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib import fomc, meeting_path, policy_inputs, policy_path
 
 COLUMNS = [
@@ -82,7 +83,7 @@ order by business_days.published_date
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per as_of_date, in that order."""
-    market = policy_inputs.load_market(con)
+    market = policy_inputs.load_market(con, first_day(con))
     if market is None:
         return pd.DataFrame(columns=COLUMNS)
     moves = con.execute(MOVES).df()

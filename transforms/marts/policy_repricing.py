@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib import fomc, policy_inputs, policy_path
 
 COLUMNS = [
@@ -51,7 +52,7 @@ order by event_date, event_type
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per as_of_date and horizon."""
-    market = policy_inputs.load_market(con)
+    market = policy_inputs.load_market(con, first_day(con))
     if market is None:
         return pd.DataFrame(columns=COLUMNS)
     days = market.as_of_date.size
@@ -138,8 +139,8 @@ def _tables(
         & (market.known_from_date[None, :] > market.as_of_date[before][:, None])
     )
     return (
-        _solve(market, market.as_of_date[now], today, known_now),
-        _solve(market, market.as_of_date[before], yesterday, known_before),
+        _solve(market, now, today, known_now),
+        _solve(market, before, yesterday, known_before),
     )
 
 
@@ -164,8 +165,9 @@ def _far_changes(
 
 
 def _solve(
-    market: policy_inputs.Market, as_of_date: fomc.DateArray, averages: fomc.FloatArray, known: fomc.BoolArray
+    market: policy_inputs.Market, day: fomc.IntArray, averages: fomc.FloatArray, known: fomc.BoolArray
 ) -> policy_path.Table:
+    as_of_date = market.as_of_date[day]
     moves = fomc.compute_moves(
         as_of_date,
         averages,
@@ -174,6 +176,7 @@ def _solve(
         market.decision_date,
         market.effective_date,
         known,
+        refused_prices=market.refused[day],
     )
     return policy_path.compute_table(moves, as_of_date.size, market.decision_date.size)
 

@@ -1,6 +1,6 @@
 """What of each FOMC decision fed funds futures had not expected.
 
-In: settlements and decisions (transforms/lib/policy_inputs.py, staging.fomc_decisions). Out: one row per
+In: staging.implied_averages, staging.fomc_decisions, ref.calendar. Out: one row per
 decision since the settlements begin, held and cancelled ones apart: `D/(D - d) * (f_t - f_(t-1))`, f the
 rate implied by the contract of the decision's month, over the two consecutive settlement days around the
 announcement; with seven days or fewer left in the month the change of next month's contract, unscaled.
@@ -43,24 +43,34 @@ where not cancelled
 order by decision_date
 """
 
+# The two settlement days around each decision.
+AVERAGES = """
+select
+    as_of_date,
+    delivery_month,
+    case when not refused then implied_average_pct end as average_pct,
+    refused
+from staging.implied_averages
+where as_of_date in (select unnest($days::date[]))
+"""
+
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per meeting_date, in that order."""
-    market = policy_inputs.load_market(con)
-    if market is None:
+    first, last = _captured_days(con)
+    decisions = con.execute(DECISIONS).df()
+    if np.isnat(first) or decisions.empty:
         return pd.DataFrame(columns=COLUMNS)
     every_day = policy_inputs.to_dates(con.execute(policy_inputs.SETTLEMENT_DAYS).df()["calendar_date"])
     horizon = con.execute("select getvariable('session_date')").fetchone()
-    last = market.as_of_date[-1]
     if horizon is not None and horizon[0] is not None:
         last = max(last, np.datetime64(horizon[0], "D"))
 
-    decisions = con.execute(DECISIONS).df()
     responded = policy_inputs.compute_first_priced(decisions["decision_date"], decisions["announced_at_utc"])
     place = np.searchsorted(every_day, responded)
     reachable = (place > 0) & (place < every_day.size)
     on = every_day[np.minimum(place, every_day.size - 1)]
-    keep = reachable & (on <= last) & (on > market.as_of_date[0])
+    keep = reachable & (on <= last) & (on > first)
     decisions, on, place = decisions[keep].reset_index(drop=True), on[keep], place[keep]
     before = every_day[place - 1]
 
@@ -68,8 +78,8 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     month, scale = policy_path.compute_surprise_contract(
         decision_date, policy_inputs.to_dates(decisions["effective_date"])
     )
-    now_rate, now_refused = _rate(market, on, month)
-    before_rate, before_refused = _rate(market, before, month)
+    now_rate, now_refused = _rate(con, on, month)
+    before_rate, before_refused = _rate(con, before, month)
     surprise = scale * 100.0 * (now_rate - before_rate)
     reason = np.where(now_refused | before_refused, "price_refused", "price_missing").astype(object)
     return pd.DataFrame(
@@ -95,15 +105,20 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     )
 
 
+def _captured_days(con: duckdb.DuckDBPyConnection) -> fomc.DateArray:
+    """The first and the last settlement day with a captured contract; NaT without any."""
+    days = con.execute("select min(as_of_date), max(as_of_date) from staging.implied_averages").fetchone()
+    return np.array(days, dtype="datetime64[D]")
+
+
 def _rate(
-    market: policy_inputs.Market, day: fomc.DateArray, month: fomc.IntArray
+    con: duckdb.DuckDBPyConnection, day: fomc.DateArray, month: fomc.IntArray
 ) -> tuple[fomc.FloatArray, fomc.BoolArray]:
     """Implied rate of a delivery month on a day, NaN where it has no believed price; and where it was
     refused.
     """
-    row = np.minimum(np.searchsorted(market.as_of_date, day), market.as_of_date.size - 1)
-    column = month - market.first_month
-    inside = (market.as_of_date[row] == day) & (column >= 0) & (column < market.averages_pct.shape[1])
-    column = np.clip(column, 0, market.averages_pct.shape[1] - 1)
-    rate = np.where(inside, market.averages_pct[row, column], np.nan)
-    return rate, inside & market.refused[row, column]
+    wanted = pd.DataFrame({"as_of_date": day, "delivery_month": month.astype("datetime64[M]")})
+    wanted = wanted.astype("datetime64[us]")
+    captured = con.execute(AVERAGES, {"days": day.tolist()}).df()
+    found = wanted.merge(captured, on=["as_of_date", "delivery_month"], how="left")
+    return policy_inputs.to_floats(found["average_pct"]), found["refused"].eq(True).to_numpy(dtype=bool)

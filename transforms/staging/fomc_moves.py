@@ -1,6 +1,6 @@
 """Expected rates and moves of each decision ahead, on each settlement day.
 
-In: settlements by contract and day, DFF and the target range from FRED, the decisions, the calendar. Out:
+In: implied averages by month and day, DFF and the target range from FRED, the decisions, the calendar. Out:
 one row per settlement day with any captured contract and decision known and still ahead on that day.
 Formulas: transforms/lib/fomc.py (CME FedWatch methodology). Caveat: an expired month counts with its final
 settlement, rebuilt from DFF. The price captured on the last trading day is used only where DFF is
@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib import fomc, policy_inputs
 from transforms.lib.policy_inputs import to_dates, to_floats
 
@@ -42,7 +43,7 @@ def build(con: duckdb.DuckDBPyConnection, method_version: str = fomc.METHOD_VERS
         con: the publication, with the inputs built.
         method_version: the day count, see `fomc.compute_decision_months`.
     """
-    averages = policy_inputs.load_averages(con)
+    averages = policy_inputs.load_averages(con, first_day(con))
     meetings = con.execute(policy_inputs.MEETINGS).df()
     if averages is None or meetings.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -61,6 +62,7 @@ def build(con: duckdb.DuckDBPyConnection, method_version: str = fomc.METHOD_VERS
         effective_date,
         known,
         method_version,
+        averages.refused,
     )
     held = ~meetings["cancelled"].to_numpy(dtype=bool)
     lower, upper, pending = fomc.compute_range_in_force(

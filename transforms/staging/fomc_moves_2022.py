@@ -13,6 +13,7 @@ from typing import Final
 import duckdb
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib import fomc
 from transforms.staging import fomc_moves
 
@@ -21,5 +22,8 @@ LAST_DAY: Final = pd.Timestamp("2024-12-31")
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per (as_of_date, meeting_date), in that order."""
+    since = first_day(con)
+    if since is not None and pd.Timestamp(since) > LAST_DAY:
+        return pd.DataFrame(columns=fomc_moves.COLUMNS)
     moves = fomc_moves.build(con, fomc.METHOD_VERSION_2022)
     return moves[pd.to_datetime(moves["as_of_date"]) <= LAST_DAY]
