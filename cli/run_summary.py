@@ -15,7 +15,6 @@ from pipeline.state import (
     AuditSummary,
     BuildSummary,
     LoadSummary,
-    Published,
     RunPlan,
     RunState,
 )
@@ -41,7 +40,7 @@ def print_summary(
     print(f"\nSummary of {session} ({seconds:.0f} s)")
     _print_loaded(loaded)
     _print_not_taken(state.read("plan", RunPlan))
-    if state.read("published", Published) is None:
+    if status.get("step") == "build":
         print(f"\nNothing new: {status['message']}. Nothing was published; make rebuild builds it anew.")
         print(f"  log        {log}")
         return 0

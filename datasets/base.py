@@ -104,6 +104,8 @@ class Dataset(ABC):
         expects_every_day: whether an answer should have a row for each of its `expected_days`.
         proves_sessions: whether a row of it proves that a session took place.
         stands_in_for: the kind of input whose newest days it supplies while they are missing; blank: none.
+        lines_before: how many lines of a file before those that were appended show that these go on plainly;
+            None where such a file is read whole.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
 
@@ -119,6 +121,7 @@ class Dataset(ABC):
     expects_every_day: ClassVar[bool] = False
     proves_sessions: ClassVar[bool] = False
     stands_in_for: ClassVar[str] = ""
+    lines_before: ClassVar[int | None] = None
     accept_setting: ClassVar[str] = ""
 
     # ---- what to ask for
@@ -236,6 +239,19 @@ class Dataset(ABC):
         """Add what the rules compare with, as columns that start with an underscore and are not loaded."""
         return rows
 
+    def goes_on_plainly(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, beside: pd.DataFrame
+    ) -> set[str]:
+        """The inputs whose new rows certainly break no rule that looks beyond a row, and continue what is
+        held: they are judged row by row. Doubt leaves an input out; its file is then read whole.
+
+        Args:
+            connection: the pipeline's database, which holds all earlier rows of these files as they are.
+            rows: the new rows and up to `lines_before` before them, with `_is_new`.
+            beside: the rows that are read whole in the same load.
+        """
+        return set()
+
     def kept(self, rows: pd.DataFrame, broken: pd.Series) -> pd.DataFrame:
         """The rows that are loaded: those that broke no rule."""
         return rows[~broken]
@@ -306,3 +322,8 @@ class Dataset(ABC):
         evening of the session.
         """
         return []
+
+
+def goes_on(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are new ones of a file that goes on plainly (`Dataset.goes_on_plainly`)."""
+    return rows["_goes_on"] if "_goes_on" in rows else pd.Series(False, index=rows.index)

@@ -11,7 +11,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from datasets.base import Dataset, Described, Freshness, PlannedInput, Reach
+from datasets.base import Dataset, Described, Freshness, PlannedInput, Reach, goes_on
+from datasets.fred_appended import far_from_funds_rate, steps_are_small
 from datasets.fred_units import Meaning, changed_meaning, single_errors
 from market_calendar.projections import LONG_REACH_YEARS, newest_with_years, projection_days
 from market_calendar.release_rules import available_at_utc, is_beyond_calendar, new_york_to_utc, parse_rule
@@ -33,6 +34,8 @@ LOOK_BACK_DAYS = {
 }
 # So many values that turn blank together, with none beside them, are no correction of a day.
 LEAST_BLANKED = 3
+# In so many lines before a new observation the one before it is found, whatever is blank.
+LOOKED_BACK_LINES = 40
 METADATA = ("title", "units", "frequency", "first_observation_date")
 
 
@@ -45,6 +48,7 @@ class FredSeries(Dataset):
     day = "observation_date"
     batch_size = 50
     trailing_days = 45
+    lines_before = LOOKED_BACK_LINES
     accept_setting = "ROTATION_ACCEPT_UNITS"
 
     def inputs(
@@ -169,8 +173,9 @@ class FredSeries(Dataset):
             meaning = _meaning(str(series_id))
             beyond = (part["value"] < meaning.plausible_min) | (part["value"] > meaning.plausible_max)
             outside.loc[part.index] = beyond
-            ordered = part.sort_values("observation_date", kind="stable")
-            off.loc[ordered.index] = single_errors(meaning, ordered["value"])
+            ordered = part[~goes_on(part)].sort_values("observation_date", kind="stable")
+            if len(ordered):
+                off.loc[ordered.index] = single_errors(meaning, ordered["value"])
         known, day = rows["known_at_utc"], rows["observation_date"]
         reach = known.dt.year + LONG_REACH_YEARS
         ahead = (day > known).where(~rows["series_id"].isin(_projected_years()), day.dt.year > reach)
@@ -178,12 +183,32 @@ class FredSeries(Dataset):
             _is_implausible=outside, _is_off_by_a_power_of_ten=off, _is_in_the_future=ahead.astype(bool)
         )
 
+    def goes_on_plainly(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, beside: pd.DataFrame
+    ) -> set[str]:
+        """Series whose new values are no power of ten away from the ones before, and which stand to the funds
+        rate as they did.
+        """
+        series = reference_frame("fred_series").set_index("series_id")
+        known = set(series.index) - _projected_years() - self.accepted()
+        near = steps_are_small(rows) & known
+        rates = near & {name for name in near if _meaning(name).is_rate}
+        both = pd.concat([beside, rows[rows["_is_new"]]], ignore_index=True)
+        return near - far_from_funds_rate(connection, both, rates)
+
     def broken_continuity(
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame
     ) -> Mapping[str, str]:
         """Series whose values are in another unit than the held ones, or of another series."""
-        held = _held(connection, set(rows["series_id"]) | {"DFF"})
-        served = {str(name): _by_day(part) for name, part in rows.groupby("series_id", sort=False)}
+        if goes_on(rows).all():
+            return {}
+        held = _held(connection, set(rows.loc[~goes_on(rows), "series_id"]) | {"DFF"})
+        served = {
+            str(name): _by_day(part)
+            for name, part in rows[~goes_on(rows) | (rows["series_id"] == "DFF")].groupby(
+                "series_id", sort=False
+            )
+        }
         nothing = pd.Series(dtype="float64", index=pd.DatetimeIndex([]))
         funds_rate = pd.concat([held.get("DFF", nothing), served.get("DFF", nothing)])
         funds_rate = funds_rate[~funds_rate.index.duplicated(keep="last")]
@@ -191,7 +216,8 @@ class FredSeries(Dataset):
             set(rows.loc[rows["availability"] == "vintage", "series_id"]) if "availability" in rows else {}
         )
         broken = {}
-        for name, values in served.items():
+        for name in dict.fromkeys(rows.loc[~goes_on(rows), "series_id"]):
+            values = served[name]
             before = held.get(name, nothing)
             reason = _blanked(name, rows[rows["series_id"] == name], before) or changed_meaning(
                 _meaning(name), values, before, funds_rate, whole=name not in vintages

@@ -37,6 +37,7 @@ class Futures(Dataset):
     release_rule = FUTURES_RULE
     frequency = "daily"
     expects_every_day = True
+    lines_before = 0
     accept_setting = "ROTATION_ACCEPT_SETTLEMENTS"
 
     def inputs(
@@ -82,6 +83,12 @@ class Futures(Dataset):
             _distance_from_neighbours=distance_from_neighbours(rows, _held_neighbours(connection, rows)),
             _disagrees_with_other_source=_disagrees(connection, rows),
         )
+
+    def goes_on_plainly(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, beside: pd.DataFrame
+    ) -> set[str]:
+        """Every contract: what the rules compare a settlement with is of its own day."""
+        return set(rows["contract"])
 
     def broken_continuity(
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame

@@ -63,11 +63,14 @@ def without_unknown_prices(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: rows[name].where(rows[name] != 0) for name in ("open", "high", "low")})
 
 
-def row_context(rows: pd.DataFrame, held: pd.DataFrame, accepted: frozenset[str]) -> pd.DataFrame:
+def row_context(
+    rows: pd.DataFrame, changed: pd.DataFrame, held: pd.DataFrame, accepted: frozenset[str]
+) -> pd.DataFrame:
     """Per served row what the rules compare with.
 
     Args:
         rows: served rows with `_is_nyse_session`.
+        changed: those of them that are judged beside their neighbours.
         held: from `held_bars`.
         accepted: symbols whose last bars do not wait for the next ones.
 
@@ -75,12 +78,12 @@ def row_context(rows: pd.DataFrame, held: pd.DataFrame, accepted: frozenset[str]
         The rows with `_close_is_in_range`, `_range_is_possible`, `_served_again`, `_served_differently`,
         `_jumps_back` and `_waits`.
     """
-    close = rows["close"]
-    in_range = ~((close > rows["high"] * (1 + BEYOND_RANGE)) | (close < rows["low"] * (1 - BEYOND_RANGE)))
+    in_range = closes_in_range(rows)
     again, differently = _twins(rows)
     jumps_back = pd.Series(False, index=rows.index)
     waits = pd.Series(False, index=rows.index)
-    for symbol, bars in _changed_bars(rows.assign(_usable=in_range & ~differently & ~again), held):
+    usable = (in_range & ~differently & ~again)[changed.index]
+    for symbol, bars in _changed_bars(changed.assign(_usable=usable), held):
         levels = find_levels(on_one_basis(bars, price_factors(len(bars), judge_splits(bars))))
         served = bars["_row"].notna().to_numpy()
         jumps_back.loc[pd.Index(bars.loc[levels.left_out & served, "_row"].astype("int64"))] = True
@@ -95,6 +98,14 @@ def row_context(rows: pd.DataFrame, held: pd.DataFrame, accepted: frozenset[str]
         _jumps_back=jumps_back,
         _waits=waits,
     )
+
+
+def closes_in_range(rows: pd.DataFrame) -> pd.Series:
+    """Whether the close lies between high and low, but for what vendors round; what is not known is not
+    judged.
+    """
+    close = rows["close"]
+    return ~((close > rows["high"] * (1 + BEYOND_RANGE)) | (close < rows["low"] * (1 - BEYOND_RANGE)))
 
 
 def _possible_ranges(rows: pd.DataFrame) -> pd.Series:

@@ -8,9 +8,17 @@ from datetime import date
 import duckdb
 import pandas as pd
 
-from datasets.base import Dataset, Freshness, PlannedInput, Reach
+from datasets.base import Dataset, Freshness, PlannedInput, Reach, goes_on
+from datasets.price_appended import plain_symbols
 from datasets.price_basis import HeldHistory, broken_basis, differs, has_new_split, is_restated
-from datasets.price_quality import contradictions, good_rows, held_bars, row_context, without_unknown_prices
+from datasets.price_quality import (
+    CONTEXT_BARS,
+    contradictions,
+    good_rows,
+    held_bars,
+    row_context,
+    without_unknown_prices,
+)
 from market_calendar.release_rules import EQUITY_RULE
 from market_calendar.sessions import sessions_between
 from sources.protocol import Provider
@@ -34,6 +42,7 @@ class Prices(Dataset):
     frequency = "daily"
     expects_every_day = True
     proves_sessions = True
+    lines_before = CONTEXT_BARS
     accept_setting = "ROTATION_ACCEPT_PRICES"
 
     def inputs(
@@ -110,7 +119,17 @@ class Prices(Dataset):
         An open, high or low of 0 becomes NULL: it means not known.
         """
         rows = without_unknown_prices(_on_sessions(rows))
-        return row_context(rows, held_bars(connection, rows), self.accepted())
+        changed = rows[~goes_on(rows)]
+        return row_context(rows, changed, held_bars(connection, changed), self.accepted())
+
+    def goes_on_plainly(
+        self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, beside: pd.DataFrame
+    ) -> set[str]:
+        """Symbols whose last bars have no split or dividend that their prices contradict, and no step that no
+        market makes.
+        """
+        rows = without_unknown_prices(_on_sessions(rows))
+        return plain_symbols(rows, self.accepted()) - self.accepted()
 
     def kept(self, rows: pd.DataFrame, broken: pd.Series) -> pd.DataFrame:
         """The good rows; a total return never starts from the adjusted close of a broken one."""
@@ -122,6 +141,7 @@ class Prices(Dataset):
         """Symbols whose closes come on another basis than the held ones, which no split explains, or
         contradict their own splits and dividends.
         """
+        rows = rows[~goes_on(rows)]
         served = without_unknown_prices(_on_sessions(rows))
         contradicted = {
             symbol: f"{reason} {self._advice(symbol)}"

@@ -59,6 +59,8 @@ def check_rows(
     rows: pd.DataFrame,
     connection: duckdb.DuckDBPyConnection | None = None,
     record: Record | None = None,
+    *,
+    unchanged: int = 0,
 ) -> GateResult:
     """Check rows before they are loaded; row rules mark rows as broken, the rest is reported.
 
@@ -68,6 +70,7 @@ def check_rows(
         connection: picks the rows that could break a rule; without one, Great Expectations judges every row,
             with the same result.
         record: where Great Expectations keeps its results.
+        unchanged: rows that came with these and are held as they are; the results cover them.
     """
     present = [name for name in rows.columns if not name.startswith("_")]
     items = [
@@ -76,10 +79,11 @@ def check_rows(
     gate = GateResult(
         broken=pd.Series(False, index=rows.index), first_rule=pd.Series("", index=rows.index, dtype=object)
     )
-    _mark_repeated_rows(table, rows, gate)
+    _mark_repeated_rows(table, rows, gate, unchanged)
     checked = rows[~gate.broken]
     frame = checked if connection is None else frame_to_judge(connection, table, checked, items)
-    _judge(table, frame, items, gate, record or Record(), checked_rows=len(checked), mark=True)
+    count = len(checked) + unchanged
+    _judge(table, frame, items, gate, record or Record(), checked_rows=count, mark=True)
     return gate
 
 
@@ -131,7 +135,7 @@ def _rules_on_age(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Q
     return ages.rules_of(table.full_name, session)
 
 
-def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> None:
+def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult, unchanged: int) -> None:
     """Rows served twice with equal values: one is kept, the others are quarantined. Unequal ones break the
     key rule instead, unless the kind of input tells which differences matter: `_served_again` marks the rows
     that it leaves out, `_served_differently` those of which none can be trusted.
@@ -146,9 +150,8 @@ def _mark_repeated_rows(table: Table, rows: pd.DataFrame, gate: GateResult) -> N
     for rule, marked in marks.items():
         gate.broken |= marked
         gate.first_rule[marked] = rule
-        gate.results.append(
-            rule_result(table, rule, None, "warning", len(rows), int(marked.sum()), rows[marked])
-        )
+        count = len(rows) + unchanged
+        gate.results.append(rule_result(table, rule, None, "warning", count, int(marked.sum()), rows[marked]))
 
 
 def _judge(

@@ -47,12 +47,15 @@ class Item(TypedDict):
 
 
 class Query(TypedDict):
-    """SQL that returns the offending rows."""
+    """SQL that returns the offending rows; `by_day`: what it finds on a day depends on rows of that day in
+    its own table alone, so that days that passed before need not be looked at again.
+    """
 
     name: str
     severity: str
     why: str
     sql: str
+    by_day: NotRequired[bool]
 
 
 class Handwritten(TypedDict):

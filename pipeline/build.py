@@ -92,13 +92,19 @@ def _built(run: RunContext, target: date, log: StepLog) -> BuildSummary:
     if isinstance(base, str):
         summary, _ = _rebuild(run, target, code, base)
         return summary
-    changes = _changes(run, target, code, base)
-    if not any(changes.values()) and target == base.inputs.session and _is_of_this_code(run, base):
-        raise NothingNew(f"generation {base.generation.name} for {target} is up to date")
-    if not base.due:
-        summary, _ = _extend(run, target, code, base, changes)
+    try:
+        changes = _changes(run, target, code, base)
+        if not any(changes.values()) and target == base.inputs.session and _is_of_this_code(run, base):
+            raise NothingNew(f"generation {base.generation.name} for {target} is up to date")
+        summary, extended = _extend(run, target, code, base, changes)
+    except (duckdb.Error, ModelError) as error:
+        # It may be damaged. Where a model is at fault, the rebuild says so.
+        reason = f"generation {base.generation.name} could not be extended: {str(error).splitlines()[0]}"
+        log.warn(reason)
+        summary, _ = _rebuild(run, target, code, reason)
         return summary
-    _, extended = _extend(run, target, code, base, changes)
+    if not base.due:
+        return summary
     reason = f"the last rebuild was for {base.inputs.rebuilt_session}"
     summary, rebuilt = _rebuild(run, target, code, reason)
     differing = tuple(

@@ -7,6 +7,7 @@ last row of an answer are not among them; those are not listed yet, or late (`op
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset
+from sources.appended import Days
 from warehouse.landing import Landed
 
 
@@ -22,10 +24,24 @@ def unserved_days(
     dataset: Dataset,
     landed: list[Landed],
     rows: pd.DataFrame,
+    days: Mapping[str, Days],
     rejected: list[dict[str, Any]],
 ) -> list[tuple[str, list[date]]]:
-    """Inputs with the days that they lack; a rejected row has been named by its own rule."""
+    """Inputs with the days that they lack; a rejected row has been named by its own rule.
+
+    Args:
+        connection: the pipeline's database.
+        dataset: the kind of input.
+        landed: the payloads.
+        rows: the rows of those that were read whole.
+        days: the ascending days of the others, by input.
+        rejected: the rows that were rejected.
+    """
     served = {str(name): set(days.dt.date) for name, days in rows.groupby(dataset.key)[dataset.day]}
+    served |= {
+        name: set(found.tolist()) for name, found in days.items() if not _is_complete(dataset, name, found)
+    }
+    landed = [item for item in landed if item.input in served or item.input not in days]
     named = {(row.get(dataset.key), row.get("date")) for row in rejected}
     found = []
     for item in landed:
@@ -40,3 +56,9 @@ def unserved_days(
         if missing:
             found.append((item.input, missing))
     return found
+
+
+def _is_complete(dataset: Dataset, name: str, days: Days) -> bool:
+    """Whether the days are those that are expected from the first to the last one."""
+    served: list[date] = days.tolist()
+    return dataset.expected_days(name, served[0], served[-1]) == served

@@ -1,7 +1,8 @@
 """Landed payloads of one kind of input → validated rows → new versions in its append-only raw table.
 
 In: landed payloads. Out: rows in `raw.*`, in one transaction with `ops.payloads`, `ops.validation_results`
-and `ops.quarantine`, and a `LoadReport`. A payload whose hash was loaded before is not parsed again. A row
+and `ops.quarantine`, and a `LoadReport`. A payload whose hash was loaded before is not parsed again, and of a
+file that grew only what is new is (`pipeline.grown`). A row
 is new when its key is, or when a compared column differs from the latest version; nothing is updated or
 deleted. An input that does not continue what is held is refused whole, whichever provider served it.
 """
@@ -17,9 +18,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from datasets.base import Dataset, Described
+from datasets.base import Dataset, Described, goes_on
 from expectations.gate import GateResult, check_rows
 from expectations.suites import Record
+from pipeline.grown import Grown, GrownFile, grown_inputs, plain_inputs
 from pipeline.holes import unserved_days
 from sources.protocol import Parsed, SourceError
 from sources.registry import parse_payload
@@ -84,6 +86,14 @@ class _Read:
     described: list[Described] = field(default_factory=list)
     doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     noted: list[tuple[str, str]] = field(default_factory=list)
+    grown: dict[str, Grown] = field(default_factory=dict)
+
+    def rows(self, dataset: Dataset, settings: Settings) -> pd.DataFrame:
+        """Their rows since the history starts; no column where there is no payload."""
+        if not self.frames:
+            return pd.DataFrame()
+        rows = pd.concat(self.frames, ignore_index=True)
+        return rows[rows[dataset.day] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
 
     def without(self, inputs: Iterable[str], key: str) -> _Read:
         """The same but for some inputs."""
@@ -100,7 +110,37 @@ class _Read:
             [entry for entry in self.described if entry.row.get(key) not in left_out],
             {name: doubts for name, doubts in self.doubts.items() if name not in left_out},
             [entry for entry in self.noted if entry[1].split()[0] not in left_out],
+            {name: file for name, file in self.grown.items() if name not in left_out},
         )
+
+    def add(self, other: _Read) -> None:
+        """Add the payloads that were read after these."""
+        self.items += other.items
+        self.frames += other.frames
+        self.rejected += other.rejected
+        self.described += other.described
+        self.doubts |= other.doubts
+        self.noted += other.noted
+        self.grown |= other.grown
+
+    @property
+    def whole(self) -> list[Landed]:
+        """The payloads of which every row was read."""
+        return [item for item, _ in self.items if item.input not in self.grown]
+
+    @property
+    def unchanged(self) -> int:
+        """Rows of grown files that are held as they are."""
+        return sum(file.unchanged for file in self.grown.values())
+
+
+@dataclass
+class _Judged:
+    """What is to be written: the payloads that were read, their rows and what the gate says of them."""
+
+    read: _Read
+    rows: pd.DataFrame
+    gate: GateResult
 
 
 def load_dataset(
@@ -116,17 +156,20 @@ def load_dataset(
     known = _loaded_payloads(connection, dataset.name, settings.history_start)
     fresh = [item for item in landed if (item.input, item.sha256) not in known]
     report.unchanged_payloads = len(landed) - len(fresh)
-    read = _read_payloads(connection, settings, dataset, fresh, run_id, report)
-    read = _without_broken(connection, settings, dataset, read, report)
-    if not read.frames:
+    if not fresh:
         return report
-    rows = _since(dataset, read.frames, settings.history_start)
-    rows = dataset.with_context(connection, dataset.with_availability(rows))
-    gate: GateResult = check_rows(table, rows, connection, Record.of_run(settings.home, run_id))
+    reader = _Reader(connection, settings, dataset, run_id, report)
+    grown = grown_inputs(connection, settings, dataset, fresh)
+    judged = None
+    while judged is None:
+        judged = _judged(reader, table, fresh, grown)
+    read, rows, gate = judged.read, judged.rows, judged.gate
+    if not read.items:
+        return report
     items = [item for item, _ in read.items]
     report.read = {item.input for item in items}
     report.noted = read.noted
-    report.served_rows = len(rows) + len(read.rejected)
+    report.served_rows = len(rows) + read.unchanged + len(read.rejected)
     _judge(connection, dataset, table, read, rows, gate, report, run_id)
     if gate.critical_failures:
         # Only the findings are kept, so that the next run checks the same payloads again; a backfill leaves
@@ -143,6 +186,43 @@ def load_dataset(
     return report
 
 
+def _judged(
+    reader: _Reader, table: Table, fresh: list[Landed], grown: dict[str, GrownFile]
+) -> _Judged | None:
+    """The payloads judged; None, and `grown` is without them, where grown files turn out to need a whole
+    reading.
+    """
+    connection, settings, dataset = reader.connection, reader.settings, reader.dataset
+    whole = reader.read_whole([item for item in fresh if item.input not in grown])
+    plain = plain_inputs(connection, settings, dataset, grown, whole.rows(dataset, settings)) if grown else {}
+    read = reader.in_order(fresh, whole, plain)
+    broken = reader.broken(read)
+    if _left_for_whole_reading(grown, (grown.keys() - plain.keys()) | (plain.keys() & broken.keys())):
+        return None
+    for item, _ in read.items:
+        if item.input in broken:
+            _refuse(settings, reader.report, item, broken[item.input])
+    read = read.without(broken, dataset.key)
+    rows = read.rows(dataset, settings)
+    if rows.empty and not read.items:
+        return _Judged(read, rows, GateResult())
+    rows = dataset.with_context(connection, dataset.with_availability(rows))
+    record = Record.of_run(settings.home, reader.run_id)
+    gate = check_rows(table, rows, connection, record, unchanged=read.unchanged)
+    odd = set(rows.loc[gate.broken & goes_on(rows), dataset.key].astype("str"))
+    if _left_for_whole_reading(grown, set(plain) if gate.critical_failures else odd):
+        return None
+    return _Judged(read, rows, gate)
+
+
+def _left_for_whole_reading(grown: dict[str, GrownFile], inputs: Iterable[str]) -> bool:
+    """Whether there are such inputs; they are taken out of the grown ones."""
+    names = list(inputs)
+    for name in names:
+        grown.pop(name)
+    return bool(names)
+
+
 def _judge(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
@@ -157,11 +237,11 @@ def _judge(
     report.results = [
         {"run_id": run_id, **result}
         for result in (
-            *_rejections(table, read.rejected, len(rows)),
+            *_rejections(table, read.rejected, len(rows) + read.unchanged),
             *gate.results,
             *_metadata_changes(read.described),
             *_doubts(table, read),
-            *_no_longer_served(connection, dataset, [item for item, _ in read.items], rows),
+            *_no_longer_served(connection, dataset, read, rows),
             *_holes(connection, dataset, read, rows),
         )
     ]
@@ -196,84 +276,89 @@ def _write(
     return new_rows
 
 
-def _read_payloads(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    dataset: Dataset,
-    landed: list[Landed],
-    run_id: str,
-    report: LoadReport,
-) -> _Read:
-    """Parse the payloads; one that cannot be read is set aside and named in the report."""
-    accepted = dataset.accepted()
-    read = _Read()
-    for item in landed:
+@dataclass
+class _Reader:
+    """Reads payloads, each of them once; one that cannot be read is set aside and named in the report."""
+
+    connection: duckdb.DuckDBPyConnection
+    settings: Settings
+    dataset: Dataset
+    run_id: str
+    report: LoadReport
+    done: dict[str, _Read] = field(default_factory=dict)
+
+    def read_whole(self, landed: list[Landed]) -> _Read:
+        """The payloads with all of their rows."""
+        read = _Read()
+        for item in landed:
+            if item.input not in self.done:
+                self.done[item.input] = self._read_one(item)
+            read.add(self.done[item.input])
+        return read
+
+    def in_order(self, landed: list[Landed], whole: _Read, plain: dict[str, Grown]) -> _Read:
+        """All payloads as they were served, those that go on plainly with their new rows."""
+        if not plain:
+            return whole
+        read = _Read()
+        for item in landed:
+            if file := plain.get(item.input):
+                count = file.earlier_rows + len(file.frame)
+                read.add(_Read([(item, count)], [file.frame], grown={item.input: file}))
+            elif item.input in self.done:
+                read.add(self.done[item.input])
+        return read
+
+    def broken(self, read: _Read) -> dict[str, str]:
+        """The inputs that do not continue what is held, with the reason."""
+        if not read.frames:
+            return {}
+        accepted = self.dataset.accepted()
+        rows = read.rows(self.dataset, self.settings)
+        found = self.dataset.broken_continuity(self.connection, rows)
+        return {name: reason for name, reason in found.items() if name not in accepted}
+
+    def _read_one(self, item: Landed) -> _Read:
+        dataset = self.dataset
         try:
-            parsed: Parsed = parse_payload(read_landed(settings.landing, item))
-            described = dataset.described(connection, item, parsed.metadata, run_id, accepted)
+            parsed: Parsed = parse_payload(read_landed(self.settings.landing, item))
+            described = dataset.described(
+                self.connection, item, parsed.metadata, self.run_id, dataset.accepted()
+            )
         except SettingsError:
             # The settings or the installation are wrong, not the payload: nothing is set aside.
             raise
         except (SourceError, PayloadDamaged) as error:
-            _refuse(settings, report, item, str(error))
-            continue
+            _refuse(self.settings, self.report, item, str(error))
+            return _Read()
         except (ValueError, TypeError, KeyError) as error:
             _refuse(
-                settings,
-                report,
+                self.settings,
+                self.report,
                 item,
                 f"{item.source}: {dataset.name}/{item.input}: the payload cannot be parsed"
                 f" ({type(error).__name__}: {error})",
             )
-            continue
-        if described:
-            read.described.append(described)
-        read.frames.append(
-            parsed.frame.assign(
-                source=item.source,
-                known_at_utc=pd.Timestamp(item.fetched_at_utc),
-                payload_sha256=item.sha256,
-            )
+            return _Read()
+        frame = parsed.frame.assign(
+            source=item.source,
+            known_at_utc=pd.Timestamp(item.fetched_at_utc),
+            payload_sha256=item.sha256,
+            _goes_on=False,
         )
-        read.noted += parsed.noted
-        read.rejected += [(rule, row, item.sha256) for rule, row in parsed.rejected]
-        if parsed.doubts:
-            read.doubts[item.input] = parsed.doubts
-        read.items.append((item, len(parsed.frame)))
-    return read
-
-
-def _without_broken(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    dataset: Dataset,
-    read: _Read,
-    report: LoadReport,
-) -> _Read:
-    """Leave out the inputs that do not continue what is held."""
-    if not read.frames:
-        return read
-    rows = _since(dataset, read.frames, settings.history_start)
-    accepted = dataset.accepted()
-    broken = {
-        name: reason
-        for name, reason in dataset.broken_continuity(connection, rows).items()
-        if name not in accepted
-    }
-    for item, _ in read.items:
-        if item.input in broken:
-            _refuse(settings, report, item, broken[item.input])
-    return read.without(broken, dataset.key)
+        return _Read(
+            [(item, len(parsed.frame))],
+            [frame],
+            [(rule, row, item.sha256) for rule, row in parsed.rejected],
+            [described] if described else [],
+            {item.input: parsed.doubts} if parsed.doubts else {},
+            list(parsed.noted),
+        )
 
 
 def _refuse(settings: Settings, report: LoadReport, item: Landed, reason: str) -> None:
     report.unreadable[item.input] = reason
     set_aside(settings.landing, item, reason)
-
-
-def _since(dataset: Dataset, frames: list[pd.DataFrame], start: date) -> pd.DataFrame:
-    rows = pd.concat(frames, ignore_index=True)
-    return rows[rows[dataset.day] >= pd.Timestamp(start)].reset_index(drop=True)
 
 
 def as_json(row: dict[Any, Any]) -> str:
@@ -374,19 +459,20 @@ def _doubts(table: Table, read: _Read) -> Iterator[dict[str, Any]]:
 
 
 def _no_longer_served(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, items: list[Landed], rows: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, read: _Read, rows: pd.DataFrame
 ) -> Iterator[dict[str, Any]]:
     """Rows that are held, lie in the range that was asked and did not come: they are kept, and counted as a
-    warning.
+    warning. A grown file has all that is held.
     """
-    gone = dataset.gone(connection, items, rows)
+    whole = read.whole
+    gone = dataset.gone(connection, whole, rows[~goes_on(rows)]) if whole else []
     if gone is None:
         return
     shown = [f"{name} {first}..{last}: {count} rows" for name, first, last, count in gone]
     yield _result(
         dataset.table,
         "source_still_serves_what_is_held",
-        len(items),
+        len(read.items),
         shown,
         sum(count for *_, count in gone),
     )
@@ -399,7 +485,8 @@ def _holes(
     if not dataset.expects_every_day:
         return
     items, rejected = [item for item, _ in read.items], [row for _, row, _ in read.rejected]
-    found = unserved_days(connection, dataset, items, rows, rejected)
+    days = {name: file.days for name, file in read.grown.items()}
+    found = unserved_days(connection, dataset, items, rows[~goes_on(rows)], days, rejected)
     shown = [f"{name} {', '.join(map(str, days[:SHOWN_ROWS]))}: {len(days)} days" for name, days in found]
     count = sum(len(days) for _, days in found)
     yield _result(dataset.table, "every_expected_day_is_served", len(items), shown, count)

@@ -55,8 +55,8 @@ def already_published(run: RunContext) -> int | None:
 
 
 def succeed_without_news(run: RunContext, message: str) -> None:
-    """Report the success of a run that would have published what readers have already; the headlines are those
-    of the run that published it.
+    """Report the success of a run that would have published what readers have already, with the headlines of
+    the run that published it.
     """
     plan, current = run.plan, current_generation(run.settings)
     headlines: tuple[str, ...] = ()

@@ -37,12 +37,16 @@ from sources.protocol import (
     Unreadable,
 )
 from sources.tabular import (
+    Layout,
     delivery_month,
     in_life,
     parse_prices,
     parse_series,
     parse_settlements,
+    price_layout,
     read_settlements,
+    series_layout,
+    settlement_layout,
 )
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
@@ -240,6 +244,11 @@ class FilesPrices(FilesProvider, PriceProvider):
         return f"{name} is not a symbol of instruments.csv; rename the file, or add the symbol there"
 
     @staticmethod
+    def layout(item: str) -> Layout:
+        """That of a file of prices."""
+        return price_layout(item)
+
+    @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of prices."""
         parsed = parse_prices(payload)
@@ -291,6 +300,11 @@ class FilesFutures(FilesProvider, FuturesProvider):
         return "its name is not that of a contract; write it as ZQU24.csv for September 2024"
 
     @staticmethod
+    def layout(item: str) -> Layout:
+        """That of a file of settlements."""
+        return settlement_layout(item)
+
+    @staticmethod
     def parse(payload: Payload) -> Parsed:
         """Read a file of settlements."""
         return parse_settlements(payload)
@@ -311,6 +325,11 @@ class FilesSeries(FilesProvider):
 
     def _unknown(self, name: str) -> str:
         return f"{name} is not a series of fred_series.csv; rename the file, or add the series there"
+
+    @staticmethod
+    def layout(item: str) -> Layout:
+        """That of a file of observations."""
+        return series_layout(item)
 
     @staticmethod
     def parse(payload: Payload) -> Parsed:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from market_calendar.sessions import is_session, last_closed_session, session_cl
 from warehouse.payloads import Payload, Request
 from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from sources.tabular import Layout
 
 
 class SourceError(Exception):
@@ -103,6 +106,11 @@ class Provider(ABC):
         Raises:
             SourceError: names provider and input.
         """
+
+    @staticmethod
+    def layout(item: str) -> Layout | None:
+        """The layout of an input's text file, for a provider whose files grow by lines; else None."""
+        return None
 
     @staticmethod
     @abstractmethod

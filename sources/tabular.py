@@ -64,24 +64,31 @@ class Layout:
 
 def parse_prices(payload: Payload) -> Parsed:
     """Read the prices of one symbol; a row without any price is left out."""
-    layout = Layout(
-        "date",
-        "session_date",
-        {name: name for name in PRICE_COLUMNS},
-        {"symbol": payload.request.input},
-        exported=True,
-    )
-    parsed = _parse(payload, layout)
-    # An index row without any price (a holiday that a vendor fills in) carries no information.
-    priced = parsed.frame[["open", "high", "low", "close"]].notna().any(axis=1)
-    frame = parsed.frame[priced].reset_index(drop=True)
+    parsed = _parse(payload, price_layout(payload.request.input))
+    frame = priced(parsed.frame).reset_index(drop=True)
     return replace(parsed, frame=with_previous_adj_close(frame))
+
+
+def price_layout(symbol: str) -> Layout:
+    """The layout of a file of prices."""
+    numbers = {name: name for name in PRICE_COLUMNS}
+    return Layout("date", "session_date", numbers, {"symbol": symbol}, exported=True)
+
+
+def priced(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a price: an index row without any (a holiday that a vendor fills in) says nothing."""
+    return frame[frame[["open", "high", "low", "close"]].notna().any(axis=1)]
 
 
 def with_previous_adj_close(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each row of one symbol the adjusted close of the row before in the same payload."""
     ordered = frame.sort_values("session_date", kind="stable")
     return frame.assign(previous_adj_close=ordered["adj_close"].shift(1).reindex(frame.index))
+
+
+def with_previous_adj_close_of_each(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same for several symbols, each of them in the order of its days."""
+    return frame.assign(previous_adj_close=frame.groupby("symbol", sort=False)["adj_close"].shift(1))
 
 
 def parse_settlements(payload: Payload) -> Parsed:
@@ -91,8 +98,9 @@ def parse_settlements(payload: Payload) -> Parsed:
         Unreadable: no row lies in the life of the contract.
     """
     contract = payload.request.input
-    month = delivery_month(contract)
-    parsed = read_settlements(payload, {"contract": contract, "delivery_month": month})
+    layout = settlement_layout(contract)
+    month = layout.keys["delivery_month"]
+    parsed = _parse(payload, layout)
     days = parsed.frame["settlement_date"]
     if len(days) and not in_life(month, days).any():
         raise Unreadable(
@@ -100,6 +108,12 @@ def parse_settlements(payload: Payload) -> Parsed:
             f" contract delivers in {month:%Y-%m}; they are of another contract"
         )
     return parsed
+
+
+def settlement_layout(contract: str) -> Layout:
+    """The layout of a file of settlements."""
+    keys = {"contract": contract, "delivery_month": delivery_month(contract)}
+    return Layout("date", "settlement_date", {"settle": "settle"}, keys, exported=True)
 
 
 def read_settlements(payload: Payload, keys: dict[str, Any]) -> Parsed:
@@ -115,12 +129,13 @@ def in_life(month: pd.Timestamp, days: pd.Series) -> pd.Series:
 
 def parse_series(payload: Payload) -> Parsed:
     """Read one FRED series in FRED's own CSV layout, in which a dot means no observation."""
-    series = payload.request.input
+    return _parse(payload, series_layout(payload.request.input))
+
+
+def series_layout(series: str) -> Layout:
+    """The layout of a file of observations."""
     # FRED's download called the column DATE before it was observation_date.
-    return _parse(
-        payload,
-        Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ("date",)),
-    )
+    return Layout("observation_date", "observation_date", {series: "value"}, {"series_id": series}, ("date",))
 
 
 def _parse(payload: Payload, layout: Layout) -> Parsed:
@@ -167,12 +182,12 @@ def _parse(payload: Payload, layout: Layout) -> Parsed:
 def _columns(payload: Payload, table: TextTable, layout: Layout) -> tuple[pd.DataFrame, Converted | None]:
     """The needed columns under the layout's names, from the common layout or from a vendor's export."""
     names = (layout.date_column, *layout.numbers)
-    header = [_key(name) for name in table.frame.columns]
-    aliases = {_key(name): _key(layout.date_column) for name in layout.date_aliases}
-    if _key(layout.date_column) not in header:
+    header = [column_key(name) for name in table.frame.columns]
+    aliases = {column_key(name): column_key(layout.date_column) for name in layout.date_aliases}
+    if column_key(layout.date_column) not in header:
         header = [aliases.get(name, name) for name in header]
-    missing = [name for name in names if _key(name) not in header]
-    duplicates = [name for name in names if header.count(_key(name)) > 1]
+    missing = [name for name in names if column_key(name) not in header]
+    duplicates = [name for name in names if header.count(column_key(name)) > 1]
     export = None
     if missing and not duplicates and layout.exported:
         try:
@@ -187,11 +202,11 @@ def _columns(payload: Payload, table: TextTable, layout: Layout) -> tuple[pd.Dat
             f"{name_of(payload)}: column {fault}; the header reads {_shown(table.frame.columns)!r}"
         )
     found = table.frame.set_axis(header, axis="columns")
-    chosen = found[[_key(name) for name in names]]
+    chosen = found[[column_key(name) for name in names]]
     return chosen.set_axis(list(names), axis="columns"), None
 
 
-def _key(name: str) -> str:
+def column_key(name: str) -> str:
     """A column's name without regard to capitals and to what separates its words."""
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
@@ -204,7 +219,10 @@ def _stamps(
     payload: Payload, table: TextTable, text: pd.DataFrame, layout: Layout, export: Converted | None
 ) -> pd.Series:
     """The days of the rows."""
-    zone = next((zone for name, zone in table.zones.items() if _key(name) == _key(layout.date_column)), None)
+    zone = next(
+        (zone for name, zone in table.zones.items() if column_key(name) == column_key(layout.date_column)),
+        None,
+    )
     try:
         return read_dates(text[layout.date_column], zone, export.export.date_order if export else None)
     except UnclearDates as error:

@@ -249,3 +249,35 @@ def test_a_range_broken_long_ago_is_found(curve: duckdb.DuckDBPyConnection) -> N
     [result] = [result for result in gate.results if result["rule"] == "y2_pct_values_to_be_between"]
     assert (result["passed"], result["failed_rows"], result["checked_rows"]) == (False, 1, 5003)
     assert "2000-01-05" in result["sample"]
+
+
+def test_only_new_rows_of_a_table_are_judged_and_all_are_covered(curve: duckdb.DuckDBPyConnection) -> None:
+    table = load_catalog()["marts.yield_curve_daily"]
+    whole = check_table(curve, table)
+    curve.execute("update marts.yield_curve_daily set y10_pct = 900 where session_date = '2024-07-17'")
+    new, before = "session_date >= '2024-07-17'", "session_date < '2024-07-17'"
+    assert failed(check_table(curve, table, new=new)) >= {"y10_pct_values_to_be_between"}
+    passed = check_table(curve, table, new="session_date >= '2024-07-18'")
+    assert [(entry["rule"], entry["checked_rows"]) for entry in passed.results] == [
+        (entry["rule"], entry["checked_rows"]) for entry in whole.results
+    ]
+    assert "y10_pct_values_to_be_between" not in failed(check_table(curve, table, new=before))
+
+
+def test_a_query_by_day_looks_at_the_new_days_and_any_other_at_all() -> None:
+    connection = duckdb.connect()
+    connection.execute("create schema marts")
+    table = load_catalog()["marts.bank_rate_betas"]
+    connection.execute(table.ddl().replace(" not null", ""))
+    for day, t_stat in (("2024-07-16", 9.0), ("2024-07-17", 4.0)):
+        connection.execute(
+            "insert into marts.bank_rate_betas values"
+            f" ('KRE', date '{day}', 'y2_only', 'w60', 'y2', 2, 0.5, {t_stat}, 0.5, 60, 'files')"
+        )
+    rule = "t_is_beta_over_its_standard_error"
+    results = {entry["rule"]: entry for entry in check_table(connection, table).results}
+    assert (results[rule]["failed_rows"], results[rule]["checked_rows"]) == (1, 2)
+    new = check_table(connection, table, new="session_date >= '2024-07-17'")
+    assert rule not in failed(new)
+    connection.execute("update marts.bank_rate_betas set t_stat = 5 where session_date = '2024-07-17'")
+    assert rule in failed(check_table(connection, table, new="session_date >= '2024-07-17'"))

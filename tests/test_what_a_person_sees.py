@@ -112,7 +112,13 @@ def run_that_published(home: Settings, target: str = "2024-07-16") -> RunContext
         quarantined=2,
     )
     state.write("loaded", LoadSummary(datasets={"prices": loaded}, missing=("fred/X was not served",)))
-    state.write("built", BuildSummary(rows={"marts.a": 40_000, "marts.b": 2_000}))
+    built = BuildSummary(
+        rows={"marts.a": 40_000, "marts.b": 2_000},
+        extends=2,
+        computed=("marts.a", "marts.b"),
+        changed_from={"marts.a": date(2024, 7, 16)},
+    )
+    state.write("built", built)
     rules = [
         FailedRule(table_name=f"marts.t{n}", rule="is_fine", severity="warning", failed_rows=n)
         for n in range(1, 6)
@@ -176,13 +182,19 @@ def test_a_batch_is_named_by_its_kind_and_its_inputs() -> None:
 
 def test_the_form_takes_a_date_a_list_and_a_switch(dags: list[DAG]) -> None:
     params = dags[0].params
-    assert {name: params[name] for name in params} == {"session": None, "fetch_again": [], "dry_run": False}
+    assert {name: params[name] for name in params} == {
+        "session": None,
+        "fetch_again": [],
+        "rebuild": False,
+        "dry_run": False,
+    }
     assert params.get_param("session").schema["format"] == "date"
     for name in params:
         assert params.get_param(name).schema["title"] and params.get_param(name).schema["description_md"]
     for name, good, bad in (
         ("session", "2024-07-16", "16 July"),
         ("fetch_again", ["prices/SPY", "fred"], "prices/SPY"),
+        ("rebuild", True, "yes"),
         ("dry_run", True, "yes"),
     ):
         assert params.get_param(name).resolve(good) == good
@@ -283,7 +295,8 @@ def test_the_note_of_a_published_run(home: Settings) -> None:
         "Small caps led.\n\n"
         "Failed: marts.t1 is_fine (1 row), marts.t2 is_fine (2 rows), marts.t3 is_fine (3 rows) and 2"
         " more.\n\n"
-        "2 rows in quarantine, 42,000 rows built.\n\n"
+        "2 rows in quarantine. Build: generation 2 extended: rows of 2 tables computed, 1 changed, 1 of 2"
+        " kept as they were.\n\n"
         "1 optional input was not served."
     )
 
@@ -299,7 +312,7 @@ def test_the_note_counts_one_row_as_one(home: Settings) -> None:
     assert loaded is not None
     one = {"prices": loaded.datasets["prices"].model_copy(update={"quarantined": 1})}
     run.state.write("loaded", loaded.model_copy(update={"datasets": one}))
-    assert "\n1 row in quarantine, " in published_note(run)
+    assert "\n1 row in quarantine. " in published_note(run)
 
 
 def test_the_note_of_a_failed_run_has_the_alerts_subject_the_sentence_and_the_page(home: Settings) -> None:

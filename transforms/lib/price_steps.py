@@ -90,7 +90,7 @@ def judge_splits(bars: pd.DataFrame) -> list[SplitVerdict]:
     adj_close is shows the split as a step of the one over the other, which decides small ratios.
     """
     returns = _log_returns(bars["close"].to_numpy())
-    usual = _usual_moves(returns, ahead=False)
+    usual = usual_moves(returns, ahead=False)
     adjusted = _adjusted_over_close(bars, returns)
     split = bars["split"].to_numpy(dtype=np.float64)
     events = [int(row) for row in np.flatnonzero((split > 0) & (split != 1)) if row > 0]
@@ -161,7 +161,7 @@ def find_levels(bars: pd.DataFrame) -> Levels:
     returns = _log_returns(close)
     days = bars["session_date"].to_numpy().astype("datetime64[D]")
     returns[1:][np.diff(days) > LONGEST_GAP] = 0.0
-    usual = _usual_moves(returns, ahead=True)
+    usual = usual_moves(returns, ahead=True)
     left_out = _islands(bars, returns, usual)
     steps = _outlying_steps(bars, returns, usual)
     # A bar that was found already explains the step to it and the step from it.
@@ -198,14 +198,22 @@ def _open_ends(
 
 
 def _islands(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) -> BoolArray:
+    return islands(bars[["open", "high", "low", "close"]].to_numpy(dtype=np.float64), returns, usual)
+
+
+def islands(prices: FloatArray, returns: FloatArray, usual: FloatArray) -> BoolArray:
     """Bars whose whole range lies above, or below, the ranges of both neighbours, which are close to each
     other.
+
+    Args:
+        prices: a row per bar, any columns of symbols, and the four prices last.
+        returns: logarithmic, without the last dimension.
+        usual: likewise.
     """
-    prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        high, low = np.log(np.nanmax(prices, axis=1)), np.log(np.nanmin(prices, axis=1))
-    found = np.zeros(len(bars), dtype=bool)
-    if len(bars) < 3:
+        high, low = np.log(np.fmax.reduce(prices, axis=-1)), np.log(np.fmin.reduce(prices, axis=-1))
+    found = np.zeros(returns.shape, dtype=bool)
+    if len(returns) < 3:
         return found
     above = low[1:-1] - np.maximum(high[:-2], high[2:])
     below = np.minimum(low[:-2], low[2:]) - high[1:-1]
@@ -220,13 +228,21 @@ def _islands(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) -> Bool
 
 def _outlying_steps(bars: pd.DataFrame, returns: FloatArray, usual: FloatArray) -> list[int]:
     """Rows whose step is far beyond the symbol's usual moves and was made before the session opened."""
-    gaps = _gaps(bars)
+    close, opened = bars["close"].to_numpy(dtype=np.float64), bars["open"].to_numpy(dtype=np.float64)
+    return [int(row) for row in np.flatnonzero(far_steps(opened, close, returns, usual))]
+
+
+def far_steps(opened: FloatArray, close: FloatArray, returns: FloatArray, usual: FloatArray) -> BoolArray:
+    """Bars whose step is far beyond the usual moves and was made before the session opened, or is one that no
+    market makes; a row per bar, any columns of symbols.
+    """
+    gaps = _opening_gaps(opened, close)
     known = np.isfinite(gaps)
     far = np.abs(returns) > np.where(known, np.maximum(0.08, 15 * usual), np.maximum(0.15, 20 * usual))
     with np.errstate(divide="ignore", invalid="ignore"):
         overnight = ~known | (gaps / returns > 0.6)
     beyond = (returns > LARGEST_RISE) | (returns < LARGEST_FALL)
-    return [int(row) for row in np.flatnonzero((far & overnight) | beyond)]
+    return np.asarray((far & overnight) | beyond)
 
 
 def _closes(returns: FloatArray, usual: FloatArray, row: int, later: int) -> bool:
@@ -264,7 +280,7 @@ def small_split_steps(bars: pd.DataFrame, market: FloatArray) -> list[int]:
     if str(bars["symbol"].iloc[0]) == NEVER_SPLIT:
         return []
     returns = _log_returns(bars["close"].to_numpy(dtype=np.float64))
-    usual = _usual_moves(returns, ahead=False)
+    usual = usual_moves(returns, ahead=False)
     prices = bars[["open", "high", "low", "close"]].to_numpy(dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.log(prices.max(axis=1) / prices.min(axis=1))
@@ -277,8 +293,11 @@ def small_split_steps(bars: pd.DataFrame, market: FloatArray) -> list[int]:
 
 def _gaps(bars: pd.DataFrame) -> FloatArray:
     """Open over the close before, as a logarithm."""
-    close, opened = bars["close"].to_numpy(dtype=np.float64), bars["open"].to_numpy(dtype=np.float64)
-    gaps = np.full(len(bars), np.nan)
+    return _opening_gaps(bars["open"].to_numpy(dtype=np.float64), bars["close"].to_numpy(dtype=np.float64))
+
+
+def _opening_gaps(opened: FloatArray, close: FloatArray) -> FloatArray:
+    gaps = np.full(close.shape, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         gaps[1:] = np.log(opened[1:] / close[:-1])
     return gaps
@@ -290,11 +309,10 @@ def _log_returns(close: NDArray[np.float64]) -> FloatArray:
     return returns
 
 
-def _usual_moves(returns: FloatArray, *, ahead: bool) -> FloatArray:
-    """Median size of the moves around each row, or before it only."""
-    sizes = (
-        pd.Series(np.abs(returns)).rolling(USUAL_SESSIONS, center=ahead, min_periods=LEAST_SESSIONS).median()
-    )
+def usual_moves(returns: FloatArray, *, ahead: bool) -> FloatArray:
+    """Median size of the moves around each row, or before it only; a row per bar, any columns of symbols."""
+    moves = pd.DataFrame(np.abs(returns)) if returns.ndim > 1 else pd.Series(np.abs(returns))
+    sizes = moves.rolling(USUAL_SESSIONS, center=ahead, min_periods=LEAST_SESSIONS).median()
     return (sizes if ahead else sizes.shift(1)).fillna(UNKNOWN_MOVE).to_numpy(dtype=np.float64)
 
 

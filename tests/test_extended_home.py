@@ -1,0 +1,179 @@
+"""A home whose publications are extended from session to session, by the steps of the daily run."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline import steps
+from pipeline.base import Base, find_base
+from pipeline.context import Requested, RunContext
+from pipeline.errors import NothingNew
+from pipeline.state import BuildSummary, LoadSummary
+from tests.small_market import (
+    context,
+    fetch_all,
+    published,
+    published_digests,
+    run_day,
+    run_to_build,
+    small_settings,
+    write_small_market,
+)
+from transforms.changes import InputState
+from warehouse.publication import current_generation, read_inputs
+from warehouse.settings import Settings
+from warehouse.status import read_small, status_file
+
+FIRST, SECOND, WEEK_LATER = "2024-07-15", "2024-07-16", "2024-07-22"
+
+
+@pytest.fixture(scope="module")
+def two_sessions(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Not changed by whoever reads it."""
+    folder = tmp_path_factory.mktemp("extended")
+    settings = small_settings(write_small_market(folder / "market"), folder / "home")
+    run_day(settings, FIRST)
+    run_day(settings, SECOND)
+    return settings
+
+
+@pytest.fixture
+def home(two_sessions: Settings, tmp_path: Path) -> Settings:
+    """A copy of it with the same market."""
+    shutil.copytree(two_sessions.home, tmp_path / "home", symlinks=True)
+    assert two_sessions.files_dir is not None
+    return small_settings(two_sessions.files_dir, tmp_path / "home")
+
+
+def built_by(settings: Settings, session: str) -> BuildSummary:
+    built = context(settings, session).state.read("built", BuildSummary)
+    assert built is not None
+    return built
+
+
+def generation(settings: Settings) -> Path:
+    current = current_generation(settings)
+    assert current is not None
+    return current
+
+
+def test_the_first_publication_is_built_and_the_next_extends_it(two_sessions: Settings) -> None:
+    first, second = built_by(two_sessions, FIRST), built_by(two_sessions, SECOND)
+    assert first.sentence.endswith("tables built anew, because there is no publication yet")
+    assert second.extends == 1 and second.rebuilt_because == ""
+    assert "marts.instrument_daily" in second.changed_from
+    assert (
+        "marts.bank_reported_losses" in second.rows
+        and "marts.bank_reported_losses" not in second.changed_from
+    )
+    assert set(first.rows) == set(second.rows)
+
+
+def test_an_extended_publication_equals_one_that_is_built_anew(
+    two_sessions: Settings, tmp_path: Path
+) -> None:
+    assert two_sessions.files_dir is not None
+    anew = small_settings(two_sessions.files_dir, tmp_path / "home")
+    run_day(anew, SECOND)
+    assert built_by(anew, SECOND).extends is None
+    assert published_digests(anew) == published_digests(two_sessions)
+
+
+def test_every_rule_is_counted_in_an_extended_publication(two_sessions: Settings) -> None:
+    with published(two_sessions) as connection:
+        counts = connection.execute(
+            "select count(*) from ops.validation_results where table_name not like 'raw.%' group by run_id"
+        ).fetchall()
+        assert len(counts) == 2 and counts[0] == counts[1] and counts[0][0] > 500
+        rules = connection.execute(
+            "select run_id, list((table_name, rule, passed, checked_rows) order by all)"
+            " from ops.validation_results where table_name like 'marts.yield%' group by 1 order by 1"
+        ).fetchall()
+    (_, before), (_, after) = rules
+    assert [entry[:2] for entry in before] == [entry[:2] for entry in after]
+    assert all(new[3] > old[3] for old, new in zip(before, after, strict=True))
+
+
+def test_parquet_of_what_did_not_change_is_not_written_again(two_sessions: Settings) -> None:
+    folder = generation(two_sessions).parent
+    kept = "parquet/marts/bank_reported_losses.parquet"
+    assert (folder / "1" / kept).samefile(folder / "2" / kept)
+    changed = "parquet/marts/yield_curve_daily.parquet"
+    assert not (folder / "1" / changed).samefile(folder / "2" / changed)
+    yearly = "parquet/marts/bank_rate_betas"
+    years = sorted(path.name for path in (folder / "2" / yearly).iterdir())
+    assert years == ["year=2022.parquet", "year=2023.parquet", "year=2024.parquet"]
+    assert [(folder / "1" / yearly / year).samefile(folder / "2" / yearly / year) for year in years] == [
+        True,
+        True,
+        False,
+    ]
+    with published(two_sessions) as connection:
+        inside = connection.execute(
+            "select count(*), sum(hash(t)) from marts.bank_rate_betas as t"
+        ).fetchone()
+        files = folder / "2" / yearly / "*.parquet"
+        outside = connection.execute(f"select count(*), sum(hash(t)) from '{files}' as t").fetchone()
+    assert inside == outside
+
+
+def test_a_run_without_news_publishes_nothing_and_succeeds(home: Settings) -> None:
+    before = published_digests(home)
+    with pytest.raises(NothingNew, match="generation 2 for 2024-07-16 is up to date"):
+        run_to_build(home, SECOND, "again")
+    assert generation(home).name == "2"
+    status = read_small(status_file(home))
+    assert (status["state"], status["step"], status["generation"]) == ("success", "build", 2)
+    assert status["headlines"] and status["open"] == []
+    anew = RunContext(home, "rebuilt", Requested(parameter=SECOND, rebuild=True))
+    fetch_all(anew)
+    steps.load(anew)
+    assert steps.build(anew).rebuilt_because == "it was asked for"
+    steps.audit(anew)
+    assert steps.publish(anew).generation == 3
+    assert published_digests(home) == before
+
+
+def test_a_rebuild_is_due_after_a_week_and_finds_a_table_that_differs(home: Settings) -> None:
+    database = generation(home) / "warehouse.duckdb"
+    database.chmod(0o644)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.instrument_daily set rsi_14 = 50 where session_date = '2023-05-05'")
+    run = run_to_build(home, WEEK_LATER)
+    built = built_by(home, WEEK_LATER)
+    assert built.rebuilt_because == "the last rebuild was for 2024-07-15"
+    assert built.differing == ("marts.instrument_daily",)
+    assert run.state.read("loaded", LoadSummary) is not None
+
+
+def test_a_damaged_publication_is_not_extended(home: Settings) -> None:
+    database = generation(home) / "warehouse.duckdb"
+    database.chmod(0o644)
+    content = bytearray(database.read_bytes())
+    content[4096 : 3 * len(content) // 4] = bytes(3 * len(content) // 4 - 4096)
+    database.write_bytes(content)
+    run_to_build(home, "2024-07-17")
+    assert "generation 2 could not be extended" in built_by(home, "2024-07-17").rebuilt_because
+
+
+def test_why_nothing_can_be_extended(home: Settings) -> None:
+    inputs = InputState.from_json(read_inputs(generation(home)) or {})
+    assert inputs is not None
+    target, code = inputs.session, dict(inputs.code)
+
+    def reason(day: date = target, hashes: dict[str, str] = code, *, asked: bool = False) -> str | Base:
+        return find_base(home, day, hashes, asked=asked)
+
+    assert isinstance(reason(), Base)
+    assert reason(asked=True) == "it was asked for"
+    assert reason(hashes={**code, "shared": "other"}) == "the code or a package that all models share changed"
+    assert isinstance(reason(hashes={**code, "marts.daily_summary": "other"}), Base)
+    assert reason(inputs.rebuilt_session) == "generation 2 is for the later session 2024-07-16"
+    (generation(home) / "inputs.json").chmod(0o644)
+    (generation(home) / "inputs.json").write_text("{")
+    assert reason() == "generation 2 does not say what it was made from"
