@@ -143,6 +143,11 @@ FED_MUTATIONS = [
         update("marts.policy_surprises", "surprise_bp = -90"),
     ),
     Mutation(
+        "staging.implied_averages",
+        "every_settlement_has_its_average",
+        update("staging.implied_averages", "implied_average_pct = implied_average_pct + 0.01"),
+    ),
+    Mutation(
         "staging.fomc_moves",
         "a_degraded_row_names_its_contract",
         update("staging.fomc_moves", "missing_contract = 'ZQF24'", "solved is not null and reason is null"),

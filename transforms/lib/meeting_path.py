@@ -14,6 +14,7 @@ several basis points. Such values are kept and flagged (`amplification`), never 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -102,10 +103,13 @@ class _Months:
     old_rate_days: IntArray
     members: dict[int, IntArray]  # the decisions of each month that has any, months ascending
 
-    def spans(self, month: int) -> IntArray:
-        """Calendar days of the month under each of the levels that it touches."""
-        edges = np.concatenate(([0], self.old_rate_days[self.members[month]], [self.days_in_month[month]]))
-        return np.diff(edges).astype(np.int64)
+    @cached_property
+    def spans(self) -> dict[int, list[int]]:
+        """By month: its calendar days under each of the levels that it touches."""
+        return {
+            month: np.diff(self.old_rate_days[inside], prepend=0, append=self.days_in_month[month]).tolist()
+            for month, inside in self.members.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -137,17 +141,20 @@ class _Levels:
     def fill(
         self, level: int, where: BoolArray, value: FloatArray, how: IntArray | int, factor: float
     ) -> None:
-        self.before[level] = np.where(where, value, self.before[level])
-        self.after[level] = np.where(where, value, self.after[level])
-        self.method[level] = np.where(where, how, self.method[level])
-        self.amplification[level] = np.where(where, factor, self.amplification[level])
+        np.copyto(self.before[level], value, where=where)
+        np.copyto(self.after[level], value, where=where)
+        np.copyto(self.method[level], how, where=where)
+        np.copyto(self.amplification[level], factor, where=where)
 
-    def in_month(self, months: _Months, month: int) -> tuple[list[int], IntArray, FloatArray]:
-        """Levels that the month touches, their calendar days in it, and their values seen from inside it."""
-        inside = months.members[month]
-        levels = [*inside.tolist(), int(inside[-1]) + 1]
-        values = np.vstack([self.before[levels[:-1]], self.after[levels[-1:]]])
-        return levels, months.spans(month), values
+    def in_month(self, months: _Months, month: int) -> tuple[list[int], list[int], list[FloatArray]]:
+        """Levels that the month touches, their calendar days in it, and their values seen from inside it.
+
+        The values are views: what is filled later shows in them.
+        """
+        inside = months.members[month].tolist()
+        levels = [*inside, inside[-1] + 1]
+        values = [*(self.before[level] for level in inside), self.after[levels[-1]]]
+        return levels, months.spans[month], values
 
 
 def compute_path(
@@ -222,20 +229,19 @@ def _solve_forward(path: _Levels, months: _Months, month: int) -> None:
     levels, spans, values = path.in_month(months, month)
     price, length = months.averages[:, month], float(months.days_in_month[month])
     for place in range(1, len(levels)):
-        span, level = int(spans[place]), levels[place]
+        span, level = spans[place], levels[place]
         rest_total, rest_known = _weigh(values, spans, skip=place)
         still_open = np.isnan(values[place])
         # A level inside the month (two decisions in it) that stands between two known ones uses the later
         # level as the backward rule does; one that rests on the earlier levels alone is a
         # forward solution.
-        two_sided = place < len(levels) - 1 and bool(spans[-1] > 0)
+        two_sided = place < len(levels) - 1 and spans[-1] > 0
         factor = length / span if span else np.inf
         allowed = factor <= (MAX_BACKWARD_AMPLIFICATION if two_sided else MAX_FORWARD_AMPLIFICATION)
         if allowed:
             how = _BACKWARD if two_sided else _FORWARD
             value = (length * price - rest_total) / span
             path.fill(level, still_open & rest_known & np.isfinite(price), value, how, factor)
-        values = path.in_month(months, month)[2]
         inherited = np.isnan(values[0])
         unknown_start = np.where(path.early_decision[levels[0]], _NEEDS_PRIOR_ANCHOR, path.why[levels[0]])
         unknown_start = np.where(unknown_start == _NO_REASON, _NO_ANCHOR_BEFORE, unknown_start)
@@ -274,10 +280,10 @@ def _find_missing(months: _Months, decision_month: IntArray, usual: IntArray) ->
         first = int(inside[0])
         if usual[first] == _BACKWARD:
             later = after[int(inside[-1]) + 1][None, :]
-            before[first] = after[first] = _first_gone(month, gone, later[months.spans(month)[-1:] > 0])
+            before[first] = after[first] = _first_gone(month, gone, later[: int(months.spans[month][-1] > 0)])
     for month, inside in months.members.items():
         first, end = int(inside[0]), int(inside[-1]) + 1
-        has_days = months.spans(month)[[0, -1]] > 0
+        has_days = np.array([months.spans[month][0] > 0, months.spans[month][-1] > 0])
         for level in range(first + 1, end + 1):
             # between two decisions of one month a level rests on the levels of both sides
             sides = np.vstack([before[first], after[end]])[has_days & [True, level < end]]
@@ -323,12 +329,12 @@ def _describe_path(levels: _Levels, shared: BoolArray, missing: IntArray, decisi
     )
 
 
-def _weigh(values: FloatArray, spans: IntArray, skip: int | None) -> tuple[FloatArray, BoolArray]:
+def _weigh(values: list[FloatArray], spans: list[int], skip: int | None) -> tuple[FloatArray, BoolArray]:
     """Day-weighted sum of the levels of a month (without one of them), and where all that have days are
     known.
     """
-    total = np.zeros(values.shape[1])
-    known = np.ones(values.shape[1], dtype=bool)
+    total = np.zeros(values[0].size)
+    known = np.ones(values[0].size, dtype=bool)
     for place, span in enumerate(spans):
         if place != skip and span > 0:
             total = total + span * values[place]
