@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full $(WORKERS) --durations=10
+
+bench: $(VENV)/.installed-dev ## What one more session costs beside a rebuild (SMALL=1: a small world)
+	@$(RUN) -m benchmarks.moved_day $(if $(SMALL),--small)
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .
