@@ -92,7 +92,7 @@ def check_table(
     table: Table,
     record: Record | None = None,
     *,
-    new: str = "true",
+    new: str | None = None,
 ) -> GateResult:
     """Check one built table: whole-table rules in SQL, the rest by Great Expectations on its frame.
 
@@ -101,16 +101,17 @@ def check_table(
         table: the table.
         record: where Great Expectations keeps its results.
         new: the condition for the rows that are judged, when all others passed the same rules before; it must
-            not split the rows of a key. Handwritten queries look at the whole table all the same.
+            not split the rows of a key. Great Expectations is then asked only where SQL finds a row that could
+            break a rule. Handwritten queries look at the whole table all the same, unless they are `by_day`.
     """
     gate = GateResult()
-    checks = SqlChecks(connection, table, new)
+    checks = SqlChecks(connection, table, new or "true")
     count = checks.row_count()
     gate.results += checks.check_shape(count)
     rules = handwritten(table)
     items = derived_items(table, table.column_names, sql_checks_done=True) + rules["expectations"]
     if items:
-        frame = new_rows_to_judge(connection, table, items, new) if new != "true" else None
+        frame = new_rows_to_judge(connection, table, items, new) if new else None
         if frame is None:
             frame = table_to_judge(connection, table, items)
             _judge(table, frame, items, gate, record or Record(), checked_rows=count)

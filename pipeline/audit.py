@@ -112,7 +112,7 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
                 connection,
                 table,
                 Record.of_run(run.settings.home, run.run_id),
-                new=unjudged.get(table.full_name, EVERY_ROW),
+                new=unjudged.get(table.full_name),
             )
             results += [{"run_id": run.run_id, **result} for result in gate.results]
         checks = compare(connection, _required_inputs(run, connection))
@@ -122,8 +122,8 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
 
 
 def _unjudged(run: RunContext, catalog: Catalog) -> dict[str, str]:
-    """The condition for the rows that no audit has seen, for each table of an extended generation whose other
-    rows passed every rule of today.
+    """For each table of an extended generation the condition for the rows that no audit has seen, where all
+    others passed every rule of today; every row where one did not.
     """
     built = run.state.read("built", BuildSummary)
     if built is None or built.extends is None or built.rules_changed:
@@ -137,12 +137,15 @@ def _unjudged(run: RunContext, catalog: Catalog) -> dict[str, str]:
     found: dict[str, str] = {}
     for table in catalog.models():
         name, grows = table.full_name, table.increment
-        if (name,) in broken or name not in built.rows:
-            continue
-        if name not in built.changed_from:
+        first = built.changed_from.get(name)
+        if (name,) in broken:
+            found[name] = EVERY_ROW
+        elif name not in built.changed_from:
             found[name] = NO_ROW
-        elif (first := built.changed_from[name]) and grows and grows.day in table.grain:
+        elif first and grows and grows.day in table.grain:
             found[name] = f"{quoted(grows.day)} >= {literal(str(first))}::date"
+        else:
+            found[name] = EVERY_ROW
     return found
 
 
