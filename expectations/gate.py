@@ -101,7 +101,7 @@ def check_table(
         table: the table.
         record: where Great Expectations keeps its results.
         new: the condition for the rows that are judged, when all others passed the same rules before; it must
-            not split the rows of a key. Great Expectations is then asked only where SQL finds a row that could
+            not split the rows of a key. Great Expectations is then asked only where SQL finds a row that may
             break a rule. Handwritten queries look at the whole table all the same, unless they are `by_day`.
     """
     gate = GateResult()
