@@ -165,17 +165,15 @@ class FredSeries(Dataset):
         """Whether a value lies outside the range of its series, or is a power of ten off its neighbours, and
         whether its day was still to come: of a projection, whether its year is farther than any names.
         """
-        outside = pd.Series(False, index=rows.index)
+        series = reference_frame("fred_series").set_index("series_id")
         off = pd.Series(False, index=rows.index)
         # What a person has accepted is in another unit on purpose.
-        judged = rows[rows["value"].notna() & ~rows["series_id"].isin(self.accepted())]
-        for series_id, part in judged.groupby("series_id", sort=False):
-            meaning = _meaning(str(series_id))
-            beyond = (part["value"] < meaning.plausible_min) | (part["value"] > meaning.plausible_max)
-            outside.loc[part.index] = beyond
-            ordered = part[~goes_on(part)].sort_values("observation_date", kind="stable")
-            if len(ordered):
-                off.loc[ordered.index] = single_errors(meaning, ordered["value"])
+        judged = rows["value"].notna() & ~rows["series_id"].isin(self.accepted())
+        low, high = (rows["series_id"].map(series[name]) for name in ("plausible_min", "plausible_max"))
+        outside = judged & ((rows["value"] < low) | (rows["value"] > high))
+        for series_id, part in rows[judged & ~goes_on(rows)].groupby("series_id", sort=False):
+            ordered = part.sort_values("observation_date", kind="stable")
+            off.loc[ordered.index] = single_errors(_meaning(str(series_id)), ordered["value"])
         known, day = rows["known_at_utc"], rows["observation_date"]
         reach = known.dt.year + LONG_REACH_YEARS
         ahead = (day > known).where(~rows["series_id"].isin(_projected_years()), day.dt.year > reach)
@@ -192,7 +190,7 @@ class FredSeries(Dataset):
         series = reference_frame("fred_series").set_index("series_id")
         known = set(series.index) - _projected_years() - self.accepted()
         near = steps_are_small(rows) & known
-        rates = near & {name for name in near if _meaning(name).is_rate}
+        rates = near & set(series.index[(series["frequency"] == "daily") & (series["units"] == "%")])
         both = pd.concat([beside, rows[rows["_is_new"]]], ignore_index=True)
         return near - far_from_funds_rate(connection, both, rates)
 

@@ -91,10 +91,11 @@ class Prices(Dataset):
 
     def expected_days(self, name: str, first: date, last: date) -> list[date]:
         """The sessions of the symbol's life."""
-        instruments = reference_frame("instruments").set_index("symbol")
-        if name not in instruments.index:
+        instruments = reference_frame("instruments")
+        found = instruments.loc[instruments["symbol"] == name, ["active_from", "active_to"]]
+        if found.empty:
             return []
-        born, ended = (instruments[column].get(name) for column in ("active_from", "active_to"))
+        born, ended = found.iloc[0]
         first = max(first, born.date()) if isinstance(born, pd.Timestamp) else first
         last = min(last, ended.date()) if isinstance(ended, pd.Timestamp) else last
         return sessions_between(first, last)

@@ -70,6 +70,7 @@ class FilesProvider(Provider):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._names: tuple[int, dict[str, list[tuple[Path, str, str]]]] = (-1, {})
 
     @classmethod
     def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
@@ -106,8 +107,12 @@ class FilesProvider(Provider):
         return Payload(request, self.name, content, extension, datetime.now(UTC).replace(tzinfo=None))
 
     @abstractmethod
+    def names_of(self, stem: str) -> tuple[str, ...]:
+        """The inputs that a file can be of, by its name alone."""
+
     def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
-        """The inputs that a file can be of, by its name."""
+        """The inputs that a file is of."""
+        return self.names_of(stem)
 
     def known_inputs(self) -> frozenset[str] | None:
         """The inputs that a run may ask for; None where every file is one."""
@@ -187,15 +192,27 @@ class FilesProvider(Provider):
                 found.update(self.inputs_of(path, parts[0]))
         return found
 
+    def _files_by_name(self) -> dict[str, list[tuple[Path, str, str]]]:
+        """Path, stem and extension of the files that can be of an input; listed again when the folder
+        changed, not for every input.
+        """
+        folder = self._folder
+        changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+        if self._names[0] != changed:
+            found: dict[str, list[tuple[Path, str, str]]] = {}
+            for path in self._listed():
+                if parts := split_name(path.name):
+                    for name in self.names_of(parts[0]):
+                        found.setdefault(name, []).append((path, *parts))
+            self._names = changed, found
+        return self._names[1]
+
     def _path(self, request: Request) -> tuple[Path, str]:
         item = request.input
         if "/" in item or "\\" in item or item.startswith("."):
             raise SourceError(f"files: {item!r} cannot be the name of a file")
-        found = []
-        for path in self._listed():
-            parts = split_name(path.name)
-            if parts and item in self.inputs_of(path, parts[0]):
-                found.append((path, parts[1]))
+        files = self._files_by_name().get(item, [])
+        found = [(path, extension) for path, stem, extension in files if item in self.inputs_of(path, stem)]
         if not found:
             raise NotServed(
                 f"files: {request.dataset}/{item} has no file; expected"
@@ -232,7 +249,7 @@ class FilesPrices(FilesProvider, PriceProvider):
         """The symbols that the folder's manifest lists as fully adjusted."""
         return read_manifest(self.folder).fully_adjusted
 
-    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+    def names_of(self, stem: str) -> tuple[str, ...]:
         """The symbol of a name."""
         return (symbol_of(stem),)
 
@@ -268,9 +285,13 @@ class FilesFutures(FilesProvider, FuturesProvider):
         """Contracts that have a file; the range does not matter, a file is served whole."""
         return sorted(self._read_inputs())
 
+    def names_of(self, stem: str) -> tuple[str, ...]:
+        """The contracts of a name."""
+        return contracts_of(stem)
+
     def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
         """The contract of a name; of several decades the one in whose life the rows of the file lie."""
-        names = contracts_of(stem)
+        names = self.names_of(stem)
         if len(names) < 2:
             return names
         try:
@@ -315,7 +336,7 @@ class FilesSeries(FilesProvider):
 
     subfolder = "fred"
 
-    def inputs_of(self, path: Path, stem: str) -> tuple[str, ...]:
+    def names_of(self, stem: str) -> tuple[str, ...]:
         """The series of a name."""
         return (series_of(stem),)
 

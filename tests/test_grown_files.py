@@ -51,9 +51,10 @@ DAYS = {
 # What may be wrong with a file, in the lines of its first version or in those that are appended.
 OF_THE_BASE = ("", "", "", "gap", "bad row", "no line end", "crlf", "date last", "text", "early history")
 OF_THE_NEW = (
-    "", "", "", "", "changed before", "removed before", "twice", "twice differently", "late", "broken line",
+    "", "", "", "", "changed before", "removed before", "twice", "bad before",
+    "twice differently", "late", "broken line",
     "not a number", "not a date", "critical", "jump", "holiday", "no line end", "blank", "quoted", "split",
-    "no price", "dividend", "not utf-8", "empty line",
+    "no price", "dividend", "not utf-8", "step", "empty line",
 )  # fmt: skip
 CRITICAL_VALUE = "77.77"
 
@@ -193,7 +194,7 @@ def a_row(dataset: str, day: date, rng: np.random.Generator, before: float) -> t
 def make(dataset: str, name: str, seed: int, days: list[date], fault: str) -> tuple[File, float]:
     """The first version of a file."""
     rng = np.random.default_rng(seed)
-    level = {"prices": 100.0, "fred": 5.0, "futures": 95.0}[dataset]
+    level = {"prices": 100.0, "fred": 1.5, "futures": 95.0}[dataset]
     header = {
         "prices": "date,open,high,low,close,adj_close,volume,dividend,split",
         "fred": f"observation_date,{name}",
@@ -235,7 +236,9 @@ def grow(file: File, level: float, days: list[date], fault: str, seed: int) -> f
     last = rows[-1]
     middle = len(file.rows) // 2
     if fault == "changed before":
-        file.rows[middle][1] = "99.5" if file.dataset != "fred" else "5.5"
+        file.rows[middle][1] = "99.5" if file.dataset != "fred" else "1.6"
+    elif fault == "bad before":
+        file.rows[middle][value] = "-50000"
     elif fault == "removed before":
         del file.rows[middle]
     elif fault == "twice":
@@ -243,7 +246,7 @@ def grow(file: File, level: float, days: list[date], fault: str, seed: int) -> f
     elif fault == "twice differently":
         rows.append([*last[:value], f"{float(last[value]) + 0.01:.2f}", *last[value + 1 :]])
     elif fault == "late":
-        rows.append([str(START + timedelta(days=3)), *last[1:]])
+        rows.append([str(START + timedelta(days=5)), *last[1:]])
     elif fault == "broken line":
         rows.append([*last, "1"])
     elif fault == "not a number":
@@ -254,6 +257,8 @@ def grow(file: File, level: float, days: list[date], fault: str, seed: int) -> f
         last[value] = CRITICAL_VALUE if file.dataset == "fred" else "2000.5"
     elif fault == "jump":
         last[1 : value + 1] = [f"{float(cell) * 10:.2f}" for cell in last[1 : value + 1]]
+    elif fault == "step":
+        last[1 : value + 1] = [f"{float(cell) * 1.25:.2f}" for cell in last[1 : value + 1]]
     elif fault == "holiday":
         rows.append([str(days[-1] + timedelta(days=(5 - days[-1].weekday()) % 7 or 7)), *last[1:]])
     elif fault == "no line end":
@@ -332,7 +337,7 @@ def load_both(pair: tuple[Warehouse, Warehouse], loads: list[list[Payload]]) -> 
 
 @pytest.mark.parametrize("dataset", INPUTS)
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -342,6 +347,30 @@ def test_what_is_new_leaves_what_a_whole_reading_leaves(
     dataset: str, pair: tuple[Warehouse, Warehouse], data: st.DataObject
 ) -> None:
     load_both(pair, data.draw(worlds(dataset)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", INPUTS)
+def test_each_fault_and_the_plain_lines_after_it(dataset: str, pair: tuple[Warehouse, Warehouse]) -> None:
+    """Every fault once in the second load; the third appends good lines to what the second left."""
+    days, names = DAYS[dataset], INPUTS[dataset]
+    faults = sorted({*OF_THE_NEW} - {""})
+    for first in range(0, len(faults), len(names)):
+        files = [make(dataset, name, first, days[:-4], "") for name in names]
+        loads = []
+        for number in range(3):
+            for position, (file, level) in enumerate(files if number else []):
+                fault = (faults[first:] + [""] * len(names))[position] if number == 1 else ""
+                new = days[len(days) - 4 + 2 * (number - 1) :][:2]
+                files[position] = file, grow(file, level, new, fault, number)
+            moment = datetime(2024, 8, 1 + number, 12)
+            loads.append(
+                [
+                    Payload(Request(dataset, file.name, START, END), "files", file.content(), "csv", moment)
+                    for file, _ in files
+                ]
+            )
+        load_both(pair, loads)
 
 
 @pytest.mark.parametrize("dataset", INPUTS)

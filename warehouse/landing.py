@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import logging
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -85,8 +86,9 @@ def land(folder: Path, payload: Payload) -> Landed:
     target = folder / request.dataset / safe_name(request.input)
     stamp = payload.fetched_at_utc.strftime(STAMP)
     path = target / f"{stamp}-{digest[:16]}.{payload.extension}.gz"
-    newest = max(target.glob("*.json"), key=lambda path: path.name, default=None)
-    held = _read_entry(newest) if newest else None
+    names = os.listdir(target) if target.is_dir() else []
+    newest = max((name for name in names if name.endswith(".json")), default=None)
+    held = _read_entry(target / newest) if newest else None
     if held is not None and (
         (held.sha256, held.source) != (digest, payload.source) or not is_whole(folder, held)
     ):
