@@ -62,6 +62,7 @@ def _content(cursor: duckdb.DuckDBPyConnection, name: str, where: str, table: Ta
     """The number of rows, and a hash of all their bits; 0.0 and -0.0, which have one hash, are told apart."""
     signs = [f"signbit({column.name})" for column in table.columns if column.type == "DOUBLE"]
     [(rows, total)] = cursor.execute(
-        f"select count(*), sum(hash({', '.join([*table.column_names, *signs])})::hugeint) from {name} where {where}"
+        f"select count(*), sum(hash({', '.join([*table.column_names, *signs])})::hugeint)"
+        f" from {name} where {where}"
     ).fetchall()
     return int(rows), int(total or 0)
