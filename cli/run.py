@@ -10,12 +10,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
+import re
 import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from cli.progress import Progress, run_logged
 from cli.run_summary import print_summary, read_status
 from datasets.registry import last_session_served
 from market_calendar.sessions import CalendarError, last_closed_session, require_session, session_close_utc
@@ -28,6 +29,8 @@ from warehouse.settings import REPOSITORY, Settings, SettingsError, environment,
 AIRFLOW_HOME = REPOSITORY / ".airflow"
 DAG_ID = "rotation_daily"
 POOL = "rotation_warehouse"
+# How Airflow's log says that `dags test` begins a task.
+TASK_STARTS = re.compile(r"\[DAG TEST\] starting task_id=(\w+)")
 
 
 def main(*, rebuild: bool = False) -> int:
@@ -63,7 +66,8 @@ def main(*, rebuild: bool = False) -> int:
             return refuse(f"Another run is in progress in {settings.home}; wait for it to end.")
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
-        code = prepare_airflow(env, log) or run_dag(env, session, log, rebuild=rebuild)
+        progress = Progress(started=started)
+        code = prepare_airflow(env, log, progress) or run_dag(env, session, log, progress, rebuild=rebuild)
     return print_summary(settings, session, code, log, time.monotonic() - started, before)
 
 
@@ -136,7 +140,7 @@ def airflow_command() -> str:
     return str(Path(sys.executable).with_name("airflow"))
 
 
-def prepare_airflow(env: dict[str, str], log: Path) -> int:
+def prepare_airflow(env: dict[str, str], log: Path, progress: Progress) -> int:
     """Migrate the metadata database and create the pool, once per Airflow version."""
     from importlib.metadata import version
 
@@ -147,40 +151,36 @@ def prepare_airflow(env: dict[str, str], log: Path) -> int:
     # Two runs that start in an empty folder must not migrate the same database at once.
     with (AIRFLOW_HOME / ".prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return 0 if stamp.exists() else _migrate(env, log, stamp)
+        return 0 if stamp.exists() else _migrate(env, log, stamp, progress)
 
 
-def _migrate(env: dict[str, str], log: Path, stamp: Path) -> int:
-    print("preparing Airflow (once) ...", flush=True)
+def _migrate(env: dict[str, str], log: Path, stamp: Path, progress: Progress) -> int:
+    progress.doing = "preparing Airflow (once)"
+    progress.say(progress.doing)
     commands = (["db", "migrate"], ["pools", "set", POOL, "1", "one writer at a time: DuckDB"])
-    with log.open("a", encoding="utf-8") as stream:
-        for command in commands:
-            code = subprocess.run(
-                [airflow_command(), *command], env=env, stdout=stream, stderr=subprocess.STDOUT, check=False
-            ).returncode
-            if code:
-                print(f"airflow {' '.join(command)} failed; see {log}", file=sys.stderr)
-                return code
+    for command in commands:
+        code = run_logged([airflow_command(), *command], env, log, progress)
+        if code:
+            print(f"airflow {' '.join(command)} failed; see {log}", file=sys.stderr)
+            return code
     stamp.touch()
     return 0
 
 
-def run_dag(env: dict[str, str], session: date, log: Path, *, rebuild: bool) -> int:
+def run_dag(env: dict[str, str], session: date, log: Path, progress: Progress, *, rebuild: bool) -> int:
     """Run the DAG itself in one process; its progress lines are shown, everything goes to the log."""
     parameters = {"session": str(session), "rebuild": rebuild}
     command = [airflow_command(), "dags", "test", DAG_ID, "-c", json.dumps(parameters)]
-    with (
-        log.open("a", encoding="utf-8") as stream,
-        subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            stream.write(line)
-            if line.startswith(MARK):
-                print(f"  {line[len(MARK) :].strip()}", flush=True)
-    return process.returncode
+
+    def shown(line: str) -> None:
+        if task := TASK_STARTS.search(line):
+            progress.doing = f"at {task[1]}"
+        elif line.startswith(MARK):
+            progress.say(line[len(MARK) :].strip())
+
+    progress.doing = "starting Airflow"
+    progress.say(progress.doing)
+    return run_logged(command, env, log, progress, shown)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from datasets.base import Dataset
-from sources.appended import Appended, Days, Earlier, appended, read_appended
+from sources.appended import Appended, Earlier, appended, read_appended
+from sources.plain_text import Days
 from sources.registry import provider_class
 from sources.tabular import Layout, priced, with_previous_adj_close_of_each
 from warehouse.landing import Landed, PayloadDamaged, read_landed
@@ -147,14 +148,8 @@ def plain_inputs(
         frame = with_previous_adj_close_of_each(priced(frame))
     start = settings.history_start
     frame = frame[frame[dataset.day] >= pd.Timestamp(start)]
-    served = {name: item for name, (item, _, _) in files.items()}
-    frame = frame.assign(
-        source=frame["_input"].map({name: item.source for name, item in served.items()}),
-        known_at_utc=frame["_input"].map(
-            {name: pd.Timestamp(item.fetched_at_utc) for name, item in served.items()}
-        ),
-        payload_sha256=frame["_input"].map({name: item.sha256 for name, item in served.items()}),
-    )
+    known = {name: pd.Timestamp(item.fetched_at_utc) for name, (item, _, _) in files.items()}
+    frame = frame.assign(known_at_utc=frame["_input"].map(known))
     plain = dataset.goes_on_plainly(connection, frame, beside)
     found = {}
     for name, rows in frame[frame["_is_new"] & frame["_input"].isin(plain)].groupby("_input", sort=False):
@@ -163,6 +158,6 @@ def plain_inputs(
         days = np.concatenate(
             [earlier[earlier >= np.datetime64(start)], rows[dataset.day].to_numpy().astype("datetime64[D]")]
         )
-        new = rows.drop(columns=["_input", "_is_new"]).assign(_goes_on=True)
+        new = rows.drop(columns=["_input", "_is_new", "known_at_utc"])
         found[str(name)] = Grown(item, new, len(earlier), days)
     return found

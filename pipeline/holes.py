@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset
-from sources.appended import Days
+from sources.plain_text import Days
 from warehouse.landing import Landed
 
 

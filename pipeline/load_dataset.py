@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from datasets.base import Dataset, Described, goes_on
@@ -92,7 +93,14 @@ class _Read:
         """Their rows since the history starts; no column where there is no payload."""
         if not self.frames:
             return pd.DataFrame()
-        rows = pd.concat(self.frames, ignore_index=True)
+        counts = [len(frame) for frame in self.frames]
+        items = [item for item, _ in self.items]
+        rows = pd.concat(self.frames, ignore_index=True).assign(
+            source=pd.array([item.source for item in items], dtype="str").repeat(counts),
+            known_at_utc=pd.DatetimeIndex([item.fetched_at_utc for item in items]).repeat(counts),
+            payload_sha256=pd.array([item.sha256 for item in items], dtype="str").repeat(counts),
+            _goes_on=np.repeat([item.input in self.grown for item in items], counts),
+        )
         return rows[rows[dataset.day] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
 
     def without(self, inputs: Iterable[str], key: str) -> _Read:
@@ -196,15 +204,17 @@ def _judged(
     whole = reader.read_whole([item for item in fresh if item.input not in grown])
     plain = plain_inputs(connection, settings, dataset, grown, whole.rows(dataset, settings)) if grown else {}
     read = reader.in_order(fresh, whole, plain)
-    broken = reader.broken(read)
+    rows = read.rows(dataset, settings)
+    broken = reader.broken(rows)
     if _left_for_whole_reading(grown, (grown.keys() - plain.keys()) | (plain.keys() & broken.keys())):
         return None
     for item, _ in read.items:
         if item.input in broken:
             _refuse(settings, reader.report, item, broken[item.input])
-    read = read.without(broken, dataset.key)
-    rows = read.rows(dataset, settings)
-    if rows.empty and not read.items:
+    if broken:
+        read = read.without(broken, dataset.key)
+        rows = read.rows(dataset, settings)
+    if not read.items:
         return _Judged(read, rows, GateResult())
     rows = dataset.with_context(connection, dataset.with_availability(rows))
     record = Record.of_run(settings.home, reader.run_id)
@@ -309,12 +319,11 @@ class _Reader:
                 read.add(self.done[item.input])
         return read
 
-    def broken(self, read: _Read) -> dict[str, str]:
+    def broken(self, rows: pd.DataFrame) -> dict[str, str]:
         """The inputs that do not continue what is held, with the reason."""
-        if not read.frames:
+        if rows.empty and not len(rows.columns):
             return {}
         accepted = self.dataset.accepted()
-        rows = read.rows(self.dataset, self.settings)
         found = self.dataset.broken_continuity(self.connection, rows)
         return {name: reason for name, reason in found.items() if name not in accepted}
 
@@ -340,15 +349,9 @@ class _Reader:
                 f" ({type(error).__name__}: {error})",
             )
             return _Read()
-        frame = parsed.frame.assign(
-            source=item.source,
-            known_at_utc=pd.Timestamp(item.fetched_at_utc),
-            payload_sha256=item.sha256,
-            _goes_on=False,
-        )
         return _Read(
             [(item, len(parsed.frame))],
-            [frame],
+            [parsed.frame],
             [(rule, row, item.sha256) for rule, row in parsed.rejected],
             [described] if described else [],
             {item.input: parsed.doubts} if parsed.doubts else {},

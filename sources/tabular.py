@@ -11,7 +11,7 @@ Caveat: `previous_adj_close` is the row before in this payload, also across a mi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sources.exports import Converted, NotDaily, OtherInput, convert
+from sources.plain_text import numbers_of, scan
 from sources.protocol import Parsed, Unreadable
 from sources.table_text import TextTable, name_of, read_table
 from sources.text_dates import UnclearDates, read_dates
@@ -139,6 +140,40 @@ def series_layout(series: str) -> Layout:
 
 
 def _parse(payload: Payload, layout: Layout) -> Parsed:
+    frame = _read_plain(payload, layout)
+    return _read_cells(payload, layout) if frame is None else Parsed(frame)
+
+
+def _read_plain(payload: Payload, layout: Layout) -> pd.DataFrame | None:
+    """The rows of a plain text file in the common layout; None for any other."""
+    text = scan(payload.content) if payload.extension == "csv" else None
+    positions = columns_of_layout(layout, text.header) if text else None
+    numbers = numbers_of(payload.content, text, positions) if text and positions else None
+    if text is None or numbers is None:
+        return None
+    columns = dict(zip(layout.numbers.values(), numbers, strict=True))
+    return _with_keys(pd.DataFrame({layout.date_name: text.days.astype("datetime64[us]"), **columns}), layout)
+
+
+def columns_of_layout(layout: Layout, header: Sequence[str]) -> list[int] | None:
+    """The positions of the numbers in a header that has the date first and each column of the layout once."""
+    keys = [column_key(name) for name in header]
+    dates = {column_key(name) for name in (layout.date_column, *layout.date_aliases)}
+    names = [column_key(name) for name in layout.numbers]
+    if keys[0] not in dates or len(dates & set(keys)) > 1:
+        return None
+    if any(keys.count(name) != 1 for name in (keys[0], *names)):
+        return None
+    return [keys.index(name) for name in names]
+
+
+def _with_keys(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    for position, (name, value) in enumerate(layout.keys.items()):
+        frame.insert(position, name, value)
+    return frame
+
+
+def _read_cells(payload: Payload, layout: Layout) -> Parsed:
     table = read_table(payload)
     text, export = _columns(payload, table, layout)
     if table.unread and text.empty:
@@ -168,9 +203,7 @@ def _parse(payload: Payload, layout: Layout) -> Parsed:
         columns[target] = numbers[name]
     for index in text.index[bad]:
         rejected.append((str(rules[index]), {**keys, **text.loc[index].to_dict()}))
-    frame = pd.DataFrame(columns)[~bad].reset_index(drop=True)
-    for position, (name, value) in enumerate(layout.keys.items()):
-        frame.insert(position, name, value)
+    frame = _with_keys(pd.DataFrame(columns)[~bad].reset_index(drop=True), layout)
     doubts = (
         (f"{payload.request.dataset}/{payload.request.input}: {export.doubt}",)
         if export and export.doubt

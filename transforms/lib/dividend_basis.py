@@ -13,6 +13,8 @@ close looks like closes that are adjusted for dividends already; such a file lea
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -31,6 +33,26 @@ LARGEST_YIELD = 0.5
 VISIBLE_YIELD = 0.05
 
 
+@dataclass(frozen=True)
+class DividendColumns:
+    """What is compared, row by row; NaN where a value is not known.
+
+    Attributes:
+        close_before: of the symbol's row before.
+        adjusted_before: the adjusted close of the row before, of the same payload.
+        close_rounding: half of the last decimal of the symbol's closes, by row or one for all.
+        adjusted_rounding: likewise of the adjusted closes.
+    """
+
+    close: FloatArray
+    close_before: FloatArray
+    adjusted: FloatArray
+    adjusted_before: FloatArray
+    dividend: FloatArray
+    close_rounding: FloatArray
+    adjusted_rounding: FloatArray
+
+
 def disagreements(bars: pd.DataFrame) -> TextArray:
     """The kind of disagreement of each row.
 
@@ -44,12 +66,11 @@ def disagreements(bars: pd.DataFrame) -> TextArray:
         `adj_close_lacks_dividend`: adj_close carried earlier dividends and lacks this one;
         `adj_close_is_wrong`: adj_close moves beyond close as no dividend would.
     """
-    shown, paid, tolerance = _yields(bars)
+    columns = _columns(bars)
+    shown, paid, tolerance = _yields(columns)
     known = np.isfinite(shown) & np.isfinite(paid)
     kinds = np.full(len(bars), "", dtype=object)
-    # Vendors divide either by 1 - yield or multiply by 1 + yield: the two differ where a dividend is large.
-    apart = np.minimum(np.abs(shown - paid), np.abs(shown - paid / (1 + paid)))
-    off = known & ((apart > tolerance + 0.05 * paid) | ((paid > 0) & _same_prices(bars)))
+    off = differing_rows(columns)
     if not off.any():
         return kinds
     wrong = off & ((shown < -tolerance) | (shown > LARGEST_YIELD))
@@ -74,44 +95,68 @@ def oversized_dividends(bars: pd.DataFrame) -> list[int]:
     before = np.concatenate([[np.nan], close[:-1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         paid, total = dividend / before, (close + dividend) / before - 1
-    unchecked = ~np.isfinite(_yields(bars)[0])
+    unchecked = ~np.isfinite(_yields(_columns(bars))[0])
     return [int(row) for row in np.flatnonzero(unchecked & (paid > VISIBLE_YIELD) & (total > 0.75 * paid))]
 
 
-def _yields(bars: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+def differing_rows(columns: DividendColumns) -> NDArray[np.bool_]:
+    """Rows on which close, adj_close and dividend do not say the same."""
+    shown, paid, tolerance = _yields(columns)
+    known = np.isfinite(shown) & np.isfinite(paid)
+    # Vendors divide either by 1 - yield or multiply by 1 + yield: the two differ where a dividend is large.
+    apart = np.minimum(np.abs(shown - paid), np.abs(shown - paid / (1 + paid)))
+    # Where adj_close repeats the close, as on the row before, rounding cannot hide the dividend.
+    same = (columns.close == columns.adjusted) & (columns.close_before == columns.adjusted_before)
+    off: NDArray[np.bool_] = known & ((apart > tolerance + 0.05 * paid) | ((paid > 0) & same))
+    return off
+
+
+def rounding_errors(values: FloatArray, starts: NDArray[np.int64]) -> FloatArray:
+    """Half of the last decimal that the values of each part are written with; 0 unless it is the second to
+    fourth.
+
+    Args:
+        values: NaN = no value.
+        starts: the place of the first value of each part, rising from 0; no part is empty.
+    """
+    errors = np.zeros(len(starts))
+    known = np.logical_or.reduceat(np.isfinite(values), starts)
+    for decimals in (4, 3, 2):
+        longer = np.abs(values - np.round(values, decimals)) >= 1e-9
+        errors[known & ~np.logical_or.reduceat(longer, starts)] = 0.5 * 10**-decimals
+    return errors
+
+
+def _columns(bars: pd.DataFrame) -> DividendColumns:
+    close, adjusted = _column(bars, "close"), _column(bars, "adj_close")
+    start = np.zeros(min(len(bars), 1), dtype=np.int64)
+    return DividendColumns(
+        close=close,
+        close_before=np.concatenate([[np.nan], close[:-1]])[: len(close)],
+        adjusted=adjusted,
+        adjusted_before=_column(bars, "previous_adj_close"),
+        dividend=_column(bars, "dividend"),
+        close_rounding=rounding_errors(close, start),
+        adjusted_rounding=rounding_errors(adjusted, start),
+    )
+
+
+def _yields(columns: DividendColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Per row: the dividend yield that adj_close shows, the one of the column, and by how much they may
     differ because of rounding.
     """
-    close, adjusted = _column(bars, "close"), _column(bars, "adj_close")
-    adjusted_before = _column(bars, "previous_adj_close")
-    before = np.concatenate([[np.nan], close[:-1]])
+    close, before = columns.close, columns.close_before
+    adjusted, adjusted_before = columns.adjusted, columns.adjusted_before
     with np.errstate(divide="ignore", invalid="ignore"):
         shown = 1 - (close / before) / (adjusted / adjusted_before)
-        paid = _column(bars, "dividend") / before
+        paid = columns.dividend / before
         tolerance = (
             1e-4
-            + _rounding(adjusted) * (1 / adjusted + 1 / adjusted_before)
-            + _rounding(close) * (1 / close + 1 / before)
+            + columns.adjusted_rounding * (1 / adjusted + 1 / adjusted_before)
+            + columns.close_rounding * (1 / close + 1 / before)
             + 0.0006 / before
         )
     return shown, paid, tolerance
-
-
-def _same_prices(bars: pd.DataFrame) -> NDArray[np.bool_]:
-    """Rows on which adj_close repeats the close, as on the row before: rounding cannot hide the dividend."""
-    close, adjusted = _column(bars, "close"), _column(bars, "adj_close")
-    same = close == adjusted
-    same[1:] &= close[:-1] == _column(bars, "previous_adj_close")[1:]
-    return np.asarray(same)
-
-
-def _rounding(values: FloatArray) -> float:
-    """Half of the last decimal that the values are written with, if they have two, three or four."""
-    values = values[np.isfinite(values)]
-    for decimals in (2, 3, 4):
-        if len(values) and np.all(np.abs(values - np.round(values, decimals)) < 1e-9):
-            return float(0.5 * 10**-decimals)
-    return 0.0
 
 
 def _taken_back(shown: FloatArray, tolerance: FloatArray) -> NDArray[np.bool_]:

@@ -17,10 +17,15 @@ horizons as (
     select unnest([1, 7, 30, 60, 90, 180]) as horizon_days
 ),
 
-settlement_days as (
-    select calendar_date as as_of_date
+days as (
+    -- the last settlement day up to each day; a join by the inequality would be a product of both sides
+    select
+        calendar_date,
+        max(case when is_settlement_day then calendar_date end) over (
+            order by calendar_date
+            range between interval 9 day preceding and current row
+        ) as as_of_date
     from ref.calendar
-    where is_settlement_day
 ),
 
 captured as (
@@ -41,21 +46,28 @@ methods as (
         date '2024-12-31' as last_day
 ),
 
-forecasts as (
-    -- the last settlement day at least that many days before the meeting
+wanted as (
     select
         horizons.horizon_days,
         meetings.decision_date as meeting_date,
         meetings.upper_after,
         meetings.outcome_reason,
-        max(settlement_days.as_of_date) as as_of_date
+        meetings.decision_date - horizons.horizon_days as wanted_date
     from meetings
     cross join horizons
-    inner join settlement_days
-        on
-            meetings.decision_date - horizons.horizon_days >= settlement_days.as_of_date
-            and meetings.decision_date - horizons.horizon_days - 10 < settlement_days.as_of_date
-    group by horizons.horizon_days, meetings.decision_date, meetings.upper_after, meetings.outcome_reason
+),
+
+forecasts as (
+    -- the last settlement day at least that many days before the meeting
+    select
+        wanted.horizon_days,
+        wanted.meeting_date,
+        wanted.upper_after,
+        wanted.outcome_reason,
+        days.as_of_date
+    from wanted
+    inner join days on wanted.wanted_date = days.calendar_date
+    where days.as_of_date is not null
 ),
 
 -- the last day of the data bounds the rows, so that a meeting is scored once it has been held

@@ -2,7 +2,8 @@
 
 In: raw.equity_prices within the cut-off (symbol, session_date), ref.calendar, ref.instruments. Out: one row
 per finding. staging.equity_prices applies them; raw keeps what was served. The mathematics is in
-transforms/lib/price_steps.py and transforms/lib/dividend_basis.py.
+transforms/lib/price_steps.py and transforms/lib/dividend_basis.py; transforms/lib/price_screen.py says of all
+symbols at once which of them have to be looked at.
 
 A step that no market made waits at the end of a symbol's prices, as it does before load: where raw goes on
 behind the session it was judged with bars that are later than the session, so it is left out here; where raw
@@ -20,7 +21,9 @@ import numpy as np
 import pandas as pd
 
 from transforms.lib.dividend_basis import USES_ADJUSTED, disagreements
+from transforms.lib.price_screen import Bars, symbols_to_look_at
 from transforms.lib.price_steps import (
+    NEVER_SPLIT,
     BoolArray,
     SplitVerdict,
     find_levels,
@@ -29,6 +32,7 @@ from transforms.lib.price_steps import (
     price_factors,
     small_split_steps,
 )
+from transforms.lib.session_grid import float_column
 
 COLUMNS = [
     "symbol",
@@ -39,7 +43,32 @@ COLUMNS = [
     "adj_close_factor",
     "explanation",
 ]
-BARS = """
+PRICES = ("open", "high", "low", "close", "adj_close", "previous_adj_close", "dividend", "split")
+SERVED = """
+    from pipeline.raw.equity_prices as prices
+    inner join ref.calendar as calendar
+        on prices.session_date = calendar.calendar_date and calendar.is_nyse_session
+    inner join instruments on prices.symbol = instruments.symbol
+    where prices.available_at_utc <= getvariable('cutoff_utc')
+"""
+INSTRUMENTS = """
+    with instruments as (
+        select symbol, price_basis, row_number() over (order by symbol) as code from ref.instruments
+    )
+"""
+# Unsorted and with every version: most of it is in order already, which a sort of numbers is quick to see.
+ALL_BARS = f"""
+    {INSTRUMENTS}
+    select
+        instruments.code, date_diff('day', date '1970-01-01', prices.session_date) as day,
+        prices.known_at_utc, prices.open, prices.high, prices.low, prices.close, prices.adj_close,
+        prices.previous_adj_close, prices.dividend, prices.split, hash(prices.payload_sha256) as payload,
+        instruments.price_basis = 'fully_adjusted' as fully_adjusted,
+        prices.symbol = '{NEVER_SPLIT}' as never_split
+    {SERVED}
+"""
+BARS = f"""
+    {INSTRUMENTS}
     select
         prices.symbol, prices.session_date, prices.open, prices.high, prices.low, prices.close,
         prices.adj_close, prices.previous_adj_close, prices.dividend, prices.split, prices.payload_sha256,
@@ -49,19 +78,13 @@ BARS = """
             from pipeline.raw.equity_prices as later
             where later.session_date > getvariable('session_date')
         ) as goes_on
-    from pipeline.raw.equity_prices as prices
-    inner join ref.calendar as calendar
-        on prices.session_date = calendar.calendar_date and calendar.is_nyse_session
-    inner join ref.instruments as instruments on prices.symbol = instruments.symbol
-    where prices.available_at_utc <= getvariable('cutoff_utc')
+    {SERVED} and list_contains(?::bigint[], instruments.code)
     qualify
         row_number() over (
             partition by prices.symbol, prices.session_date order by prices.known_at_utc desc
         ) = 1
     order by prices.symbol, prices.session_date
 """
-# The median of fewer symbols is no market.
-LEAST_SYMBOLS = 5
 DIVIDENDS = {
     "dividend_missing": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says 0",
     "dividend_differs": "adj_close shows a dividend of {shown:.4g} on this day, the dividend column says"
@@ -81,8 +104,10 @@ USED = {
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """The findings of every symbol."""
-    bars = con.execute(BARS).df()
-    bars["market_move"] = _market_moves(bars)
+    symbols, market = symbols_to_look_at(load_bars(con))
+    bars = con.execute(BARS, [symbols.tolist()]).df()
+    days = pd.Series(market, dtype="float64")
+    bars["market_move"] = bars["session_date"].map(days)
     found: list[dict[str, Any]] = []
     for symbol, part in bars.groupby("symbol", sort=True):
         found += [{"symbol": symbol, **row} for row in find(part.reset_index(drop=True))]
@@ -90,12 +115,25 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return frame.astype({"price_factor": "float64", "adj_close_factor": "float64"})
 
 
-def _market_moves(bars: pd.DataFrame) -> pd.Series:
-    """The median move of all symbols on the day of each row, as a logarithm; NaN where they are too few."""
-    moves = np.log(bars["close"]).groupby(bars["symbol"]).diff()
-    by_day = moves.groupby(bars["session_date"])
-    median: pd.Series = by_day.transform("median").where(by_day.transform("count") >= LEAST_SYMBOLS)
-    return median
+def load_bars(con: duckdb.DuckDBPyConnection) -> Bars:
+    """The latest version of every bar, sorted by symbol and day."""
+    rows = con.execute(ALL_BARS).fetchnumpy()
+    day, known_at = np.asarray(rows["day"]), np.asarray(rows["known_at_utc"]).astype(np.int64)
+    code = np.asarray(rows["code"])
+    order = np.lexsort((known_at, day, code))
+    code, day = code[order], day[order]
+    latest = np.ones(len(order), dtype=bool)
+    latest[:-1] = (code[1:] != code[:-1]) | (day[1:] != day[:-1])
+    order = order[latest]
+    prices = {name: float_column(rows[name])[order] for name in PRICES}
+    return Bars(
+        symbol=code[latest],
+        day=day[latest].astype("datetime64[D]"),
+        payload=np.asarray(rows["payload"])[order],
+        fully_adjusted=np.asarray(rows["fully_adjusted"])[order],
+        never_split=np.asarray(rows["never_split"])[order],
+        **prices,
+    )
 
 
 def find(bars: pd.DataFrame) -> list[dict[str, Any]]:
