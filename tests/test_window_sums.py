@@ -49,3 +49,26 @@ def test_bits_come_from_the_windows_own_rows(
     alone = WindowSums(np.array([0]), window, half_life)(own)
     inside = WindowSums(np.array([before]), window, half_life)(around)
     assert alone.tobytes() == inside.tobytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    window=st.integers(1, 70),
+    half_life=st.sampled_from([None, 7.0]),
+)
+def test_a_few_windows_have_the_bits_they_have_among_all(
+    seed: int, window: int, half_life: float | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 1, 200)
+    every = np.arange(len(values) - window + 1)
+    few = np.sort(rng.choice(every, 2, replace=False))
+    for combined in (
+        WindowSums(every, window, half_life),
+        WindowSums(np.repeat(every, 3), window, half_life),
+    ):
+        some = WindowSums(few, window, half_life)(values)
+        assert some.tobytes() == combined(values)[np.searchsorted(combined.starts, few)].tobytes()
+    largest = largest_in_windows(np.abs(values), few, window, half_life)
+    assert largest.tobytes() == largest_in_windows(np.abs(values), every, window, half_life)[few].tobytes()

@@ -10,6 +10,7 @@ Rounding grows with the number of levels, not of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+# Of older and newer rows, how many rows the newer ones are.
+Join = Callable[[Floats, Floats, int], Floats]
 
 
 @dataclass(frozen=True)
@@ -32,23 +35,33 @@ class WindowSums:
 
     def __call__(self, values: Floats) -> Floats:
         """One sum per window."""
-        return _combined(values, self.window, self.half_life, np.add).take(self.starts)
+        return _combined(values, self.starts, self.window, self.half_life, np.add)
 
 
 def largest_in_windows(
     values: Floats, starts: Integers, window: int, half_life: float | None = None
 ) -> Floats:
     """The largest of value · √weight in each window, for values of zero or more."""
-    return _combined(values, window, None if half_life is None else 2.0 * half_life, np.maximum).take(starts)
+    return _combined(values, starts, window, None if half_life is None else 2.0 * half_life, np.maximum)
 
 
-def _combined(values: Floats, window: int, half_life: float | None, combine: np.ufunc) -> Floats:
-    """The sum (or maximum) of every window of `values`, by the row on which it starts."""
+def _combined(
+    values: Floats, starts: Integers, window: int, half_life: float | None, combine: np.ufunc
+) -> Floats:
+    """The sum (or maximum) of the windows that start on `starts`."""
 
     def join(older: Floats, newer: Floats, rows: int) -> Floats:
         joined: Floats = combine(older if half_life is None else older * 2.0 ** (-rows / half_life), newer)
         return joined
 
+    # Both ways make the same additions: for every row as a start, or for some windows alone.
+    if starts.size * window > 2 * len(values):
+        return _of_every_row(values, window, join).take(starts)
+    return _of_windows(np.lib.stride_tricks.sliding_window_view(values, window)[starts], join)
+
+
+def _of_every_row(values: Floats, window: int, join: Join) -> Floats:
+    """By the row on which a window starts."""
     levels, size = {1: values}, 1
     while 2 * size <= window:
         level = levels[size]
@@ -61,4 +74,19 @@ def _combined(values: Floats, window: int, half_life: float | None, combine: np.
         if window & size:
             total = join(total, levels[size][done : done + count], size)
             done += size
+    return total
+
+
+def _of_windows(rows: Floats, join: Join) -> Floats:
+    """Of each of some windows, (windows, rows)."""
+    window = rows.shape[1]
+    total, done = np.empty(0), 0
+    while done < window:
+        size = 1 << ((window - done).bit_length() - 1)
+        level, rows_of_one = rows[:, done : done + size], 1
+        while level.shape[1] > 1:
+            level = join(level[:, ::2], level[:, 1::2], rows_of_one)
+            rows_of_one *= 2
+        total = join(total, level[:, 0], size) if done else level[:, 0]
+        done += size
     return total

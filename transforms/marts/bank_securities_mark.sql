@@ -40,7 +40,9 @@ prices as (
         row_number() over (partition by daily.symbol order by sessions.session_number) as row_number
     from marts.instrument_daily as daily
     inner join sessions on daily.session_date = sessions.session_date
-    where daily.total_return_index is not null
+    where
+        daily.total_return_index is not null
+        and daily.symbol in (select weights.etf_symbol from weights)
 ),
 
 yields as (

@@ -217,36 +217,23 @@ def _regimes(
     return published, starts
 
 
+# One row per model and factor, so max() only picks it.
 SYMBOLS = """
-with betas as (
-    select symbol, session_date, model, factor, beta, std_error, t_stat
-    from marts.bank_rate_betas
-    where estimator = ?
-)
-
 select
-    y2.symbol as entity_id,
-    y2.session_date,
-    y2.beta as beta_y2,
-    y2.std_error as std_error_y2,
-    y2.t_stat as t_y2,
-    slope.beta as beta_slope,
-    slope.t_stat as t_slope,
-    market.beta as beta_market,
-    single.beta as beta_y2_only,
-    single.t_stat as t_y2_only
-from betas as y2
-inner join betas as slope
-    on slope.symbol = y2.symbol and slope.session_date = y2.session_date
-    and slope.model = 'market_2y_slope' and slope.factor = 'slope'
-inner join betas as market
-    on market.symbol = y2.symbol and market.session_date = y2.session_date
-    and market.model = 'market_2y_slope' and market.factor = 'market'
-inner join betas as single
-    on single.symbol = y2.symbol and single.session_date = y2.session_date
-    and single.model = 'y2_only' and single.factor = 'y2'
-where y2.model = 'market_2y_slope' and y2.factor = 'y2'
-order by y2.symbol, y2.session_date
+    symbol as entity_id,
+    session_date,
+    max(beta) filter (where model = 'market_2y_slope' and factor = 'y2') as beta_y2,
+    max(std_error) filter (where model = 'market_2y_slope' and factor = 'y2') as std_error_y2,
+    max(t_stat) filter (where model = 'market_2y_slope' and factor = 'y2') as t_y2,
+    max(beta) filter (where model = 'market_2y_slope' and factor = 'slope') as beta_slope,
+    max(t_stat) filter (where model = 'market_2y_slope' and factor = 'slope') as t_slope,
+    max(beta) filter (where model = 'market_2y_slope' and factor = 'market') as beta_market,
+    max(beta) filter (where model = 'y2_only') as beta_y2_only,
+    max(t_stat) filter (where model = 'y2_only') as t_y2_only
+from marts.bank_rate_betas
+where estimator = ? and model in ('market_2y_slope', 'y2_only')
+group by symbol, session_date
+order by symbol, session_date
 """
 
 # Groups all of whose members are banks.

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib.history import FloatArray, count_at_most_to_date
 
 MINIMUM_OBSERVATIONS = {"daily": 252, "weekly": 104, "monthly": 60, "quarterly": 20}
@@ -28,6 +29,7 @@ OTHER_MARTS = "^(DGS[0-9]+(MO)?|T10Y2Y|DFEDTAR[LU]?|DFF|EFFR|SOFR|IORB|SP500|NAS
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per series_id and observation_date, in that order."""
+    since = first_day(con)
     rows = con.execute(
         """
         select
@@ -40,9 +42,15 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         where
             not regexp_matches(observations.series_id, ?)
             and series.observation_period not in ('projected_year', 'projection')
+            and (
+                ? is null
+                or observations.series_id in (
+                    select series_id from staging.fred_observations where observation_date >= ?
+                )
+            )
         order by observations.series_id, observations.observation_date
         """,
-        [OTHER_MARTS],
+        [OTHER_MARTS, since, since],
     ).df()
     size = len(rows)
     change_1m, change_1y, percentile = np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan)
@@ -57,7 +65,8 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         change_1m[part] = change_since(values[part], dates[part], month_before[part])
         change_1y[part] = change_since(values[part], dates[part], year_before[part])
         so_far = np.arange(1, len(places) + 1)
-        share = 100.0 * count_at_most_to_date(values[part]) / so_far
+        new = 0 if since is None else int(np.searchsorted(dates[part], np.datetime64(since)))
+        share = 100.0 * count_at_most(values[part], new) / so_far
         percentile[part] = np.where(so_far >= MINIMUM_OBSERVATIONS[frequency], share, np.nan)
         first[part] = dates[part][0]
     return pd.DataFrame(
@@ -75,6 +84,16 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "available_at_utc": rows["available_at_utc"],
         }
     )
+
+
+def count_at_most(values: FloatArray, first: int) -> FloatArray:
+    """How many values up to each row are at or below its own, from row `first` on; NaN before it."""
+    if first == 0:
+        return count_at_most_to_date(values).astype(np.float64)
+    counts = np.full(len(values), np.nan)
+    for row in range(first, len(values)):
+        counts[row] = np.count_nonzero(values[: row + 1] <= values[row])
+    return counts
 
 
 def change_since(values: FloatArray, dates: np.ndarray, earlier: np.ndarray) -> FloatArray:

@@ -35,8 +35,10 @@ RELEASE_LAG_DAYS = 5  # the week ends on Saturday, its claims come on the Thursd
 WEEKS_MEAN, WEEKS_BACK = 4, 13
 POLICY_SESSIONS = 63
 LEAST_WINDOWS = 60
-GROWTH = np.array([None, "down", "up"], dtype=object)
-POLICY = np.array([None, "easing", "tightening"], dtype=object)
+# By number, from 1 on; 0 = unknown.
+GROWTH = pd.Index(["down", "up"])
+POLICY = pd.Index(["easing", "tightening"])
+REGIME = pd.Index([f"growth_{growth}_{policy}" for growth in GROWTH for policy in POLICY])
 
 
 COLUMNS = [
@@ -87,12 +89,13 @@ class Regimes:
     policy: IntArray  # 2 = tightening, 1 = easing, 0 = unknown
     regime: IntArray  # growth and policy in one number, 0 = unknown
 
-    def names(self) -> list[str | None]:
-        """The regimes as texts."""
-        return [
-            f"growth_{GROWTH[g]}_{POLICY[p]}" if r else None
-            for g, p, r in zip(self.growth, self.policy, self.regime, strict=True)
-        ]
+    def texts(self) -> dict[str, object]:
+        """The columns growth, policy and regime; an unknown one is NULL."""
+        return {
+            "growth": pd.Categorical.from_codes(self.growth - 1, GROWTH),
+            "policy": pd.Categorical.from_codes(self.policy - 1, POLICY),
+            "regime": pd.Categorical.from_codes(self.regime - 1, REGIME),
+        }
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -130,7 +133,7 @@ def _load_regimes(con: duckdb.DuckDBPyConnection, spreads: pd.DataFrame) -> Regi
         first_session=int(calendar["session_number"].iloc[0]) if len(calendar) else 0,
         growth=growth,
         policy=policy,
-        regime=np.where((growth > 0) & (policy > 0), 2 * growth + policy, 0),
+        regime=np.where((growth > 0) & (policy > 0), len(POLICY) * (growth - 1) + policy, 0),
     )
 
 
@@ -146,9 +149,7 @@ def _frame(regimes: Regimes, spreads: pd.DataFrame, pair_id: str, horizon: int) 
             "session_date": dates.astype("datetime64[s]"),
             "pair_id": pair_id,
             "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
-            "growth": GROWTH[regimes.growth],
-            "policy": POLICY[regimes.policy],
-            "regime": regimes.names(),
+            **regimes.texts(),
             "mean_forward_spread_pp": mean,
             "hit_rate": hits,
             "observations": count.astype(np.int32),
