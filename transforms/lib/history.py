@@ -91,7 +91,7 @@ def compute_expanding_statistics(
         ranked=ranked,
         observations=observations,
         first_index=first_index,
-        z=scatter(expanding_z(dense)),
+        z=scatter(expanding_z(dense, begin)),
         percentile=scatter(100.0 * at_most / so_far),
         rank=scatter((so_far - at_most + 1).astype(np.float64)),
         last_exceeded_index=scatter_index(last_index_at_least(dense, begin) if last_indices else no_index),
@@ -99,8 +99,9 @@ def compute_expanding_statistics(
     )
 
 
-def expanding_z(values: FloatArray) -> FloatArray:
-    """(x - mean) / sample sd of the values so far; NaN for the first and where the history is constant.
+def expanding_z(values: FloatArray, first: int = 0) -> FloatArray:
+    """(x - mean) / sample sd of the values so far; NaN for the first and where the history is constant, and
+    before `first`.
 
     Sums of x and x² are taken about the first value: a constant history has exactly no variance, and since
     that value is in the sample itself, the subtraction can cost no more than a factor of n in precision,
@@ -109,12 +110,14 @@ def expanding_z(values: FloatArray) -> FloatArray:
     if not len(values):
         return np.empty(0)
     shifted = values - values[0]
-    n = np.arange(1, len(values) + 1, dtype=np.float64)
-    mean = np.cumsum(shifted) / n
-    sum_of_squares = np.cumsum(shifted * shifted) - n * mean * mean
+    sums, squares = np.cumsum(shifted)[first:], np.cumsum(shifted * shifted)[first:]
+    n = np.arange(first + 1, len(values) + 1, dtype=np.float64)
+    mean = sums / n
+    sum_of_squares = squares - n * mean * mean
+    z = np.full(len(values), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(sum_of_squares / (n - 1))
-        z = (shifted - mean) / deviation
+        z[first:] = (shifted[first:] - mean) / deviation
     return np.where(np.isfinite(z), z, np.nan)
 
 
@@ -161,14 +164,19 @@ def last_index_at_least(values: FloatArray, first: int = 0) -> IntArray:
     """For each value (no NaN) the index of the latest EARLIER value >= it; -1 where there is none, and before
     `first`. n log n.
 
-    Maxima over runs of 1, 2, 4 ... values let every row walk back at once, longest run first: a run whose
-    maximum is smaller than the row's value is skipped whole. (The mirror, latest earlier value <= x, is the
-    same on -values.)
+    A few rows are looked up one by one. Many: maxima over runs of 1, 2, 4 ... values let every row walk back
+    at once, longest run first: a run whose maximum is smaller than the row's value is skipped whole. (The
+    mirror, latest earlier value <= x, is the same on -values.)
     """
     n = len(values)
-    maxima = [
-        values
-    ]  # maxima[level][i] = max of the 2^level values ending at i; defined for i >= 2^level - 1
+    if n - first <= _FEW_ROWS:
+        last = np.full(n, NO_INDEX, dtype=np.int64)
+        for row in range(first, n):
+            reached = values[row - 1 :: -1][:row] >= values[row]
+            last[row] = row - 1 - np.argmax(reached) if reached.any() else NO_INDEX
+        return last
+    # maxima[level][i] = max of the 2^level values ending at i; defined for i >= 2^level - 1
+    maxima = [values]
     while 2 ** len(maxima) < n:
         span = 2 ** (len(maxima) - 1)
         longer = maxima[-1].copy()
@@ -270,9 +278,6 @@ def wilder_averages(
     row = np.arange(len(changes))[:, np.newaxis]
     unknown = np.where(known, -1, row)
     state = np.zeros((2, closes.shape[1]))
-    if before is not None:
-        carried = np.isfinite(before.gain[0])
-        unknown[: first - begin, carried] = -periods - 1
     run = row - np.maximum.accumulate(unknown, axis=0) if len(row) else unknown  # known changes in a row
     # One step for all: average · factor + change, over divisor. While the averages form, it is a plain sum.
     factor = np.where(run == 0, 0.0, np.where(run <= periods, 1.0, periods - 1.0))
@@ -281,7 +286,7 @@ def wilder_averages(
     averages = np.empty_like(moves)
     for step in range(len(changes)):  # a recursion in time: vectorised across the columns
         if step == first - begin and before is not None:
-            state = np.where(carried, [before.gain[0], before.loss[0]], state)
+            state = np.where(np.isfinite(before.gain[0]), [before.gain[0], before.loss[0]], state)
         state = averages[:, step] = (state * factor[step] + moves[:, step]) / divisor[step]
     averages[:, (run < periods) | (row < first - begin)] = np.nan
     out = np.full((2, *closes.shape), np.nan)
