@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.model_fixture import empty_warehouse, fill, fill_reference, set_session
+from tests.model_fixture import build, empty_warehouse, fill, fill_reference, set_session
 from transforms.lib.price_screen import LEAST_SYMBOLS, symbols_to_look_at
 from transforms.staging import price_findings
+from warehouse.catalog import load_catalog
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "^VIX")
 PRICES = ["open", "high", "low", "close"]
@@ -213,3 +214,32 @@ def test_a_small_split_is_told_by_the_market_of_its_day() -> None:
     con = warehouse(bars)
     assert price_findings.build(con)["finding"].tolist() == ["split_event_missing"]
     pd.testing.assert_frame_equal(price_findings.build(con), look_at_every_symbol(con), check_dtype=False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10), wrong=st.lists(faults, max_size=3), since=st.integers(0, 130))
+def test_prices_from_a_day_on_need_each_symbols_last_row_before(
+    seed: int, wrong: list[tuple[str, str, int, int, float]], since: int
+) -> None:
+    bars = market(seed, 140)
+    for fault in wrong:
+        bars = with_fault(bars, *fault)
+    con = warehouse(bars)
+    build(con, "staging.price_findings")
+    build(con, "staging.equity_prices")
+    day = bars["session_date"].drop_duplicates().sort_values().iloc[min(since, 100)]
+    columns = ", ".join(load_catalog()["staging.equity_prices"].column_names)
+    con.execute(
+        f"create or replace temp table whole as from staging.equity_prices where session_date >= '{day}'"
+    )
+    con.execute(f"""
+        delete from pipeline.raw.equity_prices as served using (
+            select symbol, max(session_date) as last_day from staging.equity_prices
+            where session_date < '{day}' group by symbol
+        ) as kept
+        where kept.symbol = served.symbol and served.session_date < kept.last_day
+        """)
+    build(con, "staging.equity_prices")
+    con.execute(f"delete from staging.equity_prices where session_date < '{day}'")
+    for one, other in (("whole", "staging.equity_prices"), ("staging.equity_prices", "whole")):
+        assert con.execute(f"select {columns} from {one} except all select {columns} from {other}").df().empty

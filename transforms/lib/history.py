@@ -24,7 +24,7 @@ IntArray = NDArray[np.int64]
 
 MINIMUM_HISTORY = 252  # one trading year: below it every history statistic is NULL
 NO_INDEX = -1
-_BLOCK = 256  # only speed depends on it
+_FEW_ROWS = 24  # only speed depends on it
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,28 @@ class ExpandingStatistics:
 
 
 def compute_expanding_statistics(
-    values: FloatArray, minimum_history: int = MINIMUM_HISTORY
+    values: FloatArray,
+    minimum_history: int = MINIMUM_HISTORY,
+    *,
+    first: int = 0,
+    last_indices: bool = True,
 ) -> ExpandingStatistics:
-    """All history statistics of one series. Rows without a finite value are not part of the history."""
+    """All history statistics of one series. Rows without a finite value are not part of the history.
+
+    Args:
+        values: the series from its beginning.
+        minimum_history: with fewer values there is no answer.
+        first: rows before this one are not answered.
+        last_indices: whether `last_exceeded_index` and `last_undercut_index` are wanted; else they are -1.
+    """
     valid = np.isfinite(values)
     rows = np.flatnonzero(valid)
     dense = values[rows]
     observations = np.cumsum(valid).astype(np.int64)
     ranked = valid & (observations >= minimum_history)
-    answered = np.arange(len(dense)) + 1 >= minimum_history
+    ranked[:first] = False
+    begin = int(np.searchsorted(rows, first))
+    answered = (np.arange(len(dense)) + 1 >= minimum_history) & (np.arange(len(dense)) >= begin)
     ranked_rows = rows[answered]
 
     def scatter(answers: FloatArray) -> FloatArray:
@@ -70,23 +83,25 @@ def compute_expanding_statistics(
             out[ranked_rows] = np.where(chosen == NO_INDEX, NO_INDEX, rows[chosen])
         return out
 
-    at_most = count_at_most_to_date(dense)
+    at_most = count_at_most_to_date(dense, begin)
+    no_index = np.full(len(dense), NO_INDEX, dtype=np.int64)
     so_far = np.arange(1, len(dense) + 1)
     first_index = np.where(observations > 0, rows[0] if len(rows) else NO_INDEX, NO_INDEX).astype(np.int64)
     return ExpandingStatistics(
         ranked=ranked,
         observations=observations,
         first_index=first_index,
-        z=scatter(expanding_z(dense)),
+        z=scatter(expanding_z(dense, begin)),
         percentile=scatter(100.0 * at_most / so_far),
         rank=scatter((so_far - at_most + 1).astype(np.float64)),
-        last_exceeded_index=scatter_index(last_index_at_least(dense)),
-        last_undercut_index=scatter_index(last_index_at_least(-dense)),
+        last_exceeded_index=scatter_index(last_index_at_least(dense, begin) if last_indices else no_index),
+        last_undercut_index=scatter_index(last_index_at_least(-dense, begin) if last_indices else no_index),
     )
 
 
-def expanding_z(values: FloatArray) -> FloatArray:
-    """(x - mean) / sample sd of the values so far; NaN for the first and where the history is constant.
+def expanding_z(values: FloatArray, first: int = 0) -> FloatArray:
+    """(x - mean) / sample sd of the values so far; NaN for the first and where the history is constant, and
+    before `first`.
 
     Sums of x and x² are taken about the first value: a constant history has exactly no variance, and since
     that value is in the sample itself, the subtraction can cost no more than a factor of n in precision,
@@ -95,56 +110,86 @@ def expanding_z(values: FloatArray) -> FloatArray:
     if not len(values):
         return np.empty(0)
     shifted = values - values[0]
-    n = np.arange(1, len(values) + 1, dtype=np.float64)
-    mean = np.cumsum(shifted) / n
-    sum_of_squares = np.cumsum(shifted * shifted) - n * mean * mean
+    sums, squares = np.cumsum(shifted)[first:], np.cumsum(shifted * shifted)[first:]
+    n = np.arange(first + 1, len(values) + 1, dtype=np.float64)
+    mean = sums / n
+    sum_of_squares = squares - n * mean * mean
+    z = np.full(len(values), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(sum_of_squares / (n - 1))
-        z = (shifted - mean) / deviation
+        z[first:] = (shifted[first:] - mean) / deviation
     return np.where(np.isfinite(z), z, np.nan)
 
 
-def count_at_most_to_date(values: FloatArray) -> IntArray:
-    """For each value (no NaN) how many of the values up to and including it are <= it. Exact.
+def count_at_most_to_date(values: FloatArray, first: int = 0) -> IntArray:
+    """For each value (no NaN) how many of the values up to and including it are <= it; 0 before `first`.
 
-    Block by block: binary search in the sorted values of the blocks before, plus all pairs within the block.
+    Exact. A few rows are counted one by one. Many: rows are put in order of their values, equal ones as they
+    came, and rows and order are cut into blocks. A table of blocks counts the rows of earlier blocks in lower
+    blocks of the order; what shares one of the two blocks is compared pair by pair.
     """
-    counts = np.empty(len(values), dtype=np.int64)
-    before = np.empty(0)
-    upto = np.tri(_BLOCK, dtype=bool)  # row i may see columns <= i
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        size = len(block)
-        within = (block[np.newaxis, :] <= block[:, np.newaxis]) & upto[:size, :size]
-        earlier = np.searchsorted(before, block, side="right")
-        counts[start : start + size] = earlier + np.count_nonzero(within, axis=1)
-        before = np.sort(np.concatenate([before, block]), kind="stable")
+    n = len(values)
+    counts = np.zeros(n, dtype=np.int64)
+    if n - first <= _FEW_ROWS:
+        for row in range(first, n):
+            counts[row] = np.count_nonzero(values[: row + 1] <= values[row])
+        return counts
+    size = min(max(int(np.sqrt(n)) // 2, 8), 255)  # only speed depends on it; counts within a block are bytes
+    blocks = -(-n // size)
+    filled = np.full(2 * blocks * size, n, dtype=np.int32).reshape(2, -1)  # with rows that come last
+    order, place = filled
+    order[:n] = np.argsort(values, kind="stable")
+    place[order[:n]] = np.arange(n, dtype=np.int32)
+    row_block, place_block = np.arange(n) // size, place[:n] // size
+    cells = np.bincount(row_block * blocks + place_block, minlength=blocks * blocks).reshape(blocks, blocks)
+    table = np.zeros((blocks + 1, blocks + 1), dtype=np.int64)
+    table[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
+    counts = table[row_block, place_block]
+    counts += 1 + _smaller_before_in_block(place, size)[:n]
+    counts[order[:n]] += _smaller_before_in_block(order // size, size)[:n]
+    counts[:first] = 0
     return counts
 
 
-def last_index_at_least(values: FloatArray) -> IntArray:
-    """For each value (no NaN) the index of the latest EARLIER value >= it; -1 where there is none. n log n.
+def _smaller_before_in_block(values: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+    """For each value how many of those before it in its block are smaller."""
+    across = np.ascontiguousarray(values.reshape(-1, size).T)
+    smaller = np.zeros(across.shape, dtype=np.uint8)
+    for place in range(size - 1):
+        smaller[place + 1 :] += across[place] < across[place + 1 :]
+    return smaller.T.ravel()
 
-    Maxima over runs of 1, 2, 4 ... values let every row walk back at once, longest run first: a run whose
-    maximum is smaller than the row's value is skipped whole. (The mirror, latest earlier value <= x, is the
-    same on -values.)
+
+def last_index_at_least(values: FloatArray, first: int = 0) -> IntArray:
+    """For each value (no NaN) the index of the latest EARLIER value >= it; -1 where there is none, and before
+    `first`. n log n.
+
+    A few rows are looked up one by one. Many: maxima over runs of 1, 2, 4 ... values let every row walk back
+    at once, longest run first: a run whose maximum is smaller than the row's value is skipped whole. (The
+    mirror, latest earlier value <= x, is the same on -values.)
     """
     n = len(values)
-    maxima = [
-        values
-    ]  # maxima[level][i] = max of the 2^level values ending at i; defined for i >= 2^level - 1
+    if n - first <= _FEW_ROWS:
+        last = np.full(n, NO_INDEX, dtype=np.int64)
+        for row in range(first, n):
+            reached = values[row - 1 :: -1][:row] >= values[row]
+            last[row] = row - 1 - np.argmax(reached) if reached.any() else NO_INDEX
+        return last
+    # maxima[level][i] = max of the 2^level values ending at i; defined for i >= 2^level - 1
+    maxima = [values]
     while 2 ** len(maxima) < n:
         span = 2 ** (len(maxima) - 1)
         longer = maxima[-1].copy()
         np.maximum(maxima[-1][span:], maxima[-1][:-span], out=longer[span:])
         maxima.append(longer)
-    candidate = np.arange(n, dtype=np.int64) - 1  # everything between the candidate and the row is smaller
+    asked = values[first:]
+    candidate = np.arange(first, n, dtype=np.int64) - 1  # all between the candidate and the row is smaller
     for level in range(len(maxima) - 1, -1, -1):
         run = 2**level
         whole_run = candidate >= run - 1
-        skip = whole_run & (maxima[level][np.maximum(candidate, 0)] < values)
+        skip = whole_run & (maxima[level][np.maximum(candidate, 0)] < asked)
         candidate -= run * skip
-    return candidate
+    return np.concatenate([np.full(min(first, n), NO_INDEX, dtype=np.int64), candidate])
 
 
 def lagged(grid: FloatArray, sessions: int) -> FloatArray:
@@ -199,38 +244,80 @@ def distance_from_mean_pct(grid: FloatArray, sessions: int) -> FloatArray:
     return np.where(np.isfinite(distance), distance, np.nan)
 
 
-def wilder_rsi(closes: FloatArray, periods: int = 14) -> FloatArray:
-    """Wilder's relative strength index, 0..100, of each column: 100 · gain / (gain + loss) of the averages.
+@dataclass(frozen=True)
+class WilderAverages:
+    """Wilder's averages of the gains and the losses, per row and column; NaN while they form."""
+
+    gain: FloatArray
+    loss: FloatArray
+
+    def rsi(self) -> FloatArray:
+        """The relative strength index, 0..100; NaN where neither gain nor loss has occurred."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 100.0 * (self.gain / (self.gain + self.loss))
+
+
+def wilder_averages(
+    closes: FloatArray, periods: int = 14, *, first: int = 0, before: WilderAverages | None = None
+) -> WilderAverages:
+    """Averages of the one-session gains and losses of each column, after Wilder.
 
     The first averages are the means of the first `periods` one-session changes, then average += (change −
-    average) / periods. A missing session makes its change unknown, so the averages restart after it. NaN
-    while they form, and where neither gain nor loss has occurred.
+    average) / periods. A missing session makes its change unknown, so the averages restart after it.
+
+    Args:
+        closes: sessions x series.
+        periods: of the average.
+        first: rows before this one are not answered; it may be lower than `periods` + 1 only at the
+            beginning of the history.
+        before: the averages at the row before `first`, one row; NaN where they are not formed yet.
     """
-    rsi = np.full_like(closes, np.nan)
-    changes = closes - lagged(closes, 1)
+    begin = max(first - periods - 1, 0)
+    changes = (closes - lagged(closes, 1))[begin:]
     known = np.isfinite(changes)
-    gains = np.where(known, np.maximum(changes, 0.0), 0.0)
-    losses = np.where(known, np.maximum(-changes, 0.0), 0.0)
-    series = closes.shape[1]
-    run, gain, loss = np.zeros(series, dtype=np.int64), np.zeros(series), np.zeros(series)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for row in range(len(closes)):  # a recursion in time: vectorised across the columns
-            run = np.where(known[row], run + 1, 0)
-            forming = run <= periods  # a plain sum of the changes until there are `periods` of them
-            gain = np.where(run == 0, 0.0, np.where(forming, gain, gain * (periods - 1)) + gains[row])
-            loss = np.where(run == 0, 0.0, np.where(forming, loss, loss * (periods - 1)) + losses[row])
-            formed = run >= periods
-            gain, loss = np.where(formed, gain / periods, gain), np.where(formed, loss / periods, loss)
-            rsi[row] = np.where(formed, 100.0 * (gain / (gain + loss)), np.nan)
-    return rsi
+    row = np.arange(len(changes))[:, np.newaxis]
+    unknown = np.where(known, -1, row)
+    state = np.zeros((2, closes.shape[1]))
+    run = row - np.maximum.accumulate(unknown, axis=0) if len(row) else unknown  # known changes in a row
+    # One step for all: average · factor + change, over divisor. While the averages form, it is a plain sum.
+    factor = np.where(run == 0, 0.0, np.where(run <= periods, 1.0, periods - 1.0))
+    divisor = np.where(run >= periods, float(periods), 1.0)
+    moves = np.where(known, [np.maximum(changes, 0.0), np.maximum(-changes, 0.0)], 0.0)
+    averages = np.empty_like(moves)
+    for step in range(len(changes)):  # a recursion in time: vectorised across the columns
+        if step == first - begin and before is not None:
+            state = np.where(np.isfinite(before.gain[0]), [before.gain[0], before.loss[0]], state)
+        state = averages[:, step] = (state * factor[step] + moves[:, step]) / divisor[step]
+    averages[:, (run < periods) | (row < first - begin)] = np.nan
+    out = np.full((2, *closes.shape), np.nan)
+    out[:, begin:] = averages
+    return WilderAverages(out[0], out[1])
 
 
-def total_return_index(closes: FloatArray, row_returns_pct: FloatArray, start: float = 100.0) -> FloatArray:
+def wilder_rsi(closes: FloatArray, periods: int = 14) -> FloatArray:
+    """Wilder's relative strength index, 0..100, of each column: 100 · gain / (gain + loss) of the averages;
+    NaN while they form, and where neither gain nor loss has occurred.
+    """
+    return wilder_averages(closes, periods).rsi()
+
+
+def total_return_index(
+    closes: FloatArray, row_returns_pct: FloatArray, before: FloatArray | None = None, start: float = 100.0
+) -> FloatArray:
     """Growth of `start` from each column's first close. Returns are per row: one after a gap spans the gap.
 
     A row with a close but without a return (other than the first) leaves the index unknown from there on.
+
+    Args:
+        closes: sessions x series.
+        row_returns_pct: likewise, the return of each close.
+        before: the index of each column at its last close before the first row: NaN where it is not known,
+            infinite where there was no close yet; by default there was none.
+        start: the index at the first close.
     """
     has_close = np.isfinite(closes)
-    first = has_close & (np.cumsum(has_close, axis=0) == 1)
+    begins = np.full(closes.shape[1], np.inf) if before is None else before
+    first = has_close & (np.cumsum(has_close, axis=0) == 1) & np.isinf(begins)
     factors = np.where(has_close & ~first, 1.0 + row_returns_pct / 100.0, 1.0)
-    return np.where(has_close, start * np.cumprod(factors, axis=0), np.nan)
+    level = np.cumprod(np.vstack([np.where(np.isinf(begins), start, begins), factors]), axis=0)[1:]
+    return np.where(has_close, level, np.nan)

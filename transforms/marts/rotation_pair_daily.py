@@ -3,7 +3,8 @@
 In: staging.equity_prices (symbol, session_date) and ref.pairs (pair_id). Out: one row per pair, window and
 session on which both members have a close, from the first spread of that pair and window on. Formulas:
 spread_pp = 100·(r_k(base) − r_k(quote)); ratio_return_pct = 100·((base/quote)_t / (base/quote)_{t−k} − 1);
-the rest in transforms/lib/history.py.
+the rest in transforms/lib/history.py. Where a publication is extended, the spreads are computed from all
+closes, which is one pass, and their place in history for the new sessions only.
 
 Caveat: a session whose counterpart k sessions back is missing keeps its row with a NULL spread and is not
 part of the history; the history is as long as the warehouse's own, so "a record" means since
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transforms.increment import first_day
 from transforms.lib.history import NO_INDEX, FloatArray, IntArray, change_pct, compute_expanding_statistics
 
 DateArray = NDArray[np.datetime64]
@@ -35,6 +37,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         from staging.equity_prices
         order by symbol, session_date
         """).df()
+    since = first_day(con)
     pairs = con.execute(
         "select pair_id, base_symbol, quote_symbol from ref.pairs order by pair_id"
     ).fetchall()
@@ -51,25 +54,35 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         series[row[positions]] = price[positions]
         closes[str(symbol)] = series
 
+    first = int(row[dates[row] >= np.datetime64(since, "s")].min(initial=sessions)) if since else 0
     parts: list[Columns] = []
     for code, (_, base, quote) in enumerate(pairs):
         if base in closes and quote in closes:
             parts += [
                 {"pair": np.full(len(part["rows"]), code), **part}
                 for part in (
-                    compute_pair_window(closes[base], closes[quote], window) for window in WINDOWS_SESSIONS
+                    compute_pair_window(closes[base], closes[quote], window, first)
+                    for window in WINDOWS_SESSIONS
                 )
             ]
     return _frame(parts, [pair_id for pair_id, _, _ in pairs], dates)
 
 
-def compute_pair_window(base: FloatArray, quote: FloatArray, window: int) -> Columns:
-    """The mart's columns for one pair and window; `rows` and `*_row` are places in the session grid."""
+def compute_pair_window(base: FloatArray, quote: FloatArray, window: int, first: int = 0) -> Columns:
+    """The mart's columns for one pair and window; `rows` and `*_row` are places in the session grid.
+
+    Args:
+        base: closes by session.
+        quote: likewise.
+        window: in sessions.
+        first: rows before this one are not answered.
+    """
     spread = change_pct(base, window) - change_pct(quote, window)
-    statistics = compute_expanding_statistics(spread)
+    statistics = compute_expanding_statistics(spread, first=first)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio_return = change_pct(base / quote, window)
-    rows = np.flatnonzero((statistics.observations > 0) & np.isfinite(base) & np.isfinite(quote))
+    answered = (statistics.observations > 0) & np.isfinite(base) & np.isfinite(quote)
+    rows = first + np.flatnonzero(answered[first:])
     columns = {
         "spread_pp": spread,
         "ratio_return_pct": ratio_return,
@@ -106,7 +119,7 @@ def _frame(parts: list[Columns], pair_ids: list[str], dates: DateArray) -> pd.Da
     rank = np.where(ranked, whole["spread_rank"], 0).astype(np.int32)
     return pd.DataFrame(
         {
-            "pair_id": np.array(pair_ids, dtype=object)[pair],
+            "pair_id": pd.Categorical.from_codes(pair, categories=pd.Index(pair_ids, dtype=object)),
             "window_sessions": whole["window_sessions"],
             "session_date": dates[whole["rows"]],
             "spread_pp": whole["spread_pp"],
