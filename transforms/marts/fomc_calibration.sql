@@ -17,17 +17,6 @@ horizons as (
     select unnest([1, 7, 30, 60, 90, 180]) as horizon_days
 ),
 
-days as (
-    -- the last settlement day up to each day; a join by the inequality would be a product of both sides
-    select
-        calendar_date,
-        max(case when is_settlement_day then calendar_date end) over (
-            order by calendar_date
-            range between interval 9 day preceding and current row
-        ) as as_of_date
-    from ref.calendar
-),
-
 captured as (
     select
         min(as_of_date) as first_date,
@@ -57,6 +46,31 @@ wanted as (
     cross join horizons
 ),
 
+marks as (
+    select distinct
+        wanted_date as day,
+        cast(null as date) as settlement_date
+    from wanted
+    union all
+    select
+        calendar_date as day,
+        calendar_date as settlement_date
+    from ref.calendar
+    where is_settlement_day
+),
+
+days as (
+    -- the last settlement day up to each day; a join by the inequality would be a product of both sides
+    select
+        day,
+        settlement_date,
+        max(settlement_date) over (
+            order by day
+            range between interval 9 day preceding and current row
+        ) as as_of_date
+    from marks
+),
+
 forecasts as (
     -- the last settlement day at least that many days before the meeting
     select
@@ -66,8 +80,10 @@ forecasts as (
         wanted.outcome_reason,
         days.as_of_date
     from wanted
-    inner join days on wanted.wanted_date = days.calendar_date
-    where days.as_of_date is not null
+    inner join days on wanted.wanted_date = days.day
+    where
+        days.settlement_date is null
+        and days.as_of_date is not null
 ),
 
 -- the last day of the data bounds the rows, so that a meeting is scored once it has been held
