@@ -167,15 +167,18 @@ def _as_frame(
     keys = keys_of[every][every.wanted]
     observations = np.zeros((keys.size, len(names)), dtype=np.int32)
     figures = {name: np.full(observations.shape, np.nan) for name in FIGURES}
-    for across, (model, estimator, factor) in enumerate(names):
-        own, factors, fit = fits[model, estimator]
-        rows, position = np.flatnonzero(fit.observations), factors.index(factor)
+    while fits:  # taken apart as it is read: the fits and the figures are some hundred megabytes each
+        (model, estimator), (own, factors, fit) = fits.popitem()
+        rows = np.flatnonzero(fit.observations)
         down = np.searchsorted(keys, keys_of[own][rows])
-        observations[down, across] = fit.observations[rows]
-        figures["beta"][down, across] = fit.beta[rows, position]
-        figures["std_error"][down, across] = fit.std_error[rows, position]
-        figures["t_stat"][down, across] = fit.t_stat[rows, position]
-        figures["r_squared"][down, across] = fit.r_squared[rows]
+        for position, factor in enumerate(factors):
+            across = names.index((model, estimator, factor))
+            observations[down, across] = fit.observations[rows]
+            figures["beta"][down, across] = fit.beta[rows, position]
+            figures["std_error"][down, across] = fit.std_error[rows, position]
+            figures["t_stat"][down, across] = fit.t_stat[rows, position]
+            figures["r_squared"][down, across] = fit.r_squared[rows]
+        del fit
 
     there = observations > 0
     lines = there.sum(axis=1)
@@ -190,7 +193,7 @@ def _as_frame(
         "symbol": texts.pop("symbol"),
         "session_date": session_date,
         **texts,
-        **{column: values[there] for column, values in figures.items()},
+        **{column: figures.pop(column)[there] for column in FIGURES},
         "observations": observations[there],
     }
     return pd.DataFrame(columns, copy=False)
