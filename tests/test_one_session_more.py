@@ -21,6 +21,7 @@ from tests.model_fixture import build, empty_warehouse, fill, fill_reference
 from warehouse.catalog import load_catalog, quoted
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
+GROUPS = ("size_style_boxes", "another")
 SESSIONS = 420
 # By model: the input that is handed over for some days before the first one only, in days; others whole.
 LOOK_BACK_DAYS = {
@@ -32,6 +33,9 @@ LOOK_BACK_DAYS = {
         "staging.instrument_history": 0,
     },
     "marts.rotation_pair_daily": {},
+    "marts.rotation_state_daily": {},
+    "marts.size_style_rank_daily": {},
+    "marts.group_score_daily": {},
 }
 
 
@@ -61,6 +65,14 @@ def _reference() -> duckdb.DuckDBPyConnection:
             pair_id=[f"{base}-{quote}" for base, quote in pairs]
         ),
     )
+    fill(con, "ref.groups", pd.DataFrame({"group_id": GROUPS, "group_kind": "equity"}))
+    members = [(group, symbol) for group in GROUPS for symbol in SYMBOLS[1:]]
+    fill(con, "ref.group_members", pd.DataFrame(members, columns=["group_id", "symbol"]))
+    fill(
+        con,
+        "ref.instruments",
+        pd.DataFrame({"symbol": SYMBOLS, "benchmark_symbol": [None, *("AAA" for _ in SYMBOLS[1:])]}),
+    )
     return con
 
 
@@ -69,7 +81,7 @@ def random_prices(seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     parts = []
     for symbol in SYMBOLS:
-        moves = rng.normal(0, 0.01, SESSIONS) * (rng.random(SESSIONS) > 0.1)
+        moves = rng.normal(0, 0.015, SESSIONS) * (rng.random(SESSIONS) > 0.1)
         close = np.round(50 * np.exp(np.cumsum(moves)), int(rng.integers(0, 4)))
         total_return = 100 * np.append(np.nan, close[1:] / close[:-1] - 1)
         kept = rng.random(SESSIONS) > rng.choice([0.0, 0.002, 0.05])
@@ -149,8 +161,9 @@ def test_any_day_of_any_history(seed: int, places: list[int]) -> None:
 
 @pytest.mark.parametrize("model", LOOK_BACK_DAYS)
 def test_every_day_of_a_history(model: str) -> None:
-    con = _warehouse(random_prices(1))
+    con = _warehouse(random_prices(6))
     for name in LOOK_BACK_DAYS:
         build(con, name)
+    assert con.execute(f"select count(*) from {model}").fetchall()[0][0] > 300
     for since in _sessions()[3::23]:
         assert_extended_equals_whole(con, model, since)

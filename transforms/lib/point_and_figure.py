@@ -49,34 +49,44 @@ def box_numbers(values: FloatArray, box: float) -> FloatArray:
 
 
 def point_and_figure(values: FloatArray, box: float) -> PointAndFigure:
-    """Charts of all series at once: a recursion in time, vectorised across the series."""
+    """Charts of all series. Only a session that reaches another box can change a chart, which few do."""
     boxes = box_numbers(values, box)
-    series = values.shape[1]
     columns, signals = np.zeros(values.shape, dtype=np.int8), np.zeros(values.shape, dtype=np.int8)
-    column, signal = np.zeros(series, dtype=np.int8), np.zeros(series, dtype=np.int8)
-    # high and low of the current column; before the first column, of everything so far
-    high, low = np.full(series, -np.inf), np.full(series, np.inf)
-    # top of the last finished column of X, bottom of the last finished column of O
-    last_top, last_bottom = np.full(series, np.inf), np.full(series, -np.inf)
-    previous = np.full(series, np.nan)
-    for row in range(len(values)):
-        now = boxes[row]
-        changed = np.isfinite(now) & (now != previous)
-        if changed.any():  # most sessions move nothing by a whole box
-            to_x = changed & (column != 1) & (now >= low + REVERSAL_BOXES)
-            to_o = changed & (column != -1) & (now <= high - REVERSAL_BOXES)
-            last_bottom = np.where(to_x & (column == -1), low, last_bottom)
-            last_top = np.where(to_o & (column == 1), high, last_top)
-            column = np.where(to_x, 1, np.where(to_o, -1, column)).astype(np.int8)
-            turned = to_x | to_o
-            high = np.where(changed, np.where(turned, now, np.maximum(high, now)), high)
-            low = np.where(changed, np.where(turned, now, np.minimum(low, now)), low)
-            buy = changed & (column == 1) & (high > last_top)
-            sell = changed & (column == -1) & (low < last_bottom)
-            signal = np.where(buy, 1, np.where(sell, -1, signal)).astype(np.int8)
-            previous = np.where(changed, now, previous)
-        columns[row], signals[row] = column, signal
+    for series in range(values.shape[1]):
+        rows = np.flatnonzero(np.isfinite(boxes[:, series]))
+        reached = boxes[rows, series]
+        other = np.append(True, reached[1:] != reached[:-1])[: len(rows)]
+        lasting = np.diff(np.append(rows[other], len(values)))
+        states = np.array(_states(reached[other].tolist()), dtype=np.int8).reshape(-1, 2)
+        begin = len(values) - int(lasting.sum())
+        columns[begin:, series] = np.repeat(states[:, 0], lasting)
+        signals[begin:, series] = np.repeat(states[:, 1], lasting)
     return PointAndFigure(columns, signals)
+
+
+def _states(boxes: list[float]) -> list[tuple[int, int]]:
+    """Column and signal after each of the boxes, which follow each other without a repetition."""
+    column, signal = 0, 0
+    # high and low of the current column; before the first column, of everything so far
+    high, low = -np.inf, np.inf
+    # top of the last finished column of X, bottom of the last finished column of O
+    last_top, last_bottom = np.inf, -np.inf
+    states = []
+    for now in boxes:
+        if column != 1 and now >= low + REVERSAL_BOXES:
+            last_bottom = low if column == -1 else last_bottom
+            column, high, low = 1, now, now
+        elif column != -1 and now <= high - REVERSAL_BOXES:
+            last_top = high if column == 1 else last_top
+            column, high, low = -1, now, now
+        else:
+            high, low = max(high, now), min(low, now)
+        if column == 1 and high > last_top:
+            signal = 1
+        elif column == -1 and low < last_bottom:
+            signal = -1
+        states.append((column, signal))
+    return states
 
 
 def named(states: SignArray, positive: str, negative: str) -> NDArray[np.object_]:

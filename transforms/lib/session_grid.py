@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -33,6 +34,10 @@ class SessionGrid:
         """The closes of one symbol; all NaN for a symbol without prices."""
         column = self.symbols.get(symbol)
         return self.closes[:, column] if column is not None else np.full(len(self.closes), np.nan)
+
+    def first_row(self, day: date | None) -> int:
+        """The row of the first session from a day on; 0 where every day is asked for."""
+        return int(np.searchsorted(self.session_dates, np.datetime64(day, "s"))) if day else 0
 
     def ratios(self, bases: Sequence[str], quotes: Sequence[str]) -> FloatArray:
         """base / quote, one column per pair; NaN unless both have a close."""

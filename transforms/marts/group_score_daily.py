@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transforms.increment import first_day
 from transforms.lib.history import FloatArray, change_pct, distance_from_mean_pct
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.session_grid import DateArray, load_session_grid
@@ -53,7 +54,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     change = compute_changes(group_scores, grid.session_dates)
     rank = 1 + (change[:, np.newaxis, :] > change[:, :, np.newaxis]).sum(axis=2)
 
-    group, row = np.nonzero(np.isfinite(group_scores).T)
+    first = grid.first_row(first_day(con))
+    group, row = np.nonzero(np.isfinite(group_scores[first:]).T)
+    row += first
     unknown = ~np.isfinite(change[row, group])
     first_row = (
         np.argmax(np.isfinite(group_scores), axis=0) if len(closes) else np.zeros(len(groups), dtype=int)

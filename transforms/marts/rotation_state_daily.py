@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transforms.increment import first_day
 from transforms.lib.history import FloatArray, IntArray
 from transforms.lib.point_and_figure import LONG_BOX, NEAR_BOX, named, point_and_figure
 from transforms.lib.relative_rotation import (
@@ -63,7 +64,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     daily = relative_rotation(ratios)
     charts = {"long": point_and_figure(ratios, LONG_BOX), "near": point_and_figure(ratios, NEAR_BOX)}
     # pair by pair, the sessions in order
-    pair, row = np.nonzero(np.isfinite(ratios).T)
+    first = grid.first_row(first_day(con))
+    pair, row = np.nonzero(np.isfinite(ratios[first:]).T)
+    row += first
     first_row = np.argmax(np.isfinite(ratios), axis=0) if len(ratios) else np.zeros(len(pairs), dtype=int)
     return pd.DataFrame(
         {

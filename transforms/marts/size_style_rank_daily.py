@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from transforms.increment import first_day
 from transforms.lib.history import FloatArray, lagged
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.session_grid import load_session_grid
@@ -53,7 +54,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     rank = _rank(np.where(present & (known | np.isfinite(momentum)), wins, np.nan), momentum)
     momentum_rank = _rank(np.where(present, momentum, np.nan), np.zeros_like(momentum))
 
-    member, row = np.nonzero(present.T)
+    first = grid.first_row(first_day(con))
+    member, row = np.nonzero(present[first:].T)
+    row += first
 
     def whole(values: FloatArray, given: FloatArray) -> pd.arrays.IntegerArray:
         missing = ~np.isfinite(given[row, member]) | (count[row] < 2)
