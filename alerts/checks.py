@@ -359,6 +359,23 @@ def _old_answers(seen: Publication) -> Iterable[str]:
         yield f"{age.sentence} {age.family.remedy}"
 
 
+def _wrong_extensions(seen: Publication) -> Iterable[str]:
+    """Marts that the weekly rebuild found to be others than those that were published before."""
+    rows = seen.connection.execute(
+        "select distinct table_name from ops.validation_results where not passed and rule = ?"
+        " and run_id = (select max_by(run_id, generation) from ops.publication) order by 1",
+        ["extension_equals_rebuild"],
+    ).fetchall()
+    if rows:
+        names = ", ".join(name for (name,) in rows[:SHOWN_INPUTS])
+        more = f" and {len(rows) - SHOWN_INPUTS} more" if len(rows) > SHOWN_INPUTS else ""
+        yield (
+            f"The rebuild of {seen.session} differs from the extended tables before it: {names}{more}. What"
+            " is published now is right; what was published since the rebuild before may not be"
+            " (docs/operations.md, Extension and rebuild)."
+        )
+
+
 # Each takes the publication and gives problems in whole sentences.
 CHECKS: tuple[Callable[[Publication], Iterable[str]], ...] = (
     _missing_session,
@@ -366,6 +383,7 @@ CHECKS: tuple[Callable[[Publication], Iterable[str]], ...] = (
     _required_inputs,
     _no_futures,
     _old_answers,
+    _wrong_extensions,
 )
 
 

@@ -7,6 +7,7 @@ In: the run's context and the publication that is being built. Out: `ops.validat
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -16,6 +17,7 @@ from datasets.registry import DATASETS
 from expectations.ages import Age, old_answers
 from expectations.cross_checks import compare, record_cross_checks
 from expectations.gate import check_table
+from expectations.results import RuleResult, rule_result
 from expectations.suites import Record
 from market_calendar.horizons import horizon_failures, horizon_warnings
 from market_calendar.sessions import cutoff_utc
@@ -31,6 +33,8 @@ from warehouse.catalog import Catalog, literal, load_catalog, quoted
 from warehouse.database import append, pipeline_database, transaction
 from warehouse.publication import attached_pipeline, copy_tables, opened_publication
 
+# alerts.checks knows it by this name.
+EXTENSION_RULE = "extension_equals_rebuild"
 EVERY_ROW, NO_ROW = "true", "false"
 Rows = list[dict[str, Any]]
 """Rows of an ops table."""
@@ -116,9 +120,21 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
             )
             results += [{"run_id": run.run_id, **result} for result in gate.results]
         checks = compare(connection, _required_inputs(run, connection))
-        results += [{"run_id": run.run_id, **result} for result in checks.results]
+        results += [
+            {"run_id": run.run_id, **result} for result in (*checks.results, *_extensions(run, catalog))
+        ]
         old = old_answers(connection, run.target)
     return results, fresh, [{"run_id": run.run_id, **row} for row in checks.rows], old
+
+
+def _extensions(run: RunContext, catalog: Catalog) -> Iterator[RuleResult]:
+    """The marts whose extension differed from the rebuild that is published, each as a failed rule."""
+    built = run.state.read("built", BuildSummary) or BuildSummary()
+    for name in built.differing:
+        text = "the tables of the generations before were not those of a rebuild; what is published now is"
+        yield rule_result(
+            catalog[name], EXTENSION_RULE, None, "warning", built.rows[name], built.rows[name], text
+        )
 
 
 def _unjudged(run: RunContext, catalog: Catalog) -> dict[str, str]:

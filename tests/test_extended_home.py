@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from alerts.checks import check_publication
 from pipeline import steps
 from pipeline.base import Base, find_base
 from pipeline.context import Requested, RunContext
 from pipeline.errors import NothingNew
-from pipeline.state import BuildSummary, LoadSummary
+from pipeline.state import BuildSummary
 from tests.small_market import (
     context,
     fetch_all,
@@ -148,7 +149,12 @@ def test_a_rebuild_is_due_after_a_week_and_finds_a_table_that_differs(home: Sett
     built = built_by(home, WEEK_LATER)
     assert built.rebuilt_because == "the last rebuild was for 2024-07-15"
     assert built.differing == ("marts.instrument_daily",)
-    assert run.state.read("loaded", LoadSummary) is not None
+    steps.audit(run)
+    steps.publish(run)
+    problems = check_publication(home, datetime.now(UTC)).problems
+    assert any(
+        "differs from the extended tables before it: marts.instrument_daily." in text for text in problems
+    )
 
 
 def test_a_damaged_publication_is_not_extended(home: Settings) -> None:
