@@ -18,11 +18,12 @@ from market_calendar.sessions import cutoff_utc
 from pipeline.base import Base, find_base
 from pipeline.context import RunContext
 from pipeline.errors import NothingNew, StepFailed
+from pipeline.load import failed_rules_of_load
 from pipeline.log import LOG
 from pipeline.plan import held_until_session, high_water
 from pipeline.published import succeed_without_news
 from pipeline.run_record import StepLog, step
-from pipeline.state import BuildSummary, RunPlan
+from pipeline.state import BuildSummary, LoadSummary, RunPlan
 from transforms.changes import (
     WHOLE,
     Change,
@@ -94,7 +95,8 @@ def _built(run: RunContext, target: date, log: StepLog) -> BuildSummary:
         return summary
     try:
         changes = _changes(run, target, code, base)
-        if not any(changes.values()) and target == base.inputs.session and _is_of_this_code(run, base):
+        unchanged = not any(changes.values()) and target == base.inputs.session
+        if unchanged and _is_of_this_code(run, base) and not _load_found_faults(run):
             raise NothingNew(f"generation {base.generation.name} for {target} is up to date")
         summary, extended = _extend(run, target, code, base, changes)
     except (duckdb.Error, ModelError) as error:
@@ -160,6 +162,14 @@ def _is_of_this_code(run: RunContext, base: Base) -> bool:
             "select code_version from ops.publication where generation = ?", [int(base.generation.name)]
         ).fetchone()
     return row is not None and row[0] == code_version()
+
+
+def _load_found_faults(run: RunContext) -> bool:
+    """Whether the load put rows in the quarantine or a rule failed, which readers of `ops` must see."""
+    loaded = run.state.read("loaded", LoadSummary) or LoadSummary()
+    with pipeline_database(run.settings, read_only=True) as connection:
+        failed = failed_rules_of_load(connection, run.run_id)
+    return bool(failed) or any(entry.quarantined for entry in loaded.datasets.values())
 
 
 def _extend(

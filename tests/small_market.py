@@ -60,9 +60,14 @@ def small_settings(folder: Path, home: Path, **changes: str) -> Settings:
     )
 
 
-def context(settings: Settings, session: str, run_id: str | None = None, **changes: Any) -> RunContext:
-    """The context of a run for a session that its parameter names."""
-    return RunContext(settings, run_id or f"test-{session}", Requested(parameter=session), **changes)
+def context(
+    settings: Settings, session: str, run_id: str | None = None, *, rebuild: bool = False, **changes: Any
+) -> RunContext:
+    """The context of a run for a session that its parameter names; with `rebuild` it publishes even where
+    nothing is new.
+    """
+    requested = Requested(parameter=session, rebuild=rebuild)
+    return RunContext(settings, run_id or f"test-{session}", requested, **changes)
 
 
 def fetch_all(run: RunContext) -> None:
