@@ -630,7 +630,7 @@ def test_a_failure_in_drawing_stops_the_run_and_keeps_the_last_publication(
     def broken(page: Any, section: Any) -> None:
         raise ZeroDivisionError("a bug in a drawing")
 
-    run = run_to_build(settings, str(SESSION), "broken")
+    run = run_to_build(settings, str(SESSION), "broken", rebuild=True)
     monkeypatch.setattr("brief.sections.rotation", broken)
     with pytest.raises(
         StepFailed,

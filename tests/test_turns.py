@@ -303,7 +303,7 @@ def test_two_runs_between_build_and_publication_wait_for_each_other(tmp_path: Pa
     queue = Queue(["first", "second"])
     # The one that waits is for an earlier session: it must not take the publication back to it.
     first, second = (
-        context(home, session, run_id, turns=queue.turns(run_id, backfill=False))
+        context(home, session, run_id, rebuild=True, turns=queue.turns(run_id, backfill=False))
         for run_id, session in (("first", SESSIONS[1]), ("second", SESSIONS[0]))
     )
     for run in (first, second):
