@@ -185,9 +185,10 @@ class RunningAirflow:
         """Let the scheduler run the DAG."""
         self.api(f"/dags/{dag_id}", {"is_paused": False}, method="PATCH")
 
-    def trigger(self, session: str, dag_id: str = DAG_ID) -> str:
+    def trigger(self, session: str, dag_id: str = DAG_ID, *, rebuild: bool = False) -> str:
         """Start a run for one session by its partition key; the run's id."""
-        body = {"logical_date": None, "partition_key": session}
+        conf = {"rebuild": True} if rebuild else {}
+        body = {"logical_date": None, "partition_key": session, "conf": conf}
         return str(self.api(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
