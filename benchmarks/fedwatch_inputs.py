@@ -16,7 +16,9 @@ import pandas as pd
 from transforms.lib import policy_inputs
 from transforms.lib.meeting_path import MOVE_PCT
 from transforms.marts.fomc_probabilities import compute_probabilities
-from transforms.staging import fomc_moves
+from transforms.runner import build_model
+from transforms.staging import fomc_moves, implied_averages
+from warehouse.catalog import load_catalog
 
 # Complete strips, and from 2024-04-30 the contracts of July 2024 to January 2025 (several are missing).
 COMPLETE = ("2000-01-03", "2023-09-15")
@@ -27,6 +29,7 @@ INPUTS = (
     "staging.fed_funds_futures",
     "staging.fomc_decisions",
     "staging.fred_observations",
+    "staging.implied_averages",
 )
 MOVE_BP = 100 * MOVE_PCT
 CELL = ["as_of_date", "meeting_date", "change_bp"]
@@ -51,7 +54,7 @@ def export(warehouse: str, folder: Path, more_prices: pd.DataFrame | None = None
     """
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(warehouse, read_only=True) as con:
-        settlements = con.execute(policy_inputs.SETTLEMENTS).df()
+        settlements = con.execute(implied_averages.SETTLEMENTS).df()
         prices = con.execute(
             """select contract, settlement_date as "Date", settle as "Close", delivery_month
             from staging.fed_funds_futures"""
@@ -121,7 +124,9 @@ def ours(moves: pd.DataFrame, method_version: str) -> pd.DataFrame:
 
 
 def solve(con: duckdb.DuckDBPyConnection, method_version: str) -> pd.DataFrame:
-    """Our probabilities from the inputs that a connection holds."""
+    """Our probabilities from the inputs that a connection holds, prices judged by the rules of now."""
+    con.execute("drop table if exists staging.implied_averages")
+    build_model(con, load_catalog()["staging.implied_averages"])
     return ours(fomc_moves.build(con, method_version), method_version)
 
 

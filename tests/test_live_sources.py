@@ -512,7 +512,7 @@ def test_bad_rows_are_quarantined_and_the_good_ones_kept(home: LiveHome, server:
         quote["close"][6] = float("inf")
         quote["high"][7], quote["low"][7] = 1.0, 2.0
         result["timestamp"][14] -= 3 * 86400  # a Monday becomes a Friday: served twice, unequal
-        result["timestamp"].append(int(time.time()) + 30 * 86400)  # the future
+        result["timestamp"].append((int(time.time()) // 86400 + 30) * 86400 + 15 * 3600)  # the future
         for cells in (*quote.values(), result["indicators"]["adjclose"][0]["adjclose"]):
             cells.append(cells[-1])
 
