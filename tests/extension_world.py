@@ -315,6 +315,14 @@ def rows_of_the_future(world: World) -> None:
     world.session = sessions_between(world.session, END)[1]
 
 
+def another_database(world: World) -> None:
+    """The pipeline's database is another one, in which a row of last year differs."""
+    world.con.execute(
+        f"update {PIPELINE_FILE}.raw.equity_prices set close = close * 1.002"
+        " where symbol = 'QQQ' and session_date = '2023-08-15'"
+    )
+
+
 def other_pairs(world: World) -> None:
     """A pair is dropped from the reference data."""
     world.con.execute(f"delete from {PIPELINE_FILE}.ref.pairs where pair_id = 'IWM/QQQ'")
@@ -339,6 +347,7 @@ STEPS: dict[str, Callable[[World], None]] = {
         restated_symbol,
         unrestated_split,
         rows_of_the_future,
+        another_database,
         other_pairs,
         other_code,
     )
