@@ -315,6 +315,11 @@ def rows_of_the_future(world: World) -> None:
     world.session = sessions_between(world.session, END)[1]
 
 
+def session_without_rows(world: World) -> None:
+    """A session passes and no source serves anything of it."""
+    world.session = sessions_between(world.session, END)[1]
+
+
 def another_database(world: World) -> None:
     """The pipeline's database is another one, in which a row of last year differs."""
     world.con.execute(
@@ -347,6 +352,7 @@ STEPS: dict[str, Callable[[World], None]] = {
         restated_symbol,
         unrestated_split,
         rows_of_the_future,
+        session_without_rows,
         another_database,
         other_pairs,
         other_code,

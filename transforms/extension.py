@@ -48,7 +48,7 @@ class Extended:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Rows that are computed together: from `since` on (None: all), of some keys or of all others."""
 
     since: date | None = None
@@ -154,7 +154,7 @@ def _extend(
 ) -> Change:
     """Compute the rows that are asked for, and replace those that differ."""
     connection.execute(f"create or replace table {NEW_ROWS} as from {target} limit 0")
-    parts = _parts(asked)
+    parts = parts_of(asked)
     grows = table.increment or Increment("")
     for part in parts:
         _show_inputs(connection, catalog, table, target, part)
@@ -175,31 +175,31 @@ def _is_there(connection: duckdb.DuckDBPyConnection, publication: str, table: Ta
     return [tuple(row) for row in rows] == [(column.name, column.type) for column in table.columns]
 
 
-def _parts(asked: Change) -> list[_Part]:
+def parts_of(asked: Change) -> list[Part]:
     """The rows in at most two parts: those that changed lately, and keys whose history did."""
     if asked.whole:
-        return [_Part()]
+        return [Part()]
     if not asked.by_key:
-        return [_Part(asked.since)]
+        return [Part(asked.since)]
     if asked.since is not None:
         early = tuple(asked.by_key)
-        return [_Part(min(asked.by_key.values()), early), _Part(asked.since, early, others=True)]
+        return [Part(min(asked.by_key.values()), early), Part(asked.since, early, others=True)]
     latest = max(asked.by_key.values())
     late = tuple(key for key, day in asked.by_key.items() if day == latest)
     early = tuple(key for key, day in asked.by_key.items() if day != latest)
-    parts = [_Part(latest, late)]
+    parts = [Part(latest, late)]
     if early:
-        parts.append(_Part(min(asked.by_key[key] for key in early), early))
+        parts.append(Part(min(asked.by_key[key] for key in early), early))
     return parts
 
 
 def _show_inputs(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, table: Table, target: str, part: _Part
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, table: Table, target: str, part: Part
 ) -> None:
     """Make the inputs of a model show what it reads for one part, and set `since`."""
     publication = target.removesuffix(f".{table.full_name}")
     grows = table.increment or Increment("")
-    _list_keys(connection, part)
+    list_keys(connection, part)
     connection.execute("set variable since = ?::date", [part.since])
     if part.since is not None:
         own = f"not ({part.holds(quoted(grows.key), quoted(grows.day))})"
@@ -225,17 +225,18 @@ def _show_inputs(
             connection.execute(f"create or replace view {shown} as from {source} as given where {where}")
 
 
-def _list_keys(connection: duckdb.DuckDBPyConnection, part: _Part) -> None:
+def list_keys(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+    """Write down the keys of a part, for its condition."""
     connection.execute(f"delete from {KEYS}")
     if part.keys:
         connection.execute(f"insert into {KEYS} select unnest(?::varchar[])", [list(part.keys)])
 
 
-def _of_keys(key: str, part: _Part) -> str:
+def _of_keys(key: str, part: Part) -> str:
     return f"{quoted(key)} {'not ' if part.others else ''}in (select key from {KEYS})"
 
 
-def _shown(table: Table, item: Table, part: _Part) -> str:
+def _shown(table: Table, item: Table, part: Part) -> str:
     """The condition for the rows of an input that one part of a model reads."""
     grows, source = table.increment, item.increment
     if grows is None or source is None or item.full_name not in grows.reads:
@@ -253,16 +254,14 @@ def _shown(table: Table, item: Table, part: _Part) -> str:
     return " and ".join(conditions) or "true"
 
 
-def _differing(
-    connection: duckdb.DuckDBPyConnection, table: Table, target: str, parts: list[_Part]
-) -> Change:
+def _differing(connection: duckdb.DuckDBPyConnection, table: Table, target: str, parts: list[Part]) -> Change:
     """From which day on, by key, the new rows differ from those that are there."""
     grows = table.increment
     day = quoted(grows.day) if grows else "null::date"
     key = f"{quoted(grows.key)}::varchar" if grows and grows.key else "''"
     connection.execute(f"create or replace table {CHANGED} (key varchar, day date)")
     for part in parts:
-        _list_keys(connection, part)
+        list_keys(connection, part)
         holds = part.holds(quoted(grows.key), day) if grows else "true"
         here, there = (
             f"(select {key} as key, {day} as day, count(*) as row_count, sum({_row_hash(table)}) as hash_sum"
