@@ -145,16 +145,18 @@ def _unjudged(run: RunContext, catalog: Catalog) -> dict[str, str]:
     if built is None or built.extends is None or built.rules_changed:
         return {}
     with pipeline_database(run.settings, read_only=True) as connection:
-        broken = connection.execute(
-            "select distinct table_name from ops.validation_results where not passed and run_id ="
-            " (select run_id from ops.publication where generation = ?)",
+        # A warehouse that was lost and loaded again does not know: then every row is judged.
+        passed = connection.execute(
+            "select table_name from ops.validation_results where run_id ="
+            " (select run_id from ops.publication where generation = ?)"
+            " group by table_name having bool_and(passed)",
             [built.extends],
         ).fetchall()
     found: dict[str, str] = {}
     for table in catalog.models():
         name, grows = table.full_name, table.increment
         first = built.changed_from.get(name)
-        if (name,) in broken:
+        if (name,) not in passed:
             found[name] = EVERY_ROW
         elif name not in built.changed_from:
             found[name] = NO_ROW

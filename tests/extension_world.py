@@ -181,6 +181,7 @@ class World:
         build_models(
             self.con, session=self.session, cutoff_utc=cutoff_utc(self.session), data_source="simulated"
         )
+        assert self._tables("publication") == self._tables("rebuilt")
         differing = [
             table.full_name
             for table in catalog.models()
@@ -221,6 +222,12 @@ class World:
         self.code.clear()
         self.con.execute("use memory")
         return done
+
+    def _tables(self, database: str) -> set[str]:
+        rows = self.con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name = ?", [database]
+        ).fetchall()
+        return {name for (name,) in rows}
 
     def content(self, database: str, table: Table) -> tuple[int, int]:
         """Rows of a table, and a hash of all their bits."""
@@ -328,6 +335,11 @@ def another_database(world: World) -> None:
     )
 
 
+def a_model_less(world: World) -> None:
+    """The publication has the table of a model that there is no longer."""
+    world.con.execute("create table publication.marts.given_up as select 1 as figure")
+
+
 def other_pairs(world: World) -> None:
     """A pair is dropped from the reference data."""
     world.con.execute(f"delete from {PIPELINE_FILE}.ref.pairs where pair_id = 'IWM/QQQ'")
@@ -354,6 +366,7 @@ STEPS: dict[str, Callable[[World], None]] = {
         rows_of_the_future,
         session_without_rows,
         another_database,
+        a_model_less,
         other_pairs,
         other_code,
     )

@@ -11,6 +11,7 @@ import pytest
 
 from alerts.checks import check_publication
 from pipeline import steps
+from pipeline.audit import EVERY_ROW, NO_ROW, _unjudged
 from pipeline.base import Base, find_base
 from pipeline.errors import NothingNew
 from pipeline.state import BuildSummary
@@ -24,6 +25,8 @@ from tests.small_market import (
     write_small_market,
 )
 from transforms.changes import InputState
+from warehouse.catalog import load_catalog
+from warehouse.database import pipeline_database
 from warehouse.publication import current_generation, read_inputs
 from warehouse.settings import Settings
 from warehouse.status import read_small, status_file
@@ -174,3 +177,16 @@ def test_why_nothing_can_be_extended(home: Settings) -> None:
     (generation(home) / "inputs.json").chmod(0o644)
     (generation(home) / "inputs.json").write_text("{")
     assert reason() == "generation 2 does not say what it was made from"
+
+
+def test_rows_are_judged_again_where_nobody_knows_that_they_passed(home: Settings) -> None:
+    run = run_to_build(home, "2024-07-17")
+    steps.audit(run)
+    known = _unjudged(run, load_catalog())
+    assert known["marts.bank_reported_losses"] == NO_ROW
+    assert known["marts.yield_curve_daily"].startswith('"session_date" >= ')
+    # A rule on it fails in this market.
+    assert known["marts.bank_securities_mark"] == EVERY_ROW
+    with pipeline_database(home) as connection:
+        connection.execute("delete from ops.validation_results")
+    assert set(_unjudged(run, load_catalog()).values()) == {EVERY_ROW}

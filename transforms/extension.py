@@ -95,6 +95,7 @@ def extend_models(
     done: dict[str, Extended] = {}
     set_variables(connection, session=session, cutoff_utc=cutoff_utc, data_source=data_source)
     with _views(connection, catalog) as publication:
+        _drop_others(connection, catalog, publication)
         for table in catalog.models():
             target = f"{publication}.{table.full_name}"
             if not _is_there(connection, publication, table):
@@ -163,6 +164,19 @@ def _extend(
     _replace(connection, table, target, changed)
     connection.execute(f"drop table {NEW_ROWS}")
     return changed
+
+
+def _drop_others(connection: duckdb.DuckDBPyConnection, catalog: Catalog, publication: str) -> None:
+    """Drop the tables of models that there are no longer."""
+    names = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = ?"
+        " and schema_name in ('staging', 'marts')",
+        [publication],
+    ).fetchall()
+    for (name,) in names:
+        if name not in catalog.tables:
+            schema, _, table = name.partition(".")
+            connection.execute(f"drop table {publication}.{schema}.{quoted(table)}")
 
 
 def _is_there(connection: duckdb.DuckDBPyConnection, publication: str, table: Table) -> bool:
