@@ -35,6 +35,8 @@ LONGEST_RUN = timedelta(hours=6)
 SHOWN_CHARACTERS, SHOWN_INPUTS = 400, 5
 # The futures of all months together are one core input: the Fed marts have no other.
 STRIP = "futures/strip"
+# The audit's name for a mart that the weekly rebuild found to be another than its extension.
+EXTENSION_RULE = "extension_equals_rebuild"
 STATES = ("running", "success", "failed")
 
 
@@ -364,7 +366,7 @@ def _wrong_extensions(seen: Publication) -> Iterable[str]:
     rows = seen.connection.execute(
         "select distinct table_name from ops.validation_results where not passed and rule = ?"
         " and run_id = (select max_by(run_id, generation) from ops.publication) order by 1",
-        ["extension_equals_rebuild"],
+        [EXTENSION_RULE],
     ).fetchall()
     if rows:
         names = ", ".join(name for (name,) in rows[:SHOWN_INPUTS])

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from alerts.checks import StaleInput
+from alerts.checks import EXTENSION_RULE, StaleInput
 from datasets.registry import DATASETS
 from expectations.ages import Age, old_answers
 from expectations.cross_checks import compare, record_cross_checks
@@ -33,8 +33,6 @@ from warehouse.catalog import Catalog, literal, load_catalog, quoted
 from warehouse.database import append, pipeline_database, transaction
 from warehouse.publication import attached_pipeline, copy_tables, opened_publication
 
-# alerts.checks knows it by this name.
-EXTENSION_RULE = "extension_equals_rebuild"
 EVERY_ROW, NO_ROW = "true", "false"
 Rows = list[dict[str, Any]]
 """Rows of an ops table."""
