@@ -17,7 +17,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cli.progress import Progress, run_logged
-from cli.run_summary import print_summary, read_status
+from cli.run_summary import print_summary, print_up_to_date, read_status
+from cli.up_to_date import inputs_now, remember, up_to_date
 from datasets.registry import last_session_served
 from market_calendar.sessions import CalendarError, last_closed_session, require_session, session_close_utc
 from pipeline.log import MARK
@@ -58,17 +59,22 @@ def main(*, rebuild: bool = False) -> int:
         return refuse(
             f"ROTATION_HOME={settings.home} cannot be written: {error.strerror}. Choose another folder."
         )
-    before = read_status(settings).get("run_id")
+    before, inputs = read_status(settings).get("run_id"), inputs_now(settings)
     with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return refuse(f"Another run is in progress in {settings.home}; wait for it to end.")
+        if not rebuild and (last := up_to_date(settings, session, inputs)):
+            return print_up_to_date(last, time.monotonic() - started)
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
         progress = Progress(started=started)
         code = prepare_airflow(env, log, progress) or run_dag(env, session, log, progress, rebuild=rebuild)
-    return print_summary(settings, session, code, log, time.monotonic() - started, before)
+        code = print_summary(settings, session, code, log, time.monotonic() - started, before)
+        if not code:
+            remember(settings, session, inputs)
+    return code
 
 
 class RunRefused(RuntimeError):

@@ -6,7 +6,7 @@ In: the settings, the run's hand-overs and `published/status.json`. Out: text an
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,16 @@ def print_summary(
     print(f"  parquet    {generation / 'parquet'}")
     print(f"  brief      {generation / 'brief.html'}")
     print(f"  log        {log}")
+    return 0
+
+
+def print_up_to_date(last: Mapping[str, Any], seconds: float) -> int:
+    """Print that there is nothing to run, and by what; returns exit code 0. `last`: the last run's status."""
+    print(
+        f"\nNothing new ({seconds:.1f} s): generation {last['generation']} for {last['session_date']} is up to"
+        f" date. No input file, reference file, setting or code has changed since the run of"
+        f" {str(last['written_at_utc'])[:16].replace('T', ' ')} UTC. Nothing was published; make rebuild builds it anew."
+    )
     return 0
 
 

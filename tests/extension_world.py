@@ -305,6 +305,8 @@ def restated_symbol(world: World) -> None:
 
 def unrestated_split(world: World) -> None:
     """A symbol splits and only its newest bar is served on the new basis."""
+    # Bars that were served ahead are not served again: the split falls on the first that was not.
+    world.session = max(world.session, world.served.date())
     world.skipped.append(
         lambda name, rows: rows["symbol"].eq("BAC") if name == "equity_prices" else rows.index < 0
     )

@@ -221,6 +221,19 @@ def test_status_and_digest_read_the_publication(
 
 
 @pytest.mark.slow
+def test_the_same_again_is_nothing_new_and_starts_no_airflow(
+    first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]],
+) -> None:
+    settings, _ = first_run
+    logs = Path(settings["ROTATION_HOME"]) / "logs"
+    before = sorted(logs.iterdir())
+    again = command("cli.run", **settings)
+    assert again.returncode == 0, again.stderr
+    assert "generation 1 for 2024-07-16 is up to date. No input file, reference file" in again.stdout
+    assert sorted(logs.iterdir()) == before
+
+
+@pytest.mark.slow
 def test_a_failed_run_is_seen_by_status_and_heals(
     first_run: tuple[dict[str, str], subprocess.CompletedProcess[str]], market: Path
 ) -> None:
