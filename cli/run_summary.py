@@ -65,10 +65,11 @@ def print_summary(
 
 def print_up_to_date(last: Mapping[str, Any], seconds: float) -> int:
     """Print that there is nothing to run, and by what; returns exit code 0. `last`: the last run's status."""
+    since = str(last["written_at_utc"])[:16].replace("T", " ")
     print(
-        f"\nNothing new ({seconds:.1f} s): generation {last['generation']} for {last['session_date']} is up to"
-        f" date. No input file, reference file, setting or code has changed since the run of"
-        f" {str(last['written_at_utc'])[:16].replace('T', ' ')} UTC. Nothing was published; make rebuild builds it anew."
+        f"\nNothing new ({seconds:.1f} s): generation {last['generation']} for {last['session_date']} is up"
+        f" to date. No input file, reference file, setting or code has changed since the run of {since} UTC."
+        " Nothing was published; make rebuild builds it anew."
     )
     return 0
 
