@@ -14,6 +14,7 @@ import re
 import sys
 import time
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from cli.progress import Progress, run_logged
@@ -29,7 +30,6 @@ from warehouse.settings import REPOSITORY, Settings, SettingsError, environment,
 
 AIRFLOW_HOME = REPOSITORY / ".airflow"
 DAG_ID = "rotation_daily"
-POOL = "rotation_warehouse"
 # How Airflow's log says that `dags test` begins a task.
 TASK_STARTS = re.compile(r"\[DAG TEST\] starting task_id=(\w+)")
 
@@ -70,7 +70,7 @@ def main(*, rebuild: bool = False) -> int:
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
         progress = Progress(started=started)
-        code = prepare_airflow(env, log, progress) or run_dag(env, session, log, progress, rebuild=rebuild)
+        code = run_dag(env, session, log, progress, rebuild=rebuild)
         code = print_summary(settings, session, code, log, time.monotonic() - started, before)
         if not code:
             remember(settings, session, inputs)
@@ -141,42 +141,13 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def airflow_command() -> str:
-    """The airflow of this interpreter's environment."""
-    return str(Path(sys.executable).with_name("airflow"))
-
-
-def prepare_airflow(env: dict[str, str], log: Path, progress: Progress) -> int:
-    """Migrate the metadata database and create the pool, once per Airflow version."""
-    from importlib.metadata import version
-
-    stamp = AIRFLOW_HOME / f"prepared-{version('apache-airflow')}"
-    if stamp.exists():
-        return 0
-    AIRFLOW_HOME.mkdir(exist_ok=True)
-    # Two runs that start in an empty folder must not migrate the same database at once.
-    with (AIRFLOW_HOME / ".prepare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return 0 if stamp.exists() else _migrate(env, log, stamp, progress)
-
-
-def _migrate(env: dict[str, str], log: Path, stamp: Path, progress: Progress) -> int:
-    progress.doing = "preparing Airflow (once)"
-    progress.say(progress.doing)
-    commands = (["db", "migrate"], ["pools", "set", POOL, "1", "one writer at a time: DuckDB"])
-    for command in commands:
-        code = run_logged([airflow_command(), *command], env, log, progress)
-        if code:
-            print(f"airflow {' '.join(command)} failed; see {log}", file=sys.stderr)
-            return code
-    stamp.touch()
-    return 0
-
-
 def run_dag(env: dict[str, str], session: date, log: Path, progress: Progress, *, rebuild: bool) -> int:
     """Run the DAG itself in one process; its progress lines are shown, everything goes to the log."""
     parameters = {"session": str(session), "rebuild": rebuild}
-    command = [airflow_command(), "dags", "test", DAG_ID, "-c", json.dumps(parameters)]
+    AIRFLOW_HOME.mkdir(exist_ok=True)
+    prepared = AIRFLOW_HOME / f"prepared-{version('apache-airflow')}"
+    command = [sys.executable, "-m", "cli.in_airflow", str(prepared)]
+    command += ["dags", "test", DAG_ID, "-c", json.dumps(parameters)]
 
     def shown(line: str) -> None:
         if task := TASK_STARTS.search(line):

@@ -182,7 +182,8 @@ def _extend(
     """Extend the current generation."""
     catalog, before = load_catalog(), base.inputs
     with copied_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
-        copy_tables(connection, catalog, "ref", PIPELINE_FILE)
+        if any(name.startswith("ref.") and change for name, change in changes.items()):
+            copy_tables(connection, catalog, "ref", PIPELINE_FILE)
         done = extend_models(
             connection,
             session=target,

@@ -63,7 +63,7 @@ def test_the_parts_of_a_change_hold_every_changed_row_once(change: Change) -> No
 
 @pytest.mark.slow
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     # A history is a handful of words: shrinking one would cost minutes and say nothing more.

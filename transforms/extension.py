@@ -96,9 +96,10 @@ def extend_models(
     set_variables(connection, session=session, cutoff_utc=cutoff_utc, data_source=data_source)
     with _views(connection, catalog) as publication:
         _drop_others(connection, catalog, publication)
+        there = _columns_there(connection, publication)
         for table in catalog.models():
             target = f"{publication}.{table.full_name}"
-            if not _is_there(connection, publication, table):
+            if there.get(table.full_name) != [(column.name, column.type) for column in table.columns]:
                 connection.execute(f"drop table if exists {target}")
                 create_table(connection, table, target)
                 known[table.full_name] = WHOLE
@@ -179,14 +180,19 @@ def _drop_others(connection: duckdb.DuckDBPyConnection, catalog: Catalog, public
             connection.execute(f"drop table {publication}.{schema}.{quoted(table)}")
 
 
-def _is_there(connection: duckdb.DuckDBPyConnection, publication: str, table: Table) -> bool:
-    """Whether the publication has the table with the columns of the catalog."""
+def _columns_there(
+    connection: duckdb.DuckDBPyConnection, publication: str
+) -> dict[str, list[tuple[str, str]]]:
+    """The columns of each table of the publication, with their types."""
     rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() where database_name = ? and schema_name = ?"
-        " and table_name = ? order by column_index",
-        [publication, table.schema, table.name],
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = ? order by table_oid, column_index",
+        [publication],
     ).fetchall()
-    return [tuple(row) for row in rows] == [(column.name, column.type) for column in table.columns]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for table, column, type_name in rows:
+        found.setdefault(table, []).append((column, type_name))
+    return found
 
 
 def parts_of(asked: Change) -> list[Part]:
