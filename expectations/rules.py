@@ -71,7 +71,7 @@ def handwritten(table: Table) -> Handwritten:
     path = HERE / table.schema / f"{table.name}.yml"
     if not path.exists():
         return {"expectations": [], "queries": []}
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return {"expectations": content.get("expectations", []), "queries": content.get("queries", [])}
 
 
