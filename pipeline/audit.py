@@ -117,17 +117,17 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
         connection.execute("delete from ops.freshness")
         append(connection, "ops.freshness", fresh)
         unjudged = _unjudged(run, catalog)
+        built = run.state.read("built", BuildSummary) or BuildSummary()
         for table in catalog.models():
             gate = check_table(
                 connection,
                 table,
                 Record.of_run(run.settings.home, run.run_id),
                 new=unjudged.get(table.full_name),
+                changed_from=built.changed_from,
             )
             results += [{"run_id": run.run_id, **result} for result in gate.results]
-        earlier = earlier_cross_checks(
-            run.settings, connection, run.state.read("built", BuildSummary), cutoff_utc(run.target)
-        )
+        earlier = earlier_cross_checks(run.settings, connection, built, cutoff_utc(run.target))
         checks = compare(connection, _required_inputs(run, connection), earlier)
         results += [
             {"run_id": run.run_id, **result} for result in (*checks.results, *_extensions(run, catalog))

@@ -42,10 +42,10 @@ Days = dict[str, date]
 
 
 def earlier_cross_checks(
-    settings: Settings, connection: duckdb.DuckDBPyConnection, built: BuildSummary | None, cutoff: datetime
+    settings: Settings, connection: duckdb.DuckDBPyConnection, built: BuildSummary, cutoff: datetime
 ) -> Earlier | None:
     """What was found for the generation that was extended; None where that does not help."""
-    if built is None or built.extends is None or built.rules_changed:
+    if built.extends is None or built.rules_changed:
         return None
     results = connection.execute(
         "select rule, checked_rows, passed from ops.validation_results where table_name = ? and run_id ="
