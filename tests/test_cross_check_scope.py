@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations.cross_check_scope import NEVER, Earlier
+from expectations.cross_check_scope import NEVER, Earlier, must_see_all
 from expectations.cross_checks import CrossChecks, compare, prepare, record_cross_checks, run_kinds
 from tests.test_cross_checks import FUTURES, Market
 
@@ -266,6 +266,38 @@ def test_a_fault_is_found_wherever_it_arises(fault: Fault, where: str) -> None:
     assert f"check_{fault.kind}" in failed
     assert summary(part) == summary(whole)
     pd.testing.assert_frame_equal(recorded(part), recorded(whole), rtol=1e-12)
+
+
+@pytest.mark.parametrize("where", ["a row of last week", "a row of last year"])
+def test_a_correction_that_is_right_is_counted_once(where: str) -> None:
+    values, row = clean(), CHANGED[where]
+    before = {name: series.copy() for name, series in values.items()}
+    before["fred/DGS10"][row] += 0.01
+    before["fred/T10Y2Y"][row] += 0.01
+    found, rows = judged_before(before)
+    known = earlier(found, every_input(values) | {"fred/DGS10": row, "fred/T10Y2Y": row})
+    market = market_of(values, LAST + 1)
+    part, whole = in_part(market, rows, known), market.compare()
+    assert all(result["passed"] for result in part.results)
+    counts, expected = ({each["rule"]: each["checked_rows"] for each in of.results} for of in (part, whole))
+    assert counts == expected
+    pd.testing.assert_frame_equal(recorded(part), recorded(whole), rtol=1e-12)
+
+
+def test_what_only_all_blocks_tell_is_judged_by_all_of_them() -> None:
+    values = clean()
+    # It moves with nothing, and as the session before for twenty days: chance.
+    values["prices/TLT"] = np.random.default_rng(5).normal(0, 1, len(DAYS))
+    values["prices/TLT"][LAST - 19 :] = values["prices/SPY"][LAST - 20 : LAST]
+    found, rows = judged_before(values)
+    market = market_of(values, LAST + 1)
+    known = earlier(found, every_input(values))
+    record_cross_checks(market.connection, rows)
+    prepare(market.connection, known)
+    run_kinds(market.connection)
+    assert must_see_all(market.connection, known), "by its newest block alone it is a session off"
+    assert summary(in_part(market, rows, known)) == summary(market.compare())
+    assert summary(market.compare())["check_shifted"][0]
 
 
 def test_a_check_that_failed_is_judged_on_every_day_and_its_offender_stays_named() -> None:
