@@ -8,12 +8,13 @@ are escaped, and a name that a view does not have is an error.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import html
 import re
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, plain_range, text
@@ -27,6 +28,7 @@ def environment() -> Environment:
     """The page's templates and filters."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=_compiled_before(),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -51,6 +53,17 @@ def environment() -> Environment:
     }
     made.globals["missing"] = MISSING
     return made
+
+
+def _compiled_before() -> FileSystemBytecodeCache | None:
+    """Templates that an earlier process compiled: for each user in a folder of its own below the temporary
+    folder, where Jinja finds it safe. Jinja looks at a template's text; how it is compiled is told here.
+    """
+    compiled_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    try:
+        return FileSystemBytecodeCache(pattern=f"__rotation_{compiled_by}_%s.cache")
+    except (OSError, RuntimeError):
+        return None
 
 
 def render(template: str, macro: str, *view: object, simulated: bool = False) -> Markup:

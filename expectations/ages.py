@@ -275,9 +275,15 @@ def rules_of(table: str, session: date) -> list[Query]:
 
 
 def set_oldest_days(connection: duckdb.DuckDBPyConnection, session: date) -> None:
-    """Set a variable per family, `oldest_<name>_day`, for the rules that are written by hand."""
+    """Set a variable per family, `oldest_<name>_day`, for the rules that are written by hand;
+    once for a session.
+    """
+    row = connection.execute("select getvariable('oldest_days_of')").fetchone()
+    if row == (session,):
+        return
     for family in FAMILIES:
         connection.execute(f"set variable oldest_{family.name}_day = date '{family.oldest_day(session)}'")
+    connection.execute("set variable oldest_days_of = ?::date", [session])
 
 
 def _held(connection: duckdb.DuckDBPyConnection) -> set[str]:

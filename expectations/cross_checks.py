@@ -20,6 +20,16 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from expectations.cross_check_scope import (
+    BEGINNING,
+    KEPT_DAYS,
+    Earlier,
+    add_kept_rows,
+    is_in_part,
+    limit_checks,
+    must_see_all,
+    named_before,
+)
 from expectations.cross_check_terms import RIGHT_SIDES, Side, parse_sides
 from expectations.offenders import Disagreement, find_disagreements
 from expectations.results import SAMPLE_ROWS, RuleResult
@@ -38,9 +48,18 @@ STATEMENTS = {
     "return": "change",
     "month_average_by_decisions": "month_average",
 }
-# So many of a check's newest days are kept, and all that failed.
-KEPT_DAYS = 10
-TEMPORARY = ("check_list", "check_terms", "check_series", "check_sides", "check_adjusted", "check_results")
+TEMPORARY = (
+    "check_list",
+    "check_terms",
+    "check_present",
+    "check_members",
+    "check_inputs",
+    "check_series",
+    "check_futures",
+    "check_sides",
+    "check_adjusted",
+    "check_results",
+)
 
 
 @dataclass(frozen=True)
@@ -51,21 +70,37 @@ class CrossChecks:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def compare(connection: duckdb.DuckDBPyConnection, required: frozenset[str] = frozenset()) -> CrossChecks:
-    """Make every comparison over the whole history.
+def compare(
+    connection: duckdb.DuckDBPyConnection,
+    required: frozenset[str] = frozenset(),
+    earlier: Earlier | None = None,
+) -> CrossChecks:
+    """Make every comparison: over the whole history, or of the days that are new since all others passed.
 
     Args:
-        connection: reads `staging` and `ref`.
+        connection: reads `staging` and `ref`, and `ops.cross_checks` where there is an earlier audit.
         required: inputs (`kind/name`) without which nothing is published.
+        earlier: what the audit found that judged all other days. Where a check that it passed fails now,
+            everything is compared over the whole history.
     """
     try:
-        prepare(connection)
+        prepare(connection, earlier)
         run_kinds(connection)
+        in_part = earlier is not None and is_in_part(connection)
+        if earlier is not None and in_part and must_see_all(connection, earlier):
+            in_part = False
+            prepare(connection)
+            run_kinds(connection)
+        if in_part:
+            add_kept_rows(connection)
         found = find_disagreements(connection)
+        if in_part:
+            found = named_before(connection, found)
         return CrossChecks(_results(connection, found, required), _kept_rows(connection, found, required))
     finally:
         for name in TEMPORARY:
             connection.execute(f"drop table if exists temp.{name}")
+        connection.execute("drop view if exists temp.check_days")
 
 
 def record_cross_checks(connection: duckdb.DuckDBPyConnection, rows: Iterable[dict[str, Any]]) -> None:
@@ -74,9 +109,9 @@ def record_cross_checks(connection: duckdb.DuckDBPyConnection, rows: Iterable[di
     append(connection, TABLE, list(rows))
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection, earlier: Earlier | None = None) -> None:
     """The checks, their terms, every series with its moves, and both sides day by day, as temporary
-    tables.
+    tables; the series from the day on from which the checks need them.
     """
     checks = connection.execute("select * from ref.cross_checks order by check_id").df()
     sides = {
@@ -86,7 +121,10 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         for row in checks.to_dict("records")
     }
     _fill_list(connection, checks, sides)
-    connection.execute(f"create or replace temp table check_series as {_series_sql(connection)}")
+    second = _raw_table(connection, SECOND_SOURCES)
+    limit_checks(connection, _days_sql(second), earlier)
+    connection.execute(f"create or replace temp table check_series as {_series_sql(second)}")
+    connection.execute(f"create or replace temp table check_futures as {FUTURES}")
     connection.execute(f"create or replace temp table check_sides as {SIDES}")
     connection.execute(f"create or replace temp table check_adjusted as {_adjusted_sql(connection)}")
 
@@ -116,9 +154,11 @@ def run_kinds(connection: duckdb.DuckDBPyConnection) -> None:
             and compared.input glob allowed.input
         where allowed.check_id is null
             and compared.difference is not null
+            and compared.day >= check_list.judged_from
             and compared.day >= coalesce(check_list.valid_from, date '1900-01-01')
             and compared.day <= coalesce(check_list.valid_to, date '9999-12-31')
         qualify check_list.counts_blocks
+            or check_list.in_part
             or count(*) over (partition by compared.check_id) >= check_list.min_rows
     """)
 
@@ -149,6 +189,7 @@ SIDES = """
         check_list.check_id,
         check_list.check_kind,
         check_list.min_rows,
+        check_list.in_part,
         check_list.tolerance,
         check_list.tolerance_share,
         check_series.dataset,
@@ -199,7 +240,7 @@ def _fill_list(
     connection.register("check_numbers", numbers)
     connection.register("term_rows", terms)
     try:
-        connection.execute("""
+        connection.execute(f"""
             create or replace temp table check_list as
             select
                 checks.* replace (
@@ -208,6 +249,9 @@ def _fill_list(
                 ),
                 numbers.right_terms::integer as right_terms,
                 numbers.constant::double as constant,
+                false as in_part,
+                date '{BEGINNING}' as judged_from,
+                0::bigint as before,
                 checks.check_kind in ('shifted', 'correlation', 'stands_still', 'same_series')
                     as counts_blocks
             from ref.cross_checks as checks
@@ -224,22 +268,48 @@ def _fill_list(
         connection.unregister("term_rows")
 
 
-def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
+# The strip, from the day on from which a check needs it.
+FUTURES = """
+    select contract, delivery_month, settlement_date, settle
+    from staging.fed_funds_futures
+    where settlement_date >= (select min(start) from check_inputs where dataset = 'futures')
+"""
+
+
+def _days_sql(second: str | None) -> str:
+    """Every row of every input: (dataset, input, day)."""
+    return f"""
+        select 'prices' as dataset, symbol as input, session_date as day from staging.equity_prices
+        union all
+        select 'fred', series_id, observation_date from staging.fred_observations
+        union all
+        select 'futures', contract, settlement_date from staging.fed_funds_futures
+        {f"union all select dataset, input, day from ({_second_sql(second)})" if second else ""}
+    """
+
+
+def _second_sql(place: str) -> str:
+    """The second sources as they were known at the cut-off."""
+    return f"""
+        select
+            'second' as dataset,
+            source || '/' || series_id as input,
+            observation_date as day,
+            value,
+            null::double as total_return_pct,
+            source
+        from {place}
+        where available_at_utc <= getvariable('cutoff_utc') and value is not null
+        qualify row_number() over (
+            partition by source, series_id, observation_date order by known_at_utc desc
+        ) = 1
+    """
+
+
+def _series_sql(second: str | None) -> str:
     """Every input day by day: its value, the change since the row before in the same unit, and its move:
     the total return of a price, the change of everything else.
     """
-    second = ""
-    place = _raw_table(connection, SECOND_SOURCES)
-    if place:
-        second = f"""
-            union all
-            select 'second', source || '/' || series_id, observation_date, value, null, source
-            from {place}
-            where available_at_utc <= getvariable('cutoff_utc') and value is not null
-            qualify row_number() over (
-                partition by source, series_id, observation_date order by known_at_utc desc
-            ) = 1
-        """
     return f"""
         with inputs(dataset, input, day, value, total_return_pct, source) as (
             select 'prices', symbol, session_date, close, total_return_pct, null from staging.equity_prices
@@ -248,7 +318,7 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
             union all
             select 'futures', contract, settlement_date, settle, null, null from staging.fed_funds_futures
             where exists (select 1 from check_terms where dataset = 'futures')
-            {second}
+            {f"union all {_second_sql(second)}" if second else ""}
         )
 
         select
@@ -262,6 +332,8 @@ def _series_sql(connection: duckdb.DuckDBPyConnection) -> str:
             case when dataset = 'prices' then total_return_pct else value - lag(value) over days end as move,
             count(*) over (partition by dataset, input) - row_number() over days as age
         from inputs
+        inner join check_inputs using (dataset, input)
+        where day >= start
         window days as (partition by dataset, input order by day)
     """
 
@@ -289,10 +361,15 @@ def _adjusted_sql(connection: duckdb.DuckDBPyConnection) -> str:
     if raw is None:
         return f"select {ADJUSTED_COLUMNS} from (select null) where false"
     return f"""
-        with versions as (
+        with symbols as (
+            select input as symbol, start from check_inputs where dataset = 'prices' and {wanted}
+        ),
+
+        versions as (
             select symbol, session_date, adj_close, previous_adj_close, split
             from {raw}
-            where available_at_utc <= getvariable('cutoff_utc') and {wanted}
+            inner join symbols using (symbol)
+            where available_at_utc <= getvariable('cutoff_utc') and session_date >= start
             qualify row_number() over (partition by symbol, session_date order by known_at_utc desc) = 1
         ),
 
@@ -310,40 +387,65 @@ def _adjusted_sql(connection: duckdb.DuckDBPyConnection) -> str:
                 lag(close) over days as previous_close,
                 lag(session_date) over days as day_before
             from staging.equity_prices
-            where {wanted}
+            inner join symbols using (symbol)
+            where session_date >= start
             window days as (partition by symbol order by session_date)
         ),
 
-        rounded as (
+        pairs as (
             select
                 symbol,
-                {_rounding_sql("served.adj_close")} as adj_rounding,
-                {_rounding_sql("used.close")} as close_rounding
-            from served
-            inner join used using (symbol, session_date)
+                used.session_date as day,
+                used.close,
+                used.previous_close,
+                used.dividend,
+                served.adj_close,
+                served.previous_adj_close
+            from used
+            inner join served using (symbol, session_date)
+            left join ref.instruments as instruments using (symbol)
+            where used.day_before = served.day_before
+                and coalesce(served.split, 0) in (0, 1)
+                and coalesce(instruments.price_basis, '') <> 'fully_adjusted'
+                and served.adj_close > 0
+                and served.previous_adj_close > 0
+                and used.dividend is not null
+                and used.session_date >= (
+                    select min(judged_from) from check_list where check_kind = 'adjusted_close'
+                )
+        ),
+
+        -- The rounding counts where a dividend is paid or shown, and is that of the whole history.
+        paying as (
+            select distinct symbol
+            from pairs
+            where dividend > 0
+                or 100 * abs(1 - (close / previous_close) / (adj_close / previous_adj_close)) > (
+                    select min(tolerance) from check_list where check_kind = 'adjusted_close'
+                )
+        ),
+
+        adjusted as (
+            select symbol, {_rounding_sql("adj_close")} as adj_rounding
+            from {raw}
+            where available_at_utc <= getvariable('cutoff_utc') and symbol in (from paying)
+            group by symbol
+        ),
+
+        closes as (
+            select symbol, {_rounding_sql("close")} as close_rounding
+            from staging.equity_prices
+            where symbol in (from paying)
             group by symbol
         )
 
         select
-            symbol,
-            used.session_date as day,
-            used.close,
-            used.previous_close,
-            used.dividend,
-            served.adj_close,
-            served.previous_adj_close,
-            rounded.adj_rounding,
-            rounded.close_rounding
-        from used
-        inner join served using (symbol, session_date)
-        inner join rounded using (symbol)
-        left join ref.instruments as instruments using (symbol)
-        where used.day_before = served.day_before
-            and coalesce(served.split, 0) in (0, 1)
-            and coalesce(instruments.price_basis, '') <> 'fully_adjusted'
-            and served.adj_close > 0
-            and served.previous_adj_close > 0
-            and used.dividend is not null
+            pairs.*,
+            coalesce(adjusted.adj_rounding, 0) as adj_rounding,
+            coalesce(closes.close_rounding, 0) as close_rounding
+        from pairs
+        left join adjusted using (symbol)
+        left join closes using (symbol)
     """
 
 
@@ -360,11 +462,16 @@ def _results(
 ) -> list[RuleResult]:
     counted = connection.execute("""
         select
-            check_list.check_id, check_list.severity, count(check_results.day),
+            check_list.check_id, check_list.severity,
+            case
+                when any_value(check_list.counts_blocks and check_list.in_part)
+                    then any_value(check_list.before)
+                else any_value(check_list.before) + count(check_results.day)
+            end,
             count(*) filter (where not check_results.passed)
         from check_list
         left join check_results on check_list.check_id = check_results.check_id
-        group by all
+        group by check_list.check_id, check_list.severity
         order by 1
     """).fetchall()
     results: list[RuleResult] = []

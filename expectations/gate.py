@@ -14,8 +14,9 @@ the rows that Great Expectations needs to see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -93,6 +94,7 @@ def check_table(
     record: Record | None = None,
     *,
     new: str | None = None,
+    changed_from: Mapping[str, date | None] | None = None,
 ) -> GateResult:
     """Check one built table: whole-table rules in SQL, the rest by Great Expectations on its frame.
 
@@ -103,10 +105,11 @@ def check_table(
         new: the condition for the rows that are judged, when all others passed the same rules before; it must
             not split the rows of a key. Great Expectations is then asked only where SQL finds a row that may
             break a rule. Handwritten queries look at the whole table all the same, unless they are `by_day`.
+        changed_from: the tables that changed since, with the first day that did, None where it is unknown.
     """
     gate = GateResult()
-    checks = SqlChecks(connection, table, new or "true")
-    count = checks.row_count()
+    checks = SqlChecks(connection, table, new or "true", changed_from or {})
+    count = checks.row_count
     gate.results += checks.check_shape(count)
     rules = handwritten(table)
     items = derived_items(table, table.column_names, sql_checks_done=True) + rules["expectations"]

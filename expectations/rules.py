@@ -47,15 +47,18 @@ class Item(TypedDict):
 
 
 class Query(TypedDict):
-    """SQL that returns the offending rows; `by_day`: what it finds on a day depends on rows of that day in
-    its own table alone, so that days that passed before need not be looked at again.
+    """SQL that returns the offending rows; `by_day`: days that passed before need not be looked at again.
+
+    `true`: what it finds on a day depends on rows of that day in its own table alone. A list of tables: on
+    rows of that day in these, and in the others that it reads on rows of that day or earlier ones; then the
+    days count from the first on that changed in any of the tables that it reads.
     """
 
     name: str
     severity: str
     why: str
     sql: str
-    by_day: NotRequired[bool]
+    by_day: NotRequired[bool | list[str]]
 
 
 class Handwritten(TypedDict):
@@ -71,7 +74,7 @@ def handwritten(table: Table) -> Handwritten:
     path = HERE / table.schema / f"{table.name}.yml"
     if not path.exists():
         return {"expectations": [], "queries": []}
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return {"expectations": content.get("expectations", []), "queries": content.get("queries", [])}
 
 

@@ -7,14 +7,31 @@ because a frame cannot tell NaN from NULL. A query that raises counts as failed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
 
 import duckdb
 import pandas as pd
 
 from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
 from expectations.rules import Query
-from warehouse.catalog import Table, quoted
+from warehouse.catalog import Table, literal, load_catalog, quoted
+
+READ = re.compile(r"\b(?:from|join) ((?:staging|marts)\.\w+)")
+
+
+def _limited(sql: str, table: Table, condition: str) -> str:
+    """The query with the rows of a table that meet a condition, under the name that it has there."""
+    named = re.compile(rf"\b(from|join) {re.escape(table.full_name)}\b( as\b)?")
+    return named.sub(
+        lambda found: (
+            f"{found[1]} (from {table.full_name} where {condition}) as"
+            + ("" if found[2] else f" {quoted(table.name)}")
+        ),
+        sql,
+    )
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,8 @@ class SqlChecks:
     table: Table
     # The condition for the rows whose shape is checked.
     new: str = "true"
+    # The tables that changed since all other rows passed, with the first day that did, None where unknown.
+    changed_from: Mapping[str, date | None] = field(default_factory=dict)
 
     @property
     def _rows(self) -> str:
@@ -32,6 +51,7 @@ class SqlChecks:
         name = self.table.full_name
         return name if self.new == "true" else f"(from {name} where {self.new})"
 
+    @cached_property
     def row_count(self) -> int:
         """Rows of the table."""
         return self._scalar(f"select count(*) from {self.table.full_name}")
@@ -49,9 +69,15 @@ class SqlChecks:
                 f"select {key}, count(*) as copies from {self._rows} group by all having count(*) > 1"
             )
             results.append(self._check("grain_is_unique", None, "critical", count, duplicates))
+        held = self._columns_without_null()
         for column in table.required_columns:
             missing = f"select {key or '*'} from {self._rows} where {quoted(column)} is null"
-            results.append(self._check(f"{column}_is_not_null", column, "critical", count, missing))
+            if column in held:
+                results.append(
+                    rule_result(table, f"{column}_is_not_null", column, "critical", count, 0, None)
+                )
+            else:
+                results.append(self._check(f"{column}_is_not_null", column, "critical", count, missing))
         floats = [column.name for column in table.columns if column.type == "DOUBLE"]
         if floats:
             some = " or ".join(f"not isfinite({quoted(column)})" for column in floats)
@@ -61,11 +87,39 @@ class SqlChecks:
 
     def check_query(self, query: Query) -> RuleResult:
         """A rule written as a query for the offending rows."""
-        sql = query["sql"]
-        if query.get("by_day") and self.new != "true":
-            named = re.compile(rf"\bfrom {re.escape(self.table.full_name)}\b(?!\s+as\b)")
-            sql = named.sub(f"from {self._rows} as {quoted(self.table.name)}", sql)
-        return self._check(query["name"], None, query["severity"], self.row_count(), sql)
+        return self._check(query["name"], None, query["severity"], self.row_count, self._of_new_rows(query))
+
+    def _of_new_rows(self, query: Query) -> str:
+        """The query over the days that it must look at."""
+        sql, by_day = query["sql"], query.get("by_day")
+        if self.new == "true" or not by_day:
+            return sql
+        if by_day is True:
+            return _limited(sql, self.table, self.new)
+        # A day may be wrong by what changed in any table that the query reads.
+        catalog = load_catalog()
+        changed = [self.changed_from[name] for name in READ.findall(sql) if name in self.changed_from]
+        known = [day for day in changed if day is not None]
+        if len(known) < len(changed):
+            return sql
+        for name in by_day:
+            table = catalog[name]
+            assert table.increment is not None
+            first = min(known, default=date.max)
+            sql = _limited(sql, table, f"{quoted(table.increment.day)} >= {literal(str(first))}::date")
+        return sql
+
+    def _columns_without_null(self) -> set[str]:
+        """The required columns that hold no NULL, in one look at the rows; none where it cannot be told."""
+        columns = self.table.required_columns
+        if not columns:
+            return set()
+        counts = ", ".join(f"count(*) - count({quoted(column)})" for column in columns)
+        try:
+            found = self.connection.execute(f"select {counts} from {self._rows}").fetchone()
+        except duckdb.Error:
+            return set()
+        return {column for column, missing in zip(columns, found or (), strict=True) if missing == 0}
 
     def _check_row_count(self, count: int) -> RuleResult:
         low, high = self.table.row_count

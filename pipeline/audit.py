@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -19,9 +20,10 @@ from expectations.cross_checks import compare, record_cross_checks
 from expectations.gate import check_table
 from expectations.results import RuleResult, rule_result
 from expectations.suites import Record
-from market_calendar.horizons import horizon_failures, horizon_warnings
+from market_calendar.horizons import horizons
 from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
+from pipeline.cross_checked import earlier_cross_checks
 from pipeline.errors import StepFailed
 from pipeline.load import critical_sentence, failed_rules_of_load
 from pipeline.log import LEVELS, LOG, log_detail
@@ -66,7 +68,7 @@ def audit(run: RunContext) -> AuditSummary:
             # What was never served is named by the task that asked for it.
             if entry.required or entry.last_date:
                 log_detail(logging.WARNING if entry.required else logging.INFO, "stale: %s", entry)
-        for sentence in (*summary.old, *horizon_failures(plan.target), *horizon_warnings(plan.target)):
+        for sentence in (*summary.old, *lists_that_end(plan.target)):
             log.warn(sentence)
         LOG.info(
             "audit: %s rules checked, those of the load included, %s failed, %s inputs stale",
@@ -93,6 +95,12 @@ def stale_inputs(fresh: Rows) -> list[StaleInput]:
     return sorted(stale, key=lambda entry: (not entry.required, entry.last_date is None))
 
 
+def lists_that_end(day: date) -> list[str]:
+    """A sentence for each list of dates that has ended, then for each that ends soon."""
+    ending = sorted(horizons(), key=lambda entry: not entry.has_ended(day))
+    return [sentence for entry in ending if (sentence := entry.sentence(day))]
+
+
 def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
     """The results of every model's rules and of the cross checks, how far the inputs reach, what was
     compared, and the answers that are too old.
@@ -109,15 +117,18 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
         connection.execute("delete from ops.freshness")
         append(connection, "ops.freshness", fresh)
         unjudged = _unjudged(run, catalog)
+        built = run.state.read("built", BuildSummary) or BuildSummary()
         for table in catalog.models():
             gate = check_table(
                 connection,
                 table,
                 Record.of_run(run.settings.home, run.run_id),
                 new=unjudged.get(table.full_name),
+                changed_from=built.changed_from,
             )
             results += [{"run_id": run.run_id, **result} for result in gate.results]
-        checks = compare(connection, _required_inputs(run, connection))
+        earlier = earlier_cross_checks(run.settings, connection, built, cutoff_utc(run.target))
+        checks = compare(connection, _required_inputs(run, connection), earlier)
         results += [
             {"run_id": run.run_id, **result} for result in (*checks.results, *_extensions(run, catalog))
         ]

@@ -10,9 +10,13 @@ import duckdb
 import pytest
 
 from alerts.checks import check_publication
+from expectations.cross_check_scope import Earlier
+from market_calendar.sessions import cutoff_utc
 from pipeline import steps
 from pipeline.audit import EVERY_ROW, NO_ROW, _unjudged
 from pipeline.base import Base, find_base
+from pipeline.context import RunContext
+from pipeline.cross_checked import earlier_cross_checks
 from pipeline.errors import NothingNew
 from pipeline.state import BuildSummary
 from tests.small_market import (
@@ -27,7 +31,15 @@ from tests.small_market import (
 from transforms.changes import InputState
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
-from warehouse.publication import current_generation, read_inputs
+from warehouse.publication import (
+    attached_pipeline,
+    building_folder,
+    copy_tables,
+    current_generation,
+    opened_publication,
+    read_inputs,
+    write_inputs,
+)
 from warehouse.settings import Settings
 from warehouse.status import read_small, status_file
 
@@ -190,3 +202,59 @@ def test_rows_are_judged_again_where_nobody_knows_that_they_passed(home: Setting
     with pipeline_database(home) as connection:
         connection.execute("delete from ops.validation_results")
     assert set(_unjudged(run, load_catalog()).values()) == {EVERY_ROW}
+
+
+def earlier(run: RunContext) -> Earlier | None:
+    """What the audit of this run will know of the cross checks of the generation before."""
+    built = run.state.read("built", BuildSummary)
+    assert built is not None
+    with opened_publication(run.settings) as connection, attached_pipeline(connection, run.settings):
+        copy_tables(connection, load_catalog(), "ops")
+        return earlier_cross_checks(run.settings, connection, built, cutoff_utc(run.target))
+
+
+def test_cross_checks_know_what_changed_and_doubt_what_they_cannot_know(
+    home: Settings, tmp_path: Path
+) -> None:
+    assert home.files_dir is not None
+    market = tmp_path / "market"
+    shutil.copytree(home.files_dir, market)
+    settings = small_settings(market, home.home)
+    path = market / "fred" / "DGS10.csv"
+    lines = path.read_text().splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("2023-03-01"))
+    lines[at] = f"2023-03-01,{float(lines[at].split(',')[1]) + 0.5:.2f}"
+    path.write_text("\n".join(lines) + "\n")
+    run = run_to_build(settings, "2024-07-17")
+    known = earlier(run)
+    assert known is not None and not known.unknown
+    assert known.changed_from["fred/DGS10"] == date(2023, 3, 1), "the corrected row"
+    day = date(2024, 7, 17)
+    assert known.changed_from["prices/SPY"] == known.changed_from["adjusted/SPY"] == day
+    assert known.compared["ten_years_move_with_their_neighbours"] == 0
+    assert known.compared["three_months_stay_near_the_funds_rate"] > 500
+    with opened_publication(settings) as connection:
+        connection.execute("create table main.kept as from ref.instruments")
+        connection.execute("update ref.instruments set price_basis = 'other' where symbol = 'SPY'")
+    assert earlier(run) is None, "a reference table is another"
+    with opened_publication(settings) as connection:
+        connection.execute("delete from ref.instruments")
+        connection.execute("insert into ref.instruments from main.kept")
+        connection.execute("drop table main.kept")
+    assert earlier(run) is not None
+    state = read_inputs(building_folder(settings))
+    assert state is not None
+    state["raw"]["raw.equity_prices"]["sha"] = "0" * 16
+    write_inputs(settings, state)
+    doubted = earlier(run)
+    assert doubted is not None and doubted.unknown == {"adjusted"}, "old rows of raw are others"
+    with pipeline_database(settings) as connection:
+        connection.execute("update ops.cross_checks set run_id = 'another'")
+    assert earlier(run) is None, "the rows are another run's"
+    with pipeline_database(settings) as connection:
+        connection.execute("delete from ops.validation_results")
+    assert earlier(run) is None, "nobody knows what passed"
+
+
+def test_after_a_rebuild_every_day_is_compared(home: Settings) -> None:
+    assert earlier(run_to_build(home, "2024-07-17", rebuild=True)) is None

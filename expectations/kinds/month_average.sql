@@ -23,7 +23,7 @@ decisions as (
         futures.contract,
         futures.settlement_date,
         min(day(meetings.effective_date)) as effective_day
-    from staging.fed_funds_futures as futures
+    from check_futures as futures
     inner join ref.fomc_meetings as meetings
         on futures.delivery_month = date_trunc('month', meetings.effective_date)
     where
@@ -50,7 +50,7 @@ deliveries as (
             else coalesce(month_days - decisions.effective_day + 1, 0)
         end as open_days
     from check_list
-    inner join staging.fed_funds_futures as futures
+    inner join check_futures as futures
         on date_trunc('month', futures.settlement_date) = futures.delivery_month
     left join decisions
         on futures.contract = decisions.contract and futures.settlement_date = decisions.settlement_date

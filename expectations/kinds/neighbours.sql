@@ -6,7 +6,7 @@ with changes as (
         settlement_date,
         settle - lag(settle, 5) over (partition by contract order by settlement_date) as change,
         lag(settlement_date, 5) over (partition by contract order by settlement_date) as since
-    from staging.fed_funds_futures
+    from check_futures
 ),
 
 beside as (

@@ -1,10 +1,13 @@
 -- The longest run of days on which an input moved exactly as another one of the list did: a file that was copied to a wrong name. Days on
--- which neither moved do not count. Two inputs that a row of kind value equates may be the same.
+-- which neither moved do not count. Two inputs that a row of kind value equates may be the same. Where only new days are judged, the runs
+-- are those that go on in them; one that began before the rows that were read fails, so that all are read.
 with members as (
     select
         check_list.check_id,
         check_list.left_input,
         check_list.min_rows,
+        check_list.in_part,
+        check_list.judged_from,
         check_series.dataset,
         check_series.input,
         check_series.day,
@@ -45,7 +48,7 @@ suspects as (
         and (own.input, other.input) not in (select (first_input, second_input) from equated)
         and (other.input, own.input) not in (select (first_input, second_input) from equated)
     group by all
-    having count(*) >= any_value(own.min_rows)
+    having count(*) >= case when any_value(own.in_part) then 1 else any_value(own.min_rows) end
 ),
 
 common_days as (
@@ -54,6 +57,12 @@ common_days as (
         suspects.input,
         suspects.other_input,
         own.day,
+        own.min_rows,
+        own.in_part,
+        own.in_part and own.day < own.judged_from as is_before,
+        own.day = min(own.day) over (
+            partition by suspects.check_id, suspects.input, suspects.other_input
+        ) as is_first,
         own.move <> 0 as moves,
         own.move = other.move and own.level = other.level as equal,
         sum(case when own.move = other.move and own.level = other.level then 0 else 1 end) over (
@@ -71,10 +80,15 @@ runs as (
         input,
         other_input,
         max(day) as day,
-        count(*) filter (where moves) as length
+        count(*) filter (where moves) as moving_days,
+        case
+            when any_value(in_part) and bool_or(is_first) then greatest(moving_days, any_value(min_rows))
+            else moving_days
+        end as length
     from common_days
     where equal
     group by check_id, input, other_input, run
+    having not bool_and(is_before) and (not any_value(in_part) or bool_or(moves and not is_before))
 ),
 
 longest as (

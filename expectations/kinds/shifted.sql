@@ -1,7 +1,8 @@
 -- Whether an input moves with the right side's day before or day after rather than with its own day, in blocks of min_rows rows counted
 -- back from its newest. value: correlation on the same day; other_value: the larger one with a neighbouring day, which counts from
 -- tolerance_share on. An input that hardly moves with the right side on any of the three days tells nothing by chance (bonds against
--- shares): it counts only if the median of its blocks reaches tolerance_share, too.
+-- shares): it counts only if the median of its blocks reaches tolerance_share, too. Where only new days are judged, the median is not known
+-- and every input counts: what fails there is judged again with all blocks.
 with others as (
     select
         check_list.check_id,
@@ -66,11 +67,14 @@ select
     blocks.other_source,
     blocks.other_value,
     case
-        when blocks.other_value >= blocks.tolerance_share and usual.correlation >= blocks.tolerance_share
+        when
+            blocks.other_value >= blocks.tolerance_share
+            and (check_list.in_part or usual.correlation >= blocks.tolerance_share)
             then greatest(blocks.other_value - blocks.value, 0)
         else 0
     end as difference,
     blocks.tolerance
 from blocks
+inner join check_list on blocks.check_id = check_list.check_id
 inner join usual on blocks.check_id = usual.check_id and blocks.dataset = usual.dataset and blocks.input = usual.input
 where blocks.days > 0.8 * blocks.min_rows and isfinite(blocks.value) and isfinite(blocks.other_value)
