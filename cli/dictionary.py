@@ -84,7 +84,8 @@ def table_section(table: Table, users: list[str]) -> str:
         f"{table.description}",
         f"Grain: {', '.join(f'`{name}`' for name in table.grain) or 'one row per entry'}. Source:"
         f" {table.source}."
-        + (f" Model: `{table.model.relative_to(REPOSITORY).as_posix()}`." if table.model else ""),
+        + (f" Model: `{table.model.relative_to(REPOSITORY).as_posix()}`." if table.model else "")
+        + (" Parquet by year." if table.increment and table.increment.yearly else ""),
     ]
     if table.inputs or users:
         parts.append(lineage(table, users))
