@@ -57,10 +57,10 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full $(WORKERS) --durations=10
 
-# SMALL=1 prints a small world and writes nothing. PARTS=day,peers runs some parts, LARGE=1 a thousand symbols end to end too, FRESH=1 a
-# fresh clone with its installation. Needs the machine for itself.
+# SMALL=1 prints a small world and writes nothing. PARTS=day,peers runs some parts, LARGE=1000 so many symbols end to end
+# too, FRESH=1 a fresh clone with its installation. It needs the machine for itself.
 bench: $(VENV)/.installed-bench ## Measure every goal beside its peer and write docs/benchmarks.md (SMALL=1: print a small world)
-	@$(RUN) -m benchmarks $(if $(SMALL),--small) $(if $(LARGE),--large) $(if $(FRESH),--fresh) $(if $(PARTS),--parts $(PARTS))
+	@$(RUN) -m benchmarks $(if $(SMALL),--small) $(if $(LARGE),--large $(patsubst 1,1000,$(LARGE))) $(if $(FRESH),--fresh) $(if $(PARTS),--parts $(PARTS))
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """`make bench`: measure, print, and write docs/benchmarks.md.
 
 In: `--small` for the little one that CI runs, which only prints; `--parts day,peers` for some parts;
-`--large` and `--fresh` for those that are run on demand. Out: build/benchmarks/<part>.json and
+`--large N` and `--fresh` for those that are run on demand. Out: build/benchmarks/<part>.json and
 docs/benchmarks.md, which holds the last figures of every part with their day, commit and machine. Nothing
 here fails for being slow; it fails where results differ from a peer's or a run with nothing new publishes
 something.
@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measured import Figures, described_machine
 from benchmarks.page import SECTIONS, page, section
-from benchmarks.parts import ON_DEMAND, PARTS, SMALL, measured
+from benchmarks.parts import ON_DEMAND, PARTS, SMALL, large, measured
 from warehouse.settings import REPOSITORY
 
 KEPT = REPOSITORY / "build" / "benchmarks"
@@ -27,11 +29,14 @@ PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
 
 def stamp() -> str:
-    """Day, commit and machine."""
+    """Day, commit, machine, and how busy it was with other work when the part began."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    return f"{datetime.now(UTC):%Y-%m-%d} at {commit.stdout.strip()}: {described_machine()}."
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d} at {commit.stdout.strip()}, load average {os.getloadavg()[0]:.1f}"
+        f" before it began: {described_machine()}."
+    )
 
 
 def kept_figures(folder: Path = KEPT) -> dict[str, Figures]:
@@ -58,7 +63,7 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--large", type=int, default=0, help="symbols of the part that runs end to end")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--parts", default="", help=f"some of {','.join(PARTS)}")
     given = parser.parse_args()
@@ -69,7 +74,9 @@ def main() -> int:
     usual = [name for name in PARTS if name not in ON_DEMAND or name in on_demand]
     for name in given.parts.split(",") if given.parts else usual:
         started = time.monotonic()
-        figures = measured(PARTS[name]) | {"stamp": stamp()}
+        part = partial(large, count=given.large) if name == "large" and given.large else PARTS[name]
+        begun = stamp()
+        figures = measured(part) | {"stamp": begun}
         KEPT.mkdir(parents=True, exist_ok=True)
         (KEPT / f"{name}.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
         PAGE.write_text(page(kept_figures()), encoding="utf-8")

@@ -154,6 +154,7 @@ def compare(bench: Benchmark, days: int) -> dict[str, Figures]:
             "symbols": len(bench.world.symbols),
             "sessions": len(sessions_between(bench.world.start, bench.world.end)),
             "days": days,
+            "memory_limit": bench.memory_limit,
             "cost_ratio": total(rebuilt) / total(moved),
         },
     }
