@@ -28,16 +28,6 @@ from tests.small_market import SERIES, SYMBOLS
 
 HEADER = b"date,open,high,low,close,adj_close,volume,dividend,split\n"
 DIVIDEND_SESSIONS = 63
-# An index and its fund, and funds of one style, have the same bars: cross checks compare them.
-ALIKE = {
-    "^GSPC": "SPY",
-    "^RUT": "IWM",
-    "^NDX": "QQQ",
-    "IVW": "IWF",
-    "IVE": "IWD",
-    "VBK": "IWO",
-    "VBR": "IWN",
-}
 # A file that changed less than a second ago may still be written; no test has to wait for that.
 SETTLED_SECONDS = 60
 
@@ -117,8 +107,7 @@ def prices_csv(symbol: str, start: date, end: date, after: date, seed: int) -> b
 
 def price_columns(symbol: str, days: NDArray[np.datetime64], seed: int) -> dict[str, NDArray[Any]]:
     """The columns of a symbol's file of prices; later days change none of the earlier."""
-    code = zlib.crc32(ALIKE.get(symbol, symbol).encode())
-    draws = np.random.default_rng((seed, code)).standard_normal((len(days), 4))
+    draws = np.random.default_rng((seed, zlib.crc32(symbol.encode()))).standard_normal((len(days), 4))
     close, opened, high, low = _bars(np.clip(draws, -3.0, 3.0))
     dividend = np.where(np.arange(len(days)) % DIVIDEND_SESSIONS == DIVIDEND_SESSIONS - 1, 0.25, 0.0)
     growth = np.ones(len(days))
