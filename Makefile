@@ -57,8 +57,10 @@ test-full: $(VENV)/.installed-dev ## The same, and what needs more than this env
 test-full-only: $(VENV)/.installed-dev
 	@$(RUN) -m pytest -rs -m full $(WORKERS) --durations=10
 
-bench: $(VENV)/.installed-dev ## What one more session costs beside a rebuild (SMALL=1: a small world)
-	@$(RUN) -m benchmarks.moved_day $(if $(SMALL),--small)
+# SMALL=1 prints a small world and writes nothing. PARTS=day,peers runs some parts, LARGE=1000 so many symbols end to end
+# too, FRESH=1 a fresh clone with its installation. It needs the machine for itself.
+bench: $(VENV)/.installed-bench ## Measure every goal beside its peer and write docs/benchmarks.md (SMALL=1: print a small world)
+	@$(RUN) -m benchmarks $(if $(SMALL),--small) $(if $(LARGE),--large $(patsubst 1,1000,$(LARGE))) $(if $(FRESH),--fresh) $(if $(PARTS),--parts $(PARTS))
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .
@@ -104,6 +106,7 @@ lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) --extra dev --extra databento -c requirements.lock -o requirements-dev.lock
 	@$(LOCK) --extra databento -c requirements.lock -o requirements-databento.lock
 	@$(LOCK) --extra stack -c requirements.lock -o requirements-stack.lock
+	@$(LOCK) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean-airflow: ## Remove the project's own Airflow (its metadata only, no data)
 	@rm -rf .airflow
@@ -124,5 +127,9 @@ $(VENV)/.installed: requirements.lock | $(VENV)/.uv
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(INSTALL)
+	@touch $@
+
+$(VENV)/.installed-bench: requirements-bench.lock $(VENV)/.installed-dev
 	@$(INSTALL)
 	@touch $@

@@ -38,7 +38,7 @@ MENU = {
     "Methods": ["docs/metrics-rotation", "docs/metrics-fed", "docs/metrics-banks"],
     "Operate": ["docs/operations", "docs/deploy-existing-airflow", "docs/runbook/README"],
     "More": [],
-    "Project": ["CONTRIBUTING", "docs/adr/index", "SECURITY", "CHANGELOG"],
+    "Project": ["CONTRIBUTING", "docs/benchmarks", "docs/adr/index", "SECURITY", "CHANGELOG"],
 }
 ROOT_PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 # [words](target) of a Markdown page; neither an address nor a heading of the same page.

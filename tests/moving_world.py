@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,14 +97,22 @@ def prices_csv(symbol: str, start: date, end: date, after: date, seed: int) -> b
         after: the day behind which lines are wanted.
         seed: of the random walk.
     """
-    days = np.array(sessions_between(start, end), dtype="datetime64[D]")
+    columns = price_columns(symbol, np.array(sessions_between(start, end), dtype="datetime64[D]"), seed)
+    new = columns["date"] > np.datetime64(after)
+    table = pa.table({name: values[new] for name, values in columns.items()})
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def price_columns(symbol: str, days: NDArray[np.datetime64], seed: int) -> dict[str, NDArray[Any]]:
+    """The columns of a symbol's file of prices; later days change none of the earlier."""
     draws = np.random.default_rng((seed, zlib.crc32(symbol.encode()))).standard_normal((len(days), 4))
     close, opened, high, low = _bars(np.clip(draws, -3.0, 3.0))
     dividend = np.where(np.arange(len(days)) % DIVIDEND_SESSIONS == DIVIDEND_SESSIONS - 1, 0.25, 0.0)
     growth = np.ones(len(days))
     growth[1:] = (close[1:] + dividend[1:]) / close[:-1]
-    new = days > np.datetime64(after)
-    columns = {
+    return {
         "date": days,
         "open": opened,
         "high": high,
@@ -114,10 +123,6 @@ def prices_csv(symbol: str, start: date, end: date, after: date, seed: int) -> b
         "dividend": dividend,
         "split": np.zeros(len(days)),
     }
-    table = pa.table({name: values[new] for name, values in columns.items()})
-    sink = pa.BufferOutputStream()
-    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
-    return bytes(sink.getvalue().to_pybytes())
 
 
 def _bars(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
