@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -40,12 +40,14 @@ from pipeline.run_record import StepLog, record_step, step
 from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, QuarantinedRule, RunPlan
 from sources.protocol import NotServed
 from sources.registry import provider_name
-from warehouse.database import high_water_session, pipeline_database
+from warehouse.database import high_water_session, pipeline_database, transaction
 from warehouse.landing import Landed
 from warehouse.settings import Settings
 
 NOT_FETCHED = Fetched(error="was not fetched", kind="NotFetched")
 SHOWN_ROWS, SHOWN_INPUTS = 5, 5
+# A gigabyte of memory, as frames: bars of a thousand symbols come in several groups.
+BYTES_AT_ONCE = 64_000_000
 # An alert has room for 2,000 characters.
 LONGEST_REASONS = 1500
 Key = tuple[str, str]
@@ -100,6 +102,7 @@ def load(run: RunContext) -> LoadSummary:
         with pipeline_database(run.settings) as connection:
             for name, entries in fetched.items():
                 _load_one(run, connection, DATASETS[name], entries, plan.replay.get(name, ()), outcome)
+            _one_result_per_rule(connection, run.run_id)
             failed = failed_rules_of_load(connection, run.run_id)
             outcome.critical = [rule for rule in failed if rule.severity == "critical"]
             for rule in failed:
@@ -134,7 +137,8 @@ def _load_one(
     # Payloads of one input go in one after the other, as they were served: a later one is a later version.
     report = LoadReport(dataset.name)
     for payloads in (*rounds_by_input(replay), landed):
-        report.add(load_dataset(connection, run.settings, dataset, payloads, run.run_id))
+        for some in _in_memory(payloads):
+            report.add(load_dataset(connection, run.settings, dataset, some, run.run_id))
     errors = {name: entry.error for name, entry in fetched.items() if entry.error}
     for name, text in (errors | report.unreadable).items():
         outcome.problems[dataset.name, name] = text
@@ -322,6 +326,48 @@ def _by_rule(quarantined: list[dict[str, Any]]) -> dict[str, QuarantinedRule]:
             rows=before.rows + 1 if before else 1, example=before.example if before else row["row"]
         )
     return rules
+
+
+def _one_result_per_rule(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Put the results of what was loaded in several groups or rounds together."""
+    several = """
+        create or replace temp table several as
+        select
+            run_id,
+            table_name,
+            rule,
+            any_value(column_name) as column_name,
+            any_value(severity) as severity,
+            bool_and(passed) as passed,
+            sum(checked_rows) as checked_rows,
+            sum(failed_rows) as failed_rows,
+            any_value(sample) as sample
+        from ops.validation_results
+        where run_id = ?
+        group by all
+        having count(*) > 1
+    """
+    with transaction(connection):
+        connection.execute(several, [run_id])
+        connection.execute(
+            "delete from ops.validation_results as results using several where results.run_id ="
+            " several.run_id and results.table_name = several.table_name and results.rule = several.rule"
+        )
+        connection.execute("insert into ops.validation_results by name from several")
+        connection.execute("drop table several")
+
+
+def _in_memory(landed: Sequence[Landed]) -> Iterator[list[Landed]]:
+    """The payloads in groups whose rows have room in memory; most often one. A group is one transaction."""
+    group: list[Landed] = []
+    size = 0
+    for entry in landed:
+        if group and size + entry.byte_count > BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += entry.byte_count
+    yield group
 
 
 def rounds_by_input(landed: Iterable[Landed]) -> list[list[Landed]]:
