@@ -11,7 +11,6 @@ import logging
 from datetime import date
 from typing import Any
 
-from market_calendar.sessions import is_session, session_close_utc
 from pipeline.covered import is_covered
 from pipeline.endings import LeftToAnother
 from pipeline.home_state import run_folder
@@ -33,13 +32,11 @@ def is_left_at_once(context: Any) -> bool:
         settings, session = Settings.from_environment(), date.fromisoformat(dag_run.partition_key or "")
     except (SettingsError, ValueError):
         return False
-    now, turns = utc_now(), Turns(dag_run.run_id, True, active_runs_of(ti))
+    turns = Turns(dag_run.run_id, True, active_runs_of(ti))
     if run_folder(settings.home, dag_run.run_id).exists():
         # It has begun before, and may have left something that has to be tidied up.
         return False
-    if not is_session(session) or session_close_utc(session) > now:
-        return False
-    if not is_covered(settings, session, now, turns.active_runs):
+    if not is_covered(settings, session, utc_now(), turns.active_runs):
         return False
     try:
         turns.leave_at_once(settings.home, session)

@@ -26,12 +26,12 @@ def is_covered(
 
     Args:
         settings: of this process.
-        session: it has closed.
+        session: that the run is for, not checked yet.
         now: the present moment as naive UTC.
         active_runs: counts the queued and running ones among some ids.
     """
     found = Covered.read(settings.home)
-    if found is None or not found.first <= session <= found.last or now >= found.until_utc:
+    if found is None or session not in found.sessions or now >= found.until_utc:
         return False
     if found.home != home_print(settings):
         return False

@@ -66,15 +66,14 @@ class Covered(HandOver):
     for, as long as the home is as it was.
 
     Attributes:
-        first, last: the sessions, both included.
+        sessions: all of them, so that nobody has to read the calendar.
         until_utc: when it has to be found anew, because then a source is asked again for what it lacked.
         relies_on: runs that were fetching or loading the rest; while they do, landing may grow.
         landing: what landing was like (`pipeline.covered`).
         home: what everything else was like.
     """
 
-    first: date
-    last: date
+    sessions: tuple[date, ...]
     until_utc: datetime
     relies_on: tuple[str, ...] = ()
     landing: str
@@ -90,7 +89,7 @@ class Covered(HandOver):
 
     def write(self, home: Path) -> None:
         """Replace what was found before."""
-        replace_durably(_covered_file(home), self.model_dump_json(indent=1) + "\n")
+        replace_durably(_covered_file(home), self.model_dump_json() + "\n")
 
 
 def run_folder(home: Path, run_id: str) -> Path:

@@ -16,7 +16,7 @@ import duckdb
 
 from datasets.base import Dataset, PlannedInput, Reach
 from datasets.registry import active_datasets
-from market_calendar.sessions import last_closed_session
+from market_calendar.sessions import last_closed_session, sessions_between
 from pipeline.home_state import Covered, HomeState
 from pipeline.log import LOG
 from pipeline.turns import Backfill
@@ -130,8 +130,7 @@ def covered_sessions(
                 else:
                     return None
     return Covered(
-        first=first,
-        last=until,
+        sessions=tuple(sessions_between(first, until)),
         until_utc=ask_again,
         relies_on=backfill.at_work,
         landing=landing,
