@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ test-full-only: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev ## What one more session costs beside a rebuild (SMALL=1: a small world)
 	@$(RUN) -m benchmarks.moved_day $(if $(SMALL),--small)
+
+bench-backfill: $(VENV)/.installed-dev ## What a backfill costs under a scheduler beside an empty DAG (SESSIONS=60)
+	@$(RUN) -m benchmarks.backfill $(if $(SESSIONS),--sessions $(SESSIONS))
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .

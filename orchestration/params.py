@@ -11,6 +11,8 @@ DAILY_PARAMS = {
     "session": Param(
         None,
         type=["null", "string"],
+        # Any text: the plan refuses what is no session with a sentence that says how to write it.
+        minLength=1,
         title="Session",
         description_md=(
             "The NYSE session to run for, `2024-07-16`, or a range of sessions that is loaded in one run and"
