@@ -155,6 +155,8 @@ def measure(folder: Path, sessions: list[date], parts: list[str], at_once: int) 
         "ROTATION_HOME": str(home),
         "ROTATION_HISTORY_START": str(START),
         "ROTATION_WAIT_MINUTES": "0",
+        # While a backfill of thousands is created, the others must wait for longer than five seconds.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow' / 'airflow.db'}?timeout=300",
     }
     last = str(LAST)
     span = f"{sessions_between(FIRST_EVER, LAST)[-TEN_YEARS]}/{last}"
