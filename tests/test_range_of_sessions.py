@@ -249,10 +249,10 @@ def test_a_dry_run_of_a_range_says_what_it_would_load(
         ("2024/06/03", "neither a session nor a range"),
         ("2024-06-03/2024-06-04/2024-06-05", "names more than one date"),
         ("2024-06-03..2024-07-16", "names more than one date; write a session as 2024-07-16, a range as"),
-        ("2024-06-02/2024-07-16", "2024-06-02 is not an NYSE session"),
-        ("2024-06-03/2024-07-04", "2024-07-04 is not an NYSE session"),
+        ("2024-06-02/2024-07-16", "2024-06-02 is a Sunday, not a session"),
+        ("2024-06-03/2024-07-04", "2024-07-04 is a Thursday on which the NYSE was closed"),
         ("2024-02-01/2024-07-16", f"Session 2024-02-01 lies before ROTATION_HISTORY_START={START}"),
-        ("2024-06-03/2030-07-16", "Session 2030-07-16 has not closed yet"),
+        ("2024-06-03/2028-07-17", "Session 2028-07-17 has not closed yet"),
         ("2024-06-31/2024-07-16", "is not a date"),
     ],
 )
