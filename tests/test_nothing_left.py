@@ -27,6 +27,7 @@ from pipeline.errors import LeftToAnother
 from pipeline.home_state import Covered, HomeState
 from pipeline.inputs import plan_dataset
 from pipeline.turns import Backfill
+from sources.files import FilesFutures
 from tests.queued_runs import Queue
 from tests.scheduler_fixture import REPOSITORY
 from tests.small_market import context, fetch_all, small_settings, write_small_market
@@ -75,12 +76,12 @@ def queue_of() -> Queue:
     return Queue([f"backfill__{session}" for session in SESSIONS])
 
 
-def plan_first(home: Settings) -> None:
-    """The plan of the first run, in full."""
-    run_id = f"backfill__{SESSIONS[0]}"
+def plan_first(home: Settings, session: str = SESSIONS[0]) -> None:
+    """The plan of a run, in full."""
+    run_id = f"backfill__{session}"
     shutil.rmtree(home.home / "runs" / run_id, ignore_errors=True)
     with pytest.raises(LeftToAnother):
-        steps.plan(context(home, SESSIONS[0], run_id, turns=queue_of().turns(run_id)))
+        steps.plan(context(home, session, run_id, turns=queue_of().turns(run_id)))
 
 
 def airflow_context(queue: Queue, session: str, **changes: Any) -> dict[str, Any]:
@@ -265,6 +266,32 @@ def test_nothing_is_covered_while_an_input_was_never_asked_for(home: Settings) -
     run_id = f"backfill__{SESSIONS[0]}"
     assert steps.plan(context(home, SESSIONS[0], run_id, turns=queue_of().turns(run_id))).batches
     assert Covered.read(home.home) is None
+
+
+def test_what_an_earlier_session_alone_would_ask_for_counts(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contract that has ended: the last session's plan does not ask for it, one of May does."""
+    every = FilesFutures.contracts
+
+    def still_listed(source: FilesFutures, start: date, end: date) -> list[str]:
+        ended = {"ZQK24"} if start > date(2024, 5, 31) else set()
+        return sorted(set(every(source, start, end)) - ended)
+
+    monkeypatch.setattr(FilesFutures, "contracts", still_listed)
+    with pipeline_database(home) as connection:
+        connection.execute("delete from ops.payloads where input = 'ZQK24'")
+        contracts = next(dataset for dataset in active_datasets(home) if dataset.name == "futures")
+        wanted = [
+            len(plan_dataset(home, connection, contracts, date(2024, month, 10), Backfill()).inputs)
+            for month in (5, 7)
+        ]
+    assert wanted == [0, 0], "landing still holds it"
+    shutil.rmtree(home.landing / "futures" / "ZQK24")
+    plan_first(home, SESSIONS[-1])
+    assert not is_left()
+    with pipeline_database(home) as connection:
+        assert plan_dataset(home, connection, contracts, date(2024, 5, 10), Backfill()).inputs
 
 
 def test_a_run_that_ends_at_once_imports_nothing_heavy() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,19 @@ from typing import Any
 import duckdb
 import pytest
 
+from datasets.base import Reach
+from datasets.registry import DATASETS
 from orchestration.summary import published_note
 from pipeline import steps
 from pipeline.context import RunContext
 from pipeline.errors import Refused
 from pipeline.home_state import HomeState
+from pipeline.inputs import plan_dataset
+from pipeline.planning_database import planning_database
 from pipeline.state import LoadSummary
+from pipeline.turns import Backfill
 from sources.files import FilesProvider
+from sources.simulated import SimulatedFutures
 from tests.queued_runs import Queue
 from tests.small_market import (
     context,
@@ -138,11 +145,6 @@ def _volume(line: str, day: str) -> str:
 
 def test_a_range_asks_a_provider_of_ranges_from_its_first_session_on(straight: Settings) -> None:
     """And no more than that of what was asked before from the start of the history."""
-    from datasets.base import Reach
-    from datasets.registry import DATASETS
-    from pipeline.planning_database import planning_database
-    from sources.simulated import SimulatedFutures, SimulatedPrices
-
     first, last = date.fromisoformat(FIRST), date.fromisoformat(LAST)
     with planning_database(straight) as connection:
         connection.execute("drop view ops.payloads")
@@ -150,19 +152,21 @@ def test_a_range_asks_a_provider_of_ranges_from_its_first_session_on(straight: S
             "create table ops.payloads as select * replace ('simulated' as source) from held.ops.payloads"
         )
 
-        def starts(reach: Reach) -> dict[str, date]:
-            prices = DATASETS["prices"].plan(connection, straight, SimulatedPrices.open(straight, {}), reach)
-            return {item.input: item.start for item in prices}
+        def starts(session: date, since: date | None = None) -> dict[str, date]:
+            home = replace(straight, source="simulated")
+            others = Backfill() if since else None
+            planned = plan_dataset(home, connection, DATASETS["prices"], session, others, first=since)
+            return {item.input: item.start for item in planned.inputs}
 
         def contracts(reach: Reach) -> set[str]:
             provider = SimulatedFutures.open(straight, {})
             return {item.input for item in DATASETS["futures"].plan(connection, straight, provider, reach)}
 
-        assert starts(Reach(last, last, first))["SPY"] == starts(Reach(first, last))["SPY"]
-        assert START < starts(Reach(last, last, first))["SPY"] < first
+        assert starts(last, first)["SPY"] == starts(first)["SPY"]
+        assert START < starts(last, first)["SPY"] < first < starts(last)["SPY"]
         assert contracts(Reach(last, last, first)) == contracts(Reach(first, last))
         connection.execute("update ops.payloads set request_start_date = ? where input = 'SPY'", [FIRST])
-        assert starts(Reach(last, last, first))["SPY"] == START
+        assert starts(last, first)["SPY"] == START
 
 
 def test_a_range_loads_what_landing_holds_and_no_other_run_loads_it_too(
