@@ -187,7 +187,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sessions", type=int, default=60, help="how many, up to 2024-07-16")
-    parser.add_argument("--at-once", type=int, default=4, help="runs of a backfill at once")
+    parser.add_argument("--at-once", type=int, default=2, help="runs of a backfill at once")
     parser.add_argument("--parts", default="empty,first,range,sessions", help=", ".join(PARTS))
     parser.add_argument("--folder", type=Path, help="to keep; else a temporary one")
     arguments = parser.parse_args()
