@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ test-full-only: $(VENV)/.installed-dev
 # too, FRESH=1 a fresh clone with its installation. It needs the machine for itself.
 bench: $(VENV)/.installed-bench ## Measure every goal beside its peer and write docs/benchmarks.md (SMALL=1: print a small world)
 	@$(RUN) -m benchmarks $(if $(SMALL),--small) $(if $(LARGE),--large $(patsubst 1,1000,$(LARGE))) $(if $(FRESH),--fresh) $(if $(PARTS),--parts $(PARTS))
+
+bench-backfill: $(VENV)/.installed-dev ## What a backfill costs under a scheduler beside an empty DAG (SESSIONS=60)
+	@$(RUN) -m benchmarks.backfill $(if $(SESSIONS),--sessions $(SESSIONS))
 
 check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packages, SQL linter
 	@$(BIN)/ruff format --check .

@@ -15,8 +15,9 @@ from dataclasses import MISSING, fields
 
 from pydantic import BaseModel
 
-import pipeline.state as state
+import pipeline.state  # noqa: F401 (its documents are subclasses of HandOver)
 from datasets.base import PlannedInput
+from pipeline.home_state import HandOver, HomeState
 from warehouse.catalog import load_catalog
 from warehouse.database import LAYOUT
 from warehouse.landing import Landed
@@ -46,12 +47,12 @@ def described() -> Description:
     documents = {
         "home.json": "kind: str, layout: int",
         "landing": _dataclass_fields(Landed),
-        "runs/state.json": _model_fields(state.HomeState),
+        "runs/state.json": _model_fields(HomeState),
         "runs/*/PlannedInput": _dataclass_fields(PlannedInput),
         **{
             f"runs/*/{model.__name__}": _model_fields(model)
-            for model in state.HandOver.__subclasses__()
-            if model is not state.HomeState
+            for model in HandOver.__subclasses__()
+            if model is not HomeState
         },
     }
     return {"tables": dict(sorted(tables.items())), "documents": dict(sorted(documents.items()))}

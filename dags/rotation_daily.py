@@ -12,7 +12,8 @@ One run per NYSE session, in six steps; the documentation of each is on its task
 When the run has ended, its note says what was published, or what failed and what to do.
 
 The session comes from the partition key, else the parameter `session`, else the explicit logical date, else
-it is the newest session that is due. A source that is late on its evening is waited for
+it is the newest session that is due. The parameter may name a range, `2014-07-17/2024-07-16`: one run loads
+all of its sessions and publishes once. A source that is late on its evening is waited for
 (`ROTATION_WAIT_MINUTES`). Running a session again changes nothing. Running an older session than the latest
 one repairs its raw data and publishes at the latest session. The runs of a backfill use the payloads in
 `landing`, ask the sources only for the rest, and only the last of them publishes. The code of each step is in

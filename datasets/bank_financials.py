@@ -50,7 +50,7 @@ class BankFinancials(Dataset):
     ) -> list[str]:
         """The quarters that are not held, and those that may still be amended."""
         first = max(settings.history_start, FIRST_QUARTER)
-        recent = str(reach.session - timedelta(days=self.trailing_days))
+        recent = str(reach.since - timedelta(days=self.trailing_days))
         quarters = quarter_inputs(first, reach.until - timedelta(days=REPORT_DAYS))
         return [name for name in quarters if name not in held or name >= recent]
 

@@ -47,10 +47,18 @@ class PlannedInput:
 
 @dataclass(frozen=True)
 class Reach:
-    """Up to which session a run asks: `session` is the run's, `until` is later in a backfill's first run."""
+    """Up to which session a run asks: `session` is the run's, the last one of a range that begins with
+    `first`; `until` is later in a backfill's first run.
+    """
 
     session: date
     until: date
+    first: date | None = None
+
+    @property
+    def since(self) -> date:
+        """The first session that the run is for."""
+        return self.first or self.session
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,11 @@ class Dataset(ABC):
         reach: Reach,
         held: Mapping[str, date],
     ) -> list[str]:
-        """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session."""
+        """The inputs that a run asks for; `held` maps an input to its last day in raw up to the session.
+
+        Of three sessions the one between asks for no input that neither of the others does, as long as they
+        reach as far (`pipeline.inputs.covered_sessions` relies on it).
+        """
 
     def known_inputs(
         self, connection: duckdb.DuckDBPyConnection, settings: Settings, provider: Provider, reach: Reach
@@ -195,7 +207,7 @@ class Dataset(ABC):
                 and provider.serves_ranges
                 and asked_from.get(name, date.max) <= settings.history_start
             ):
-                last = min(held[name], reach.session)
+                last = min(held[name], reach.since)
                 start = max(start, last - timedelta(days=self.trailing_days))
             planned.append(
                 PlannedInput(name, start, reach.until, held.get(name), values.get(name), name in required)

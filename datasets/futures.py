@@ -57,7 +57,7 @@ class Futures(Dataset):
         ).fetchone()
         newest = settings.history_start
         if held and ((asked and asked[0]) or not provider.serves_ranges):
-            newest = min(reach.session, max(held.values()))
+            newest = min(reach.since, max(held.values()))
         start = max(settings.history_start, newest - timedelta(days=COMPLETION_DAYS))
         return provider.contracts(start, reach.until)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.context import Requested, RunContext
 from pipeline.log import show_progress
-from pipeline.turns import Turns
+from pipeline.turns import Turns, active_runs_of
 from warehouse.settings import Settings
 
 
@@ -45,7 +45,7 @@ def run_context(
             rebuild=bool(params.get("rebuild")),
             unknown=tuple(sorted(set(dag_run.conf or {}) - set(context["dag"].params))),
         ),
-        turns=None if alone else _turns(dag_run, ti),
+        turns=None if alone else Turns(dag_run.run_id, dag_run.run_type == "backfill", active_runs_of(ti)),
         batch=batch,
         patient=not alone,
         unwoken=unwoken,
@@ -63,12 +63,3 @@ def _next_attempt(ti: Any) -> str:
     pause = min(delay * 2 ** max(ti.try_number - 1, 0), longest)
     minutes = max(round(pause.total_seconds() / 60), 1)
     return f"in about {minutes} minute{'s' if minutes > 1 else ''}"
-
-
-def _turns(dag_run: Any, ti: Any) -> Turns:
-    """The run's turns among the other runs of its DAG."""
-
-    def active_runs(run_ids: list[str] | None) -> int:
-        return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))
-
-    return Turns(dag_run.run_id, dag_run.run_type == "backfill", active_runs)

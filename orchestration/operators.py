@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from orchestration.described import DescribedOperator
 from orchestration.links import BriefLink, FailedChecksLink, PublicationLink, RunbookLink
@@ -61,7 +61,7 @@ class StepOperator(DescribedOperator):
                 note.refused = True
                 raise
             finally:
-                note.session = str(run.state.plan.session) if run.state.plan else None
+                note.session = run.state.plan.sessions if run.state.plan else None
             self.tell(run, context, result)
             note.text = self.note(run, result)
         return result
@@ -100,19 +100,36 @@ class PlanOperator(StepOperator):
     wrong setting or a full disk. The message says which. Trigger again with another session, or correct the
     setting; trying again without a change does not help. See `docs/runbook/failed.md`.
 
-    **When it is skipped**, another run of the same backfill does the work.
+    **When all later tasks are skipped**, another run of the same backfill does the work.
     """
 
     step = "plan"
     title = "Plan what to fetch"
 
     def execute(self, context: Any) -> Any:
-        """As every step; a dry run ends here, and the other tasks are skipped."""
-        result = super().execute(context)
+        """As every step; a dry run ends here, and so does a run of a backfill that leaves its work to
+        another, without the step where that is known at once.
+
+        The other tasks are skipped by this one and not one after the other by the scheduler, and it succeeds:
+        Airflow may take five seconds to see that a task has skipped itself, in which it holds the pool.
+        """
+        from orchestration.at_once import is_left_at_once
+
+        if not IN_MAKE_RUN and is_left_at_once(context):
+            # Each link is a request and a row.
+            self.operator_extra_links = ()
+            raise self._all_others_skipped()
+        try:
+            result = super().execute(context)
+        except AirflowSkipException:
+            raise self._all_others_skipped() from None
         if not context["params"].get("dry_run"):
             return result
         context["ti"].xcom_push(key="dry_run", value=result)
-        raise DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
+        raise self._all_others_skipped()
+
+    def _all_others_skipped(self) -> DownstreamTasksSkipped:
+        return DownstreamTasksSkipped(tasks=sorted(self.get_flat_relative_ids(upstream=False)))
 
     def run_step(self, run: RunContext) -> Any:
         """`batch` (its number), `dataset`, `inputs` (how many) and `label` of each batch; of a dry run, what
@@ -122,7 +139,7 @@ class PlanOperator(StepOperator):
 
         if run.requested.dry_run:
             would = steps.dry_run(run)
-            return {**would.model_dump(mode="json"), "summary": would.sentence}
+            return {**would.model_dump(mode="json"), "sessions": would.sessions, "summary": would.sentence}
         decided = steps.plan(run)
         return [
             {
@@ -138,7 +155,7 @@ class PlanOperator(StepOperator):
         """Of a dry run, what it found."""
         if not run.requested.dry_run:
             return ""
-        return f"**Dry run for {result['session']}**\n\nIt {result['summary']}"
+        return f"**Dry run for {result['sessions']}**\n\nIt {result['summary']}"
 
 
 class FetchOperator(StepOperator):

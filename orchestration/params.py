@@ -11,9 +11,14 @@ DAILY_PARAMS = {
     "session": Param(
         None,
         type=["null", "string"],
-        format="date",
+        # Any text: the plan refuses what is no session with a sentence that says how to write it.
+        minLength=1,
         title="Session",
-        description_md="The NYSE session to run for. Leave it empty for the newest one that is due.",
+        description_md=(
+            "The NYSE session to run for, `2024-07-16`, or a range of sessions that is loaded in one run and"
+            " published once, `2014-07-17/2024-07-16`, both ends included. Leave it empty for the newest one"
+            " that is due."
+        ),
     ),
     "fetch_again": Param(
         [],

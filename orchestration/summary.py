@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alerts.addresses import published_link
 from pipeline.context import RunContext
-from pipeline.state import AuditSummary, BuildSummary, LoadSummary, Published
+from pipeline.state import AuditSummary, BuildSummary, LoadSummary, Published, RunPlan
 
 SHOWN_RULES = 3
 
@@ -26,20 +26,24 @@ def published_note(run: RunContext) -> str:
     folder = f"generations/{published.generation}"
     # The page of the run shows the first line.
     lines = [
-        f"**{_session(plan.session, plan.target)}: [generation {published.generation}]"
+        f"**{_session(plan)}: [generation {published.generation}]"
         f"({published_link(f'{folder}/brief.html')})**, {new:,} new rows, {len(audited.failed):,} of"
         f" {audited.rules:,} [rules]({published_link(f'{folder}/validation.html')}) failed",
         *published.headlines[:1],
         *_failed(audited),
         f"{quarantined:,} row{'' if quarantined == 1 else 's'} in quarantine. Build: {built.sentence}.",
     ]
+    if loaded.gaps:
+        more = len(loaded.gaps) - 1
+        lines.append(f"{loaded.gaps[0]}{f' {more} more required inputs lack sessions.' if more else ''}")
     if missing := len(loaded.missing):
         lines.append(f"{missing:,} optional input{' was' if missing == 1 else 's were'} not served.")
     return "\n\n".join(lines)
 
 
-def _session(session: object, target: object) -> str:
-    return f"Session {session}" if session == target else f"Session {session} repaired, published at {target}"
+def _session(plan: RunPlan) -> str:
+    what = f"Sessions {plan.sessions}" if plan.first else f"Session {plan.session}"
+    return what if plan.session == plan.target else f"{what} repaired, published at {plan.target}"
 
 
 def _failed(audited: AuditSummary) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from market_calendar.dag_session import session_of_run
+from market_calendar.dag_session import sessions_of_run
 from pipeline.errors import StepFailed
 from pipeline.state import RunPlan, RunState
 from pipeline.turns import Turns
@@ -22,7 +22,7 @@ class Requested:
 
     Attributes:
         partition_key, parameter, logical_date: where it names its session; the first that is set counts.
-            `parameter` is as a person wrote it.
+            `parameter` is as a person wrote it, and may name a range.
         fetch_again: inputs (`prices/SPY`) or kinds (`prices`) whose whole history is fetched again.
         dry_run: whether it only says what it would do.
         rebuild: whether every model is built anew instead of extended.
@@ -37,13 +37,14 @@ class Requested:
     rebuild: bool = False
     unknown: tuple[str, ...] = ()
 
-    def session_text(self, now: datetime) -> str:
-        """The session as it was written, not checked yet; the newest one that is due when nothing names one.
+    def session_texts(self, now: datetime) -> tuple[str, str]:
+        """The first and the last session as they were written, not checked yet; the newest one that is due
+        when nothing names one.
 
         Raises:
-            SessionUnknown: the parameter is not one date.
+            SessionUnknown: the parameter is neither one date nor a range.
         """
-        return session_of_run(
+        return sessions_of_run(
             partition_key=self.partition_key,
             parameter=self.parameter,
             logical_date=self.logical_date,
@@ -124,7 +125,7 @@ class RunContext:
 
     @property
     def session(self) -> date:
-        """The session that the run is for."""
+        """The session that the run is for, the last one of a range."""
         return self.plan.session
 
     @property

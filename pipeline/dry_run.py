@@ -12,9 +12,10 @@ from pipeline.context import RunContext
 from pipeline.errors import EXPECTED, Refused
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.log import LOG
-from pipeline.plan import checked_session, high_water, run_plan
+from pipeline.plan import checked_sessions, high_water, run_plan
 from pipeline.planning_database import planning_database
 from pipeline.state import DryRun, DryRunBatch
+from pipeline.turns import Backfill
 from sources.registry import check_providers
 from warehouse.database import LAYOUT, home_marker, refuse_other_kind, refuse_other_kind_of_warehouse
 from warehouse.status import note_refused
@@ -37,7 +38,7 @@ def _dry_run(run: RunContext) -> DryRun:
     settings = run.settings
     refuse_other_kind(settings)
     check_providers(settings)
-    session = checked_session(run)
+    first, session = checked_sessions(run)
     if (settings.home / "home.json").exists() and home_marker(settings).get("layout", 1) != LAYOUT:
         raise Refused(
             f"{settings.home} was made by another version of this program; a dry run changes nothing, so it"
@@ -46,7 +47,8 @@ def _dry_run(run: RunContext) -> DryRun:
     again = names_to_fetch_again(run, session)
     with planning_database(settings) as connection:
         refuse_other_kind_of_warehouse(settings, connection)
-        decided = run_plan(run, connection, session, high_water(connection), None, again)
+        replays = Backfill() if first else None
+        decided = run_plan(run, connection, session, high_water(connection), replays, again, first)
     would = DryRun(
         session=decided.session,
         target=decided.target,
@@ -63,6 +65,8 @@ def _dry_run(run: RunContext) -> DryRun:
             for batch in decided.batches
         ),
         not_taken=decided.not_taken,
+        first=decided.first,
+        replayed=sum(map(len, decided.replay.values())),
     )
     _report(would)
     return would

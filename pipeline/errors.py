@@ -1,43 +1,19 @@
-"""The ways in which a step of the run ends early or fails, and what another attempt may mend."""
+"""Which errors of a step are for people, and what another attempt may mend."""
 
 from __future__ import annotations
 
 import errno
-from datetime import datetime
 
 from market_calendar.dag_session import SessionUnknown
 from market_calendar.sessions import CalendarError
+from pipeline.endings import AskLater as AskLater
+from pipeline.endings import LeftToAnother as LeftToAnother
+from pipeline.endings import NothingNew as NothingNew
+from pipeline.endings import Refused as Refused
+from pipeline.endings import StepFailed as StepFailed
+from pipeline.endings import TryAgain as TryAgain
 from warehouse.database import HomeError, WarehouseBusy, is_open_elsewhere
 from warehouse.settings import SettingsError
-
-
-class StepFailed(RuntimeError):
-    """The run stops here; trying again without a change would not help. The message says what to change."""
-
-
-class Refused(StepFailed):
-    """The run was asked for something that cannot be run; nothing of the home was changed."""
-
-
-class TryAgain(RuntimeError):
-    """The source did not answer; a later attempt may work."""
-
-
-class AskLater(TryAgain):
-    """A late source is waited for: the step is to be called again at `at` (naive UTC)."""
-
-    def __init__(self, message: str, at: datetime) -> None:
-        super().__init__(message)
-        self.at = at
-
-
-class LeftToAnother(Exception):
-    """This run ends here without a failure: another run will build and publish."""
-
-
-class NothingNew(Exception):
-    """The current publication is what this run would publish: it ends here without a failure."""
-
 
 # Their messages are for people, and say what to change.
 EXPECTED = (SettingsError, HomeError, CalendarError, SessionUnknown, StepFailed)

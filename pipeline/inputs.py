@@ -15,9 +15,10 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from datasets.base import Dataset, PlannedInput, Reach
-from market_calendar.sessions import last_closed_session
+from datasets.registry import active_datasets
+from market_calendar.sessions import last_closed_session, sessions_between
+from pipeline.home_state import Covered, HomeState
 from pipeline.log import LOG
-from pipeline.state import HomeState
 from pipeline.turns import Backfill
 from sources.registry import open_provider
 from warehouse.clock import utc_now
@@ -59,9 +60,11 @@ def plan_dataset(
     session: date,
     backfill: Backfill | None,
     again: Collection[str] = (),
+    first: date | None = None,
 ) -> DatasetPlan:
-    """The inputs of one kind: in a backfill what landing holds and only the rest from the provider, else
-    all from the provider. Of those in `again` the provider is asked for the whole history in any case.
+    """The inputs of one kind: in a backfill what landing holds and only the rest from the provider; for a
+    range of sessions from `first` what landing holds and all from the provider; else all from the provider.
+    Of those in `again` the provider is asked for the whole history in any case.
     """
     provider = open_provider(settings, dataset.name)
     if provider is None:
@@ -71,8 +74,11 @@ def plan_dataset(
         return DatasetPlan(dataset.batch_size, wanted)
     reaches = _in_raw(connection, dataset, provider.name)
     plan = DatasetPlan(dataset.batch_size, replay=_replay(settings, dataset, reaches, provider.name))
-    if backfill.replayed_by_another:
+    if backfill.at_work:
         plan.replay.clear()
+    if first is not None:
+        plan.inputs = dataset.plan(connection, settings, provider, Reach(session, session, first), again)
+        return plan
     now = utc_now()
     unserved = HomeState.read(settings.home).unserved
     reach_of_run = Reach(session, last_closed_session(now))
@@ -84,6 +90,52 @@ def plan_dataset(
         if wanted_now or item.input in again:
             plan.inputs.append(item)
     return plan
+
+
+def covered_sessions(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, backfill: Backfill, landing: str
+) -> Covered | None:
+    """The sessions, from the start of the history, for which a run of a backfill would find what the present
+    one has found: nothing to fetch and nothing to load. None where there are none.
+
+    What a session asks for is among what the first and the last one ask for (`Dataset.inputs`), so these two
+    tell of all between them.
+
+    Args:
+        settings: of this process.
+        connection: the pipeline's database.
+        backfill: what the other runs of the backfill do.
+        landing: what landing was like before the run planned (`pipeline.covered`).
+    """
+    now, unserved = utc_now(), HomeState.read(settings.home).unserved
+    first, last = settings.history_start, last_closed_session(now)
+    until, ask_again = last, now + ASK_AGAIN_AFTER
+    for dataset in active_datasets(settings):
+        provider = open_provider(settings, dataset.name)
+        assert provider is not None, "an active kind of input has a provider"
+        reaches = _in_raw(connection, dataset, provider.name)
+        _replay(settings, dataset, reaches, provider.name)
+        for session in (first, last):
+            for item in dataset.plan(connection, settings, provider, Reach(session, last)):
+                reach, name = reaches.get(safe_name(item.input), _Reach()), f"{dataset.name}/{item.input}"
+                asked = unserved.get(name, datetime.min) + ASK_AGAIN_AFTER
+                if reach.start <= first and reach.end >= last:
+                    continue
+                if name in backfill.fetched_by_others:
+                    continue
+                if asked > now:
+                    ask_again = min(ask_again, asked)
+                elif reach.start <= first:
+                    until = min(until, reach.end)
+                else:
+                    return None
+    return Covered(
+        sessions=tuple(sessions_between(first, until)),
+        until_utc=ask_again,
+        relies_on=backfill.at_work,
+        landing=landing,
+        home="",
+    )
 
 
 def _replay(settings: Settings, dataset: Dataset, reaches: dict[str, _Reach], provider: str) -> list[Landed]:

@@ -36,6 +36,7 @@ from pipeline.presence import (
     session_presence,
     sessions_passed_over,
 )
+from pipeline.range_gaps import range_gaps
 from pipeline.run_record import StepLog, record_step, step
 from pipeline.state import DatasetSummary, FailedRule, Fetched, LoadSummary, QuarantinedRule, RunPlan
 from sources.protocol import NotServed
@@ -71,6 +72,7 @@ class _Outcome:
     never_served: set[Key] = field(default_factory=set)
     refusals: dict[Key, str] = field(default_factory=dict)
     reaching: dict[Key, date] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
 
     @property
     def missing(self) -> dict[Key, str]:
@@ -109,6 +111,9 @@ def load(run: RunContext) -> LoadSummary:
                 log_detail(LEVELS[rule.severity], rule.sentence)
             _look_for_sessions(connection, plan, fetched, outcome)
             _look_for_stand_ins(run.settings, connection, plan, outcome)
+            if plan.first:
+                datasets = active_datasets(run.settings)
+                outcome.gaps = range_gaps(connection, datasets, plan.first, plan.session)
         log.rows = sum(entry.new_rows for entry in outcome.summaries.values())
         summary = _note(run, log, fetched, outcome)
         _decide(outcome, waited_sentence(run, plan))
@@ -243,11 +248,16 @@ def _note(
             rows = sorted({row for text, row in noted if text == sentence})
             more = ", ..." if len(rows) > SHOWN_ROWS else ""
             log.warn(f"{dataset}: {len(rows)} rows are {sentence}: {', '.join(rows[:SHOWN_ROWS])}{more}.")
+    for text in outcome.gaps:
+        log.warn(text)
     presence = outcome.presence
     if presence and presence.verdict == "late" and presence.required_without_bar:
         log.warn(presence.sentence)
     summary = LoadSummary(
-        datasets=outcome.summaries, missing=tuple(sorted(optional.values())), refused=tuple(refused)
+        datasets=outcome.summaries,
+        missing=tuple(sorted(optional.values())),
+        refused=tuple(refused),
+        gaps=tuple(outcome.gaps),
     )
     run.state.write("loaded", summary)
     return summary

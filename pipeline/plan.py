@@ -6,7 +6,8 @@ In: the run's context. Out: `plan.json` in the run's folder, and the ref tables 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 
@@ -24,9 +25,11 @@ from market_calendar.sessions import (
     session_close_utc,
 )
 from pipeline.context import Requested, RunContext
+from pipeline.covered import home_print, landing_print
 from pipeline.errors import Refused, StepFailed
 from pipeline.fetch_again import names_to_fetch_again
-from pipeline.inputs import DatasetPlan, plan_dataset
+from pipeline.home_state import Covered
+from pipeline.inputs import DatasetPlan, covered_sessions, plan_dataset
 from pipeline.log import LOG
 from pipeline.patience import wait_minutes
 from pipeline.presence import SHOWN, cut
@@ -67,16 +70,16 @@ def plan(run: RunContext) -> RunPlan:
     """
     with status_on_failure(run, "plan", None):
         refuse_other_kind(run.settings)
-        session = checked_session(run)
+        first, session = checked_sessions(run)
         _warn_of_two_sessions(run.requested)
         again = names_to_fetch_again(run, session)
     with status_on_failure(run, "plan", session):
         check_providers(run.settings)
         wait_minutes()
-    with step(run, "plan", session) as log:
+    with _remembered(run) as found, step(run, "plan", session) as log:
         _prepare(run)
         with pipeline_database(run.settings) as connection:
-            decided = _decide(run, connection, session, again)
+            decided = _decide(run, connection, first, session, again, found)
             held_until = held_until_session(connection)
         if run.turns and not decided.batches and not decided.replay:
             target = run.turns.leave_to_another(run.settings.home, decided.target, held_until)
@@ -84,10 +87,23 @@ def plan(run: RunContext) -> RunPlan:
         remember_status(run)
         write_run_status(run, "running", "plan", None, session)
         run.state.write("plan", decided)
-        if run.turns and run.turns.is_backfill:
+        if run.turns and (run.turns.is_backfill or decided.first):
             run.turns.announce_work(run.settings.home)
         _report(log, decided)
     return decided
+
+
+@contextmanager
+def _remembered(run: RunContext) -> Iterator[list[Covered]]:
+    """Keep what the plan finds of the sessions for which nothing is left to do. Written when the line of the
+    step is in `ops.runs`, because whatever is written to the warehouse makes it void.
+    """
+    found: list[Covered] = []
+    try:
+        yield found
+    finally:
+        for covered in found:
+            covered.model_copy(update={"home": home_print(run.settings)}).write(run.settings.home)
 
 
 def high_water(connection: duckdb.DuckDBPyConnection) -> date | None:
@@ -113,8 +129,9 @@ def _warn_of_two_sessions(requested: Requested) -> None:
         )
 
 
-def checked_session(run: RunContext) -> date:
-    """The session that the run is for.
+def checked_sessions(run: RunContext) -> tuple[date | None, date]:
+    """The session that the run is for, the last one of a range; before it the first one, None where the run
+    is for no range.
 
     Raises:
         Refused: what the run names is not a session that can be run.
@@ -126,10 +143,11 @@ def checked_session(run: RunContext) -> date:
             ' {"session": "2024-07-16"}.'
         )
     try:
-        session = require_session(parse_date("session", run.requested.session_text(now)))
-        if session < start:
+        texts = run.requested.session_texts(now)
+        first, session = (require_session(parse_date("session", text)) for text in texts)
+        if first < start:
             raise Refused(
-                f"Session {session} lies before ROTATION_HISTORY_START={start}; set an earlier start."
+                f"Session {first} lies before ROTATION_HISTORY_START={start}; set an earlier start."
             )
         if session_close_utc(session) > now:
             raise Refused(
@@ -138,7 +156,7 @@ def checked_session(run: RunContext) -> date:
             )
     except (SettingsError, NotASession, SessionUnknown) as error:
         raise Refused(str(error)) from None
-    return session
+    return (first if first != session else None), session
 
 
 def _few(names: Sequence[str]) -> str:
@@ -164,7 +182,12 @@ def _prepare(run: RunContext) -> None:
 
 
 def _decide(
-    run: RunContext, connection: duckdb.DuckDBPyConnection, session: date, again: Mapping[str, frozenset[str]]
+    run: RunContext,
+    connection: duckdb.DuckDBPyConnection,
+    first: date | None,
+    session: date,
+    again: Mapping[str, frozenset[str]],
+    found: list[Covered],
 ) -> RunPlan:
     settings = run.settings
     ensure_views(connection)
@@ -173,8 +196,15 @@ def _decide(
     published = high_water(connection)
     with transaction(connection):
         load_reference(connection, fully_adjusted_symbols(settings))
-    backfill = run.turns.at_work(settings.home) if run.turns and run.turns.is_backfill else None
-    return run_plan(run, connection, session, published, backfill, again)
+    is_backfill = run.turns is not None and run.turns.is_backfill
+    others = run.turns.at_work(settings.home) if run.turns and (is_backfill or first) else Backfill()
+    backfill = others if is_backfill or first else None
+    landing = landing_print(settings)
+    decided = run_plan(run, connection, session, published, backfill, again, first)
+    if backfill and not decided.batches and not decided.replay:
+        covered = covered_sessions(settings, connection, backfill, landing)
+        found += [covered] if covered else []
+    return decided
 
 
 def run_plan(
@@ -184,19 +214,21 @@ def run_plan(
     published: date | None,
     backfill: Backfill | None,
     again: Mapping[str, frozenset[str]],
+    first: date | None = None,
 ) -> RunPlan:
     """The plan by what a database holds; writes nothing.
 
     Args:
         run: the run.
         connection: with `raw`, `ref` and `ops`.
-        session: that the run is for.
+        session: that the run is for, the last one of a range.
         published: the latest session that was published.
-        backfill: what the other runs of its backfill do.
+        backfill: what other runs fetch and replay; None where this one replays nothing from landing.
         again: inputs by kind whose whole history is fetched again.
+        first: the first session of a range.
     """
     settings = run.settings
-    plan_one = partial(plan_dataset, settings, connection, session=session, backfill=backfill)
+    plan_one = partial(plan_dataset, settings, connection, session=session, backfill=backfill, first=first)
     plans = {
         dataset.name: plan_one(dataset, again=again.get(dataset.name, frozenset()))
         for dataset in active_datasets(settings)
@@ -211,6 +243,7 @@ def run_plan(
         batches=_batches(plans),
         replay={name: tuple(needed.replay) for name, needed in plans.items() if needed.replay},
         not_taken=_not_taken(settings),
+        first=first,
     )
 
 
@@ -236,16 +269,19 @@ def _report(log: StepLog, decided: RunPlan) -> None:
     log.rows = sum(len(batch.inputs) for batch in decided.batches)
     replayed = sum(len(entries) for entries in decided.replay.values())
     session, target = decided.session, decided.target
+    if decided.first:
+        log.about = f"for the range {decided.sessions}"
     for sentence in decided.not_taken:
         log.warn(sentence)
     LOG.info(
         "plan: session %s, source %s, %s inputs in %s batches%s%s",
-        session,
+        decided.sessions,
         decided.source,
         log.rows,
         len(decided.batches),
         f", {replayed} payloads from landing" if replayed else "",
-        f" (high-water session is {target}: the raw data of {session} is repaired, then {target} is built)"
+        f" (high-water session is {target}: the raw data of {decided.sessions} is repaired, then {target} is"
+        " built)"
         if target != session
         else "",
     )

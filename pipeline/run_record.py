@@ -50,9 +50,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 @dataclass
 class StepLog:
-    """What a step tells `ops.runs`."""
+    """What a step tells `ops.runs`; `about` says what is special about the run."""
 
     rows: int | None = None
+    about: str = ""
     warnings: list[str] = field(default_factory=list)
 
     def warn(self, sentence: str, *, shown: str | None = None) -> None:
@@ -89,7 +90,8 @@ def step(run: RunContext, name: str, session: date) -> Iterator[StepLog]:
         record_step(run, name, session, started, log, "failed", sentence_of(error))
         raise
     outcome = "warning" if log.warnings else "success"
-    record_step(run, name, session, started, log, outcome, "; ".join(log.warnings)[:2000] or None)
+    message = "; ".join([log.about, *log.warnings] if log.about else log.warnings)
+    record_step(run, name, session, started, log, outcome, message[:2000] or None)
 
 
 @contextmanager

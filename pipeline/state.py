@@ -1,14 +1,12 @@
-"""What a run and the runs of a home write down between their steps, typed, in `<home>/runs/`.
+"""What a run writes down between its steps, typed, in `<home>/runs/<run id>/`.
 
-Out: `<run id>/` with one JSON file per hand-over of a run (`RunState`), and `state.json` with what the runs
-of one home must know of each other (`HomeState`). Both are written by `warehouse.durable`, so that a reader
-finds the old or the new content. Caveat: `state.json` is written by tasks that hold the pool's one slot,
-never by two at once; the fetch tasks, which run side by side, write a file each.
+Out: one JSON file per hand-over (`RunState`), written by `warehouse.durable`, so that a reader finds the old
+or the new content; the fetch tasks, which run side by side, write a file each. What the runs of one home know
+of each other is in `pipeline.home_state`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,18 +14,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from datasets.base import PlannedInput
+from pipeline.home_state import HandOver, run_folder
 from warehouse.database import LAYOUT
 from warehouse.durable import replace_durably
 from warehouse.landing import Landed
 
 
-class HandOver(BaseModel):
-    """A typed document that one step writes and a later one reads."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+def sessions_text(first: date | None, session: date) -> str:
+    """A session, or a range as it is written in a request."""
+    return f"{first}/{session}" if first else str(session)
 
 
 class FetchBatch(HandOver):
@@ -40,7 +38,8 @@ class FetchBatch(HandOver):
 
 class RunPlan(HandOver):
     """What `plan` decided: for which session, at which session to build, what to fetch, what to replay; and
-    the files that no input is read from.
+    the files that no input is read from. Of a run for a range, `session` is the last one and `first` the
+    first.
     """
 
     run_id: str
@@ -52,6 +51,12 @@ class RunPlan(HandOver):
     batches: tuple[FetchBatch, ...] = ()
     replay: Mapping[str, tuple[Landed, ...]] = {}
     not_taken: tuple[str, ...] = ()
+    first: date | None = None
+
+    @property
+    def sessions(self) -> str:
+        """The session, or the range as it is written in a request."""
+        return sessions_text(self.first, self.session)
 
     def label(self, batch: FetchBatch) -> str:
         """A name for people: `prices 1/4: AGG … CMA`."""
@@ -78,6 +83,13 @@ class DryRun(HandOver):
     source: str
     batches: tuple[DryRunBatch, ...] = ()
     not_taken: tuple[str, ...] = ()
+    first: date | None = None
+    replayed: int = 0
+
+    @property
+    def sessions(self) -> str:
+        """The session, or the range as it is written in a request."""
+        return sessions_text(self.first, self.session)
 
     @property
     def sentence(self) -> str:
@@ -87,10 +99,12 @@ class DryRun(HandOver):
             counts[batch.dataset] += len(batch.inputs)
         inputs = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
         whole = sum(len(batch.whole_history) for batch in self.batches)
-        repair = "" if self.target == self.session else f"repair {self.session}, then "
+        repair = "" if self.target == self.session else f"repair {self.sessions}, then "
+        payloads = "payload" if self.replayed == 1 else "payloads"
+        replayed = f", load {self.replayed} {payloads} from landing" if self.replayed else ""
         return (
-            f"would fetch {inputs} from {self.source} ({whole} with their whole history), then {repair}build"
-            f" and publish {self.target}. Nothing was touched."
+            f"would fetch {inputs} from {self.source} ({whole} with their whole history){replayed}, then"
+            f" {repair}build and publish {self.target}. Nothing was touched."
         )
 
 
@@ -163,12 +177,14 @@ class DatasetSummary(HandOver):
 
 class LoadSummary(HandOver):
     """What `load` did, by kind of input, and the sentences on optional inputs that are missing; `refused` are
-    those of them that are there and were not taken.
+    those of them that are there and were not taken, `gaps` says of which sessions of a range required inputs
+    have no row.
     """
 
     datasets: Mapping[str, DatasetSummary] = {}
     missing: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
 class BuildSummary(HandOver):
@@ -251,7 +267,7 @@ class RunState:
     @property
     def folder(self) -> Path:
         """Where they are."""
-        return self.home / "runs" / re.sub(r"[^A-Za-z0-9.-]", "_", self.run_id)
+        return run_folder(self.home, self.run_id)
 
     def write(self, name: str, document: HandOver) -> None:
         """Replace a hand-over, or leave the old one."""
@@ -284,40 +300,3 @@ class RunState:
     def write_fetched(self, number: int, document: FetchedBatch) -> None:
         """Replace the outcome of a batch."""
         self.write(f"fetched-{number:03d}", document)
-
-
-class HomeState(HandOver):
-    """What the runs of a home must know of each other.
-
-    Attributes:
-        left_session: the latest session that a run left to another one to build.
-        decided: runs that have decided to build or to leave it.
-        working: runs of a backfill that fetch or replay.
-        unserved: when an optional input (`kind/name`) last returned nothing.
-    """
-
-    left_session: date | None = None
-    decided: tuple[str, ...] = ()
-    working: tuple[str, ...] = ()
-    unserved: Mapping[str, datetime] = {}
-
-    @classmethod
-    def read(cls, home: Path) -> HomeState:
-        """The present state; an empty one where it is missing or was cut short: then more is asked for than
-        needed, and nothing is lost.
-        """
-        try:
-            return cls.model_validate_json(_state_file(home).read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
-            return cls()
-
-    def change(self, home: Path, **fields: object) -> HomeState:
-        """Write a state that differs in some fields."""
-        changed = HomeState.model_validate({**self.model_dump(), **fields})
-        if changed != self:
-            replace_durably(_state_file(home), changed.model_dump_json(indent=1) + "\n")
-        return changed
-
-
-def _state_file(home: Path) -> Path:
-    return home / "runs" / "state.json"

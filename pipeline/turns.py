@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from pipeline.errors import LeftToAnother, TryAgain
-from pipeline.state import HomeState, RunState
+from pipeline.endings import LeftToAnother, TryAgain
+from pipeline.home_state import HomeState
 
 # Airflow takes the ids in the address of a request, which has a limit.
 IDS_AT_ONCE = 50
@@ -24,12 +25,12 @@ ActiveRuns = Callable[[list[str] | None], int]
 
 @dataclass(frozen=True)
 class Backfill:
-    """What the other runs of a backfill do: the inputs (`kind/name`) that they fetch, and whether one is in
-    progress, which then loads what is in landing.
+    """What other runs of a backfill, or for a range, do: the inputs (`kind/name`) that they fetch, and which
+    are in progress; one of these loads what is in landing.
     """
 
     fetched_by_others: frozenset[str] = frozenset()
-    replayed_by_another: bool = False
+    at_work: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,43 @@ class Turns:
             LeftToAnother: this run belongs to a backfill and a run that has not built yet follows it.
         """
         state = HomeState.read(home)
-        decided = self._still_active(run for run in state.decided if run != self.run_id)
         left = state.left_session or session
-        to_come = self.active_runs(None) - len(decided) - 1
-        leaves = self.is_backfill and to_come > 0
-        state.change(
-            home,
-            decided=[*decided, self.run_id],
-            left_session=max(session, left) if leaves else state.left_session,
-        )
-        if leaves:
-            raise LeftToAnother(f"{to_come} more runs follow; the last of them builds and publishes")
+        decided, to_come = self._to_come(state)
+        if self.is_backfill and to_come > 0:
+            raise self._leave(home, state, session, decided, to_come)
+        state.change(home, decided=[*decided, self.run_id])
         return max(session, min(left, held_until or session))
+
+    def leave_at_once(self, home: Path, session: date) -> None:
+        """Leave the publication to another run without a look at the home: for a run of a backfill that has
+        nothing to load. Returns where it is the last to decide; it then plans as any other.
+
+        Raises:
+            LeftToAnother: a run that has not built yet follows it.
+        """
+        state = HomeState.read(home)
+        decided, to_come = self._to_come(state)
+        if to_come > 0:
+            raise self._leave(home, state, session, decided, to_come)
+
+    def _to_come(self, state: HomeState) -> tuple[list[str], int]:
+        """Other active runs that have decided, and how many have still to."""
+        decided = self._still_active(run for run in state.decided if run != self.run_id)
+        return decided, self.active_runs(None) - len(decided) - 1
+
+    def _leave(
+        self, home: Path, state: HomeState, session: date, decided: list[str], to_come: int
+    ) -> LeftToAnother:
+        left = max(session, state.left_session or session)
+        state.change(home, decided=[*decided, self.run_id], left_session=left)
+        return LeftToAnother(f"{to_come} more runs follow; the last of them builds and publishes")
 
     def at_work(self, home: Path) -> Backfill:
         """What the other active runs that have not loaded yet fetch and replay; it is not done twice."""
-        plans = [RunState(home, run).plan for run in self._working(home) if run != self.run_id]
+        from pipeline.state import RunState
+
+        others = [run for run in self._working(home) if run != self.run_id]
+        plans = [RunState(home, run).plan for run in others]
         return Backfill(
             frozenset(
                 f"{batch.dataset}/{item.input}"
@@ -82,7 +104,7 @@ class Turns:
                 for batch in plan.batches
                 for item in batch.inputs
             ),
-            bool(plans),
+            tuple(others),
         )
 
     def announce_work(self, home: Path) -> None:
@@ -91,6 +113,8 @@ class Turns:
         HomeState.read(home).change(home, working=sorted({*working, self.run_id}))
 
     def _working(self, home: Path) -> list[str]:
+        from pipeline.state import RunState
+
         return self._still_active(
             run for run in HomeState.read(home).working if not RunState(home, run).has_loaded
         )
@@ -108,11 +132,26 @@ class Turns:
         ids, active = list(runs), []
         for start in range(0, len(ids), IDS_AT_ONCE):
             some = ids[start : start + IDS_AT_ONCE]
-            count = self.active_runs(some)
-            active += (
-                some if count == len(some) else [run for run in some if count and self.active_runs([run])]
-            )
+            ended = len(some) - self.active_runs(some)
+            # The oldest first: each question is a request, and most often it is they that have ended.
+            for number, run in enumerate(some):
+                if not ended:
+                    active += some[number:]
+                    break
+                if ended < len(some) - number and self.active_runs([run]):
+                    active.append(run)
+                else:
+                    ended -= 1
         return active
+
+
+def active_runs_of(ti: Any) -> ActiveRuns:
+    """How a task instance asks Airflow for the queued and running runs of its DAG."""
+
+    def active_runs(run_ids: list[str] | None) -> int:
+        return int(ti.get_dr_count(dag_id=ti.dag_id, run_ids=run_ids, states=["queued", "running"]))
+
+    return active_runs
 
 
 def forget_left(home: Path, published: date) -> date | None:

@@ -138,7 +138,9 @@ class RunningAirflow:
         _signal_group(process, signal.SIGKILL)
         process.wait(30)
 
-    def airflow(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def airflow(
+        self, *arguments: str, check: bool = True, seconds: float = 180
+    ) -> subprocess.CompletedProcess[str]:
         """A command of the real command line, in the environment of the components."""
         result = subprocess.run(
             [self._program, *arguments],
@@ -146,7 +148,7 @@ class RunningAirflow:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=seconds,
             check=False,
         )
         if check and result.returncode:
@@ -217,7 +219,7 @@ class RunningAirflow:
 
         return str(self.wait(ended, f"run {run_id} to end", seconds))
 
-    def wait(self, condition: Callable[[], Any], what: str, seconds: float) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float, *, every: float = 0.5) -> Any:
         """Ask until the answer is true; fails when a component has ended or time is up."""
         end = time.monotonic() + seconds
         while True:
@@ -234,7 +236,7 @@ class RunningAirflow:
                     f"waited {seconds:.0f} s for {what}; the scheduler's log ends with"
                     f" {self.log('scheduler')[-3000:]}"
                 )
-            time.sleep(0.5)
+            time.sleep(every)
 
     def log(self, component: str) -> str:
         """What a component printed."""

@@ -15,7 +15,7 @@ import pytest
 
 from operations.backup import make_backup, restore
 from pipeline import steps
-from pipeline.state import HomeState
+from pipeline.home_state import HomeState
 from pipeline.turns import Turns
 from tests.faults.home import impatient
 from tests.faults.server import Server

@@ -21,6 +21,7 @@ from airflow.timetables.base import TimeRestriction
 from market_calendar.sessions import last_closed_session, sessions_between
 from market_calendar.timetable import NyseSessionTimetable
 from orchestration.metrics import METRICS
+from pipeline.state import RunState
 from tests.metric_collectors import StatsdServer
 from tests.scheduler_fixture import DAG_ID, REPOSITORY, RunningAirflow
 from tests.small_market import (
@@ -278,6 +279,36 @@ def test_a_manual_run_for_an_earlier_session_publishes_at_the_high_water_session
     newest = case.events()[-1]
     assert (newest["source_run_id"], newest["partition_key"]) == (run_id, case.sessions[-1])
     assert newest["extra"]["session"] == case.sessions[-1]
+
+
+def test_a_run_for_a_range_repairs_its_sessions_and_says_which(case: Case) -> None:
+    asked = f"{case.sessions[0]}/{case.sessions[3]}"
+    body = {"logical_date": None, "conf": {"session": asked, "rebuild": True}}
+    run_id = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", body)["dag_run_id"]
+    assert case.airflow.wait_for_run(run_id) == "success"
+    assert case.generations()[-1][1:] == (case.sessions[-1], run_id)
+    assert published_digests(case.home) == published_digests(case.straight)
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run_id}")["note"]
+    assert note.startswith(f"**Sessions {asked} repaired, published at {case.sessions[-1]}: ")
+    body["conf"] = {"session": asked.replace("/", "..")}
+    run_id = case.airflow.api(f"/dags/{DAG_ID}/dagRuns", body)["dag_run_id"]
+    assert case.airflow.wait_for_run(run_id) == "failed"
+    note = case.airflow.api(f"/dags/{DAG_ID}/dagRuns/{run_id}")["note"]
+    assert "a range as 2014-07-17/2024-07-16, both ends included" in note
+
+
+def test_the_runs_of_a_backfill_that_had_nothing_to_do_ended_at_their_first_task(case: Case) -> None:
+    """All but the one that loads and the one that publishes; few of them planned in full."""
+    runs = [run["dag_run_id"] for run in case.airflow.runs() if run["run_type"] == "backfill"]
+    left = {
+        run_id: {task["task_id"]: task["state"] for task in case.airflow.tasks(run_id)} for run_id in runs
+    }
+    left = {run_id: states for run_id, states in left.items() if states["load"] == "skipped"}
+    assert len(left) >= len(runs) - 2
+    rest = {"fetch": "skipped", "load": "skipped", "build": "skipped", "audit": "skipped"}
+    assert all(states == {"plan": "success", **rest, "publish": "skipped"} for states in left.values())
+    planned = [run_id for run_id in left if RunState(case.home.home, run_id).folder.exists()]
+    assert len(planned) < len(left) / 2
 
 
 def test_a_manual_run_without_a_session_is_for_the_newest_one(case: Case) -> None:

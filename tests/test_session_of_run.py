@@ -22,6 +22,9 @@ EVENING = datetime(2024, 7, 17, 1, 0, tzinfo=UTC)
         (None, "2024-07-16", EVENING, "2024-07-16"),
         ("", "", EVENING, "2024-07-16"),
         (None, None, None, None),
+        ("2024-07-15", "2024-07-01/2024-07-16", EVENING, "2024-07-15"),
+        # Of a range it is the last one.
+        (None, " 2024-07-01/2024-07-16 ", EVENING, "2024-07-16"),
     ],
 )
 def test_the_session_that_is_named(
@@ -37,6 +40,8 @@ def test_the_session_that_is_named(
         (None, "x" * 1024, "The parameter session is 'xxx"),
         (None, ["x" * 1024], "not a date in quotes"),
         (None, "2024-07-15..2024-07-16", "names more than one date"),
+        (None, "2024-07-16/2024-07-15", "ends before it begins"),
+        (None, "2024/07/16", "neither a session nor a range"),
     ],
 )
 def test_a_request_that_names_no_session(key: str | None, parameter: Any, said: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from pipeline import steps
 from pipeline.errors import LeftToAnother, TryAgain
-from pipeline.state import HomeState
+from pipeline.home_state import HomeState
 from sources.files import FilesProvider
 from tests.queued_runs import Queue
 from tests.shared_homes import HomeAfter, copied_home

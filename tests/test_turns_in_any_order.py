@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from datasets.base import PlannedInput
 from market_calendar.sessions import sessions_between
 from pipeline.errors import LeftToAnother, TryAgain
-from pipeline.state import FetchBatch, HomeState, LoadSummary, RunPlan, RunState
+from pipeline.home_state import HomeState
+from pipeline.state import FetchBatch, LoadSummary, RunPlan, RunState
 from pipeline.turns import Backfill, Turns, forget_left
 from tests.queued_runs import Queue
 from warehouse import durable
@@ -210,7 +211,7 @@ def test_what_others_fetch_is_known_until_they_have_loaded(tmp_path: Path) -> No
     home, queue = Home(tmp_path), Queue([])
     first, second = backfill(home, queue, SESSIONS[:2], set())
     first.go_on()
-    assert second.turns.at_work(tmp_path) == Backfill(frozenset({"prices/SPY"}), True)
+    assert second.turns.at_work(tmp_path) == Backfill(frozenset({"prices/SPY"}), (first.turns.run_id,))
     assert first.turns.at_work(tmp_path) == Backfill()
     first.go_on()
     assert second.turns.at_work(tmp_path) == Backfill()

@@ -188,11 +188,13 @@ def test_the_form_takes_a_date_a_list_and_a_switch(dags: list[DAG]) -> None:
         "rebuild": False,
         "dry_run": False,
     }
-    assert params.get_param("session").schema["format"] == "date"
+    # A range is no date of a calendar: the field takes text, and its description says how to write both.
+    assert "2014-07-17/2024-07-16" in params.get_param("session").schema["description_md"]
     for name in params:
         assert params.get_param(name).schema["title"] and params.get_param(name).schema["description_md"]
     for name, good, bad in (
-        ("session", "2024-07-16", "16 July"),
+        ("session", "2024-07-16", ""),
+        ("session", "2024-07-01/2024-07-16", 20240716),
         ("fetch_again", ["prices/SPY", "fred"], "prices/SPY"),
         ("rebuild", True, "yes"),
         ("dry_run", True, "yes"),
