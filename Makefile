@@ -25,8 +25,8 @@ help: ## List the commands
 run: $(VENV)/.installed ## Run the daily DAG for one session (ROTATION_SESSION) and print a summary
 	@$(RUN) -m cli.run
 
-rebuild: $(VENV)/.installed ## The same with every table built anew from raw, whatever the last publication holds
-	@$(RUN) -m cli.run --rebuild
+rebuild: $(VENV)/.installed ## The same with every table built anew from raw; FROM=landing loads raw from landing first
+	@$(RUN) -m cli.run --rebuild --from "$(or $(FROM),raw)"
 
 status: $(VENV)/.installed ## Is the publication fresh and sound?
 	@$(RUN) -m cli.status

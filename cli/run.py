@@ -7,6 +7,7 @@ publication was made. Airflow's own log of the run goes to a file whose path is 
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from cli.run_summary import print_summary, print_up_to_date, read_status
 from cli.up_to_date import inputs_now, remember, up_to_date
 from datasets.registry import last_session_served
 from market_calendar.sessions import CalendarError, last_closed_session, require_session, session_close_utc
+from operations.from_landing import put_back, set_aside
 from pipeline.log import MARK
 from sources.protocol import SourceError
 from sources.registry import check_providers
@@ -34,11 +36,12 @@ DAG_ID = "rotation_daily"
 TASK_STARTS = re.compile(r"\[DAG TEST\] starting task_id=(\w+)")
 
 
-def main(*, rebuild: bool = False) -> int:
+def main(*, rebuild: bool = False, from_landing: bool = False) -> int:
     """Run one session.
 
     Args:
         rebuild: whether every table is built anew.
+        from_landing: whether raw is loaded anew from landing first.
 
     Returns:
         The exit code of the run.
@@ -70,10 +73,19 @@ def main(*, rebuild: bool = False) -> int:
         log = settings.home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{session}.log"
         env = airflow_environment(settings)
         progress = Progress(started=started)
+        try:
+            kept = set_aside(settings) if from_landing else None
+        except HomeError as error:
+            return refuse(str(error))
         code = run_dag(env, session, log, progress, rebuild=rebuild)
         code = print_summary(settings, session, code, log, time.monotonic() - started, before)
         if not code:
             remember(settings, session, inputs)
+        if kept and code:
+            put_back(settings, kept)
+            print("The database that was there before is back in its place.", file=sys.stderr)
+        elif kept:
+            print(f"  before     {kept} (delete it when you no longer need it)")
     return code
 
 
@@ -162,4 +174,8 @@ def run_dag(env: dict[str, str], session: date, log: Path, progress: Progress, *
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONPATH", str(REPOSITORY))
-    sys.exit(main(rebuild=sys.argv[1:] == ["--rebuild"]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rebuild", action="store_true")
+    parser.add_argument("--from", dest="origin", choices=["raw", "landing"], default="raw")
+    given = parser.parse_args()
+    sys.exit(main(rebuild=given.rebuild, from_landing=given.origin == "landing"))

@@ -12,7 +12,7 @@ from pipeline.context import RunContext
 from pipeline.errors import EXPECTED, Refused
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.log import LOG
-from pipeline.plan import checked_sessions, high_water, run_plan
+from pipeline.plan import checked_sessions, held_until_session, high_water, run_plan
 from pipeline.planning_database import planning_database
 from pipeline.state import DryRun, DryRunBatch
 from pipeline.turns import Backfill
@@ -47,7 +47,7 @@ def _dry_run(run: RunContext) -> DryRun:
     again = names_to_fetch_again(run, session)
     with planning_database(settings) as connection:
         refuse_other_kind_of_warehouse(settings, connection)
-        replays = Backfill() if first else None
+        replays = Backfill() if first or held_until_session(connection) is None else None
         decided = run_plan(run, connection, session, high_water(connection), replays, again, first)
     would = DryRun(
         session=decided.session,

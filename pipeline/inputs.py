@@ -61,9 +61,11 @@ def plan_dataset(
     backfill: Backfill | None,
     again: Collection[str] = (),
     first: date | None = None,
+    *,
+    missing_only: bool = False,
 ) -> DatasetPlan:
-    """The inputs of one kind: in a backfill what landing holds and only the rest from the provider; for a
-    range of sessions from `first` what landing holds and all from the provider; else all from the provider.
+    """The inputs of one kind: what landing holds and raw lacks, unless `backfill` is None, and all from the
+    provider, of a range of sessions from `first` on; with `missing_only`, as in a backfill, only the rest.
     Of those in `again` the provider is asked for the whole history in any case.
     """
     provider = open_provider(settings, dataset.name)
@@ -76,7 +78,7 @@ def plan_dataset(
     plan = DatasetPlan(dataset.batch_size, replay=_replay(settings, dataset, reaches, provider.name))
     if backfill.at_work:
         plan.replay.clear()
-    if first is not None:
+    if not missing_only:
         plan.inputs = dataset.plan(connection, settings, provider, Reach(session, session, first), again)
         return plan
     now = utc_now()

@@ -87,7 +87,7 @@ def plan(run: RunContext) -> RunPlan:
         remember_status(run)
         write_run_status(run, "running", "plan", None, session)
         run.state.write("plan", decided)
-        if run.turns and (run.turns.is_backfill or decided.first):
+        if run.turns and (run.turns.is_backfill or decided.first or decided.replay):
             run.turns.announce_work(run.settings.home)
         _report(log, decided)
     return decided
@@ -197,8 +197,10 @@ def _decide(
     with transaction(connection):
         load_reference(connection, fully_adjusted_symbols(settings))
     is_backfill = run.turns is not None and run.turns.is_backfill
-    others = run.turns.at_work(settings.home) if run.turns and (is_backfill or first) else Backfill()
-    backfill = others if is_backfill or first else None
+    # A lost database is loaded again from landing, whatever the run is for.
+    replays = is_backfill or first or held_until_session(connection) is None
+    others = run.turns.at_work(settings.home) if run.turns and replays else Backfill()
+    backfill = others if replays else None
     landing = landing_print(settings)
     decided = run_plan(run, connection, session, published, backfill, again, first)
     if backfill and not decided.batches and not decided.replay:
@@ -228,7 +230,15 @@ def run_plan(
         first: the first session of a range.
     """
     settings = run.settings
-    plan_one = partial(plan_dataset, settings, connection, session=session, backfill=backfill, first=first)
+    plan_one = partial(
+        plan_dataset,
+        settings,
+        connection,
+        session=session,
+        backfill=backfill,
+        first=first,
+        missing_only=run.turns is not None and run.turns.is_backfill,
+    )
     plans = {
         dataset.name: plan_one(dataset, again=again.get(dataset.name, frozenset()))
         for dataset in active_datasets(settings)
