@@ -300,7 +300,7 @@ def opened_database(settings: Settings, *, read_only: bool = False) -> Iterator[
         # DuckDB would begin a new file and delete the log of the old one.
         raise HomeError(
             f"{log} is there and {settings.warehouse} is missing. Put the file back beside its log; or, if it"
-            " is lost, remove the log, and the next backfill loads everything again from landing."
+            " is lost, remove the log, and the next run loads everything again from landing."
         )
     try:
         connection = duckdb.connect(
