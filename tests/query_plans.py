@@ -8,6 +8,8 @@ them; a nested loop over one row, or an inequality between a few rows and many, 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +44,15 @@ class Watched:
         self.look()
         self.statements += 1
         return self.connection.execute(statement, *parameters)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Watched]:
+        """A connection of its own to the same database, watched as well: models are built side by side."""
+        with self.connection.cursor() as own:
+            watched = Watched(own, self.found)
+            yield watched
+            watched.look()
+        self.statements += watched.statements
 
     def look(self) -> None:
         """Look at the plan of the last statement."""

@@ -312,7 +312,7 @@ def test_a_failed_fetch_is_in_the_status(
         ("2024-07-16T00:00:00", "is not a date"),
         ("today", "is not a date"),
         ("null", "is not a date"),
-        ("2024-07-01..2024-07-16", "names more than one date; a run is for one session"),
+        ("2024-07-01..2024-07-16", "a range as 2014-07-17/2024-07-16, both ends included"),
         ("2024-07-01, 2024-07-16", "names more than one date"),
         (20240716, "is 20240716, not a date in quotes"),
         (["2024-07-16"], "not a date in quotes"),
