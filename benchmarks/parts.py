@@ -21,7 +21,7 @@ SYMBOLS, SESSIONS = 64, 6_172
 SHORT = 617
 MANY_SYMBOLS, MANY_SESSIONS = 1_000, 5_000
 RUNS = 5
-LARGE_RUNS = 3
+LARGE_RUNS = 1
 # Of DuckDB; what numpy and pandas hold comes on top.
 LARGE_MEMORY_LIMIT = "2GB"
 
