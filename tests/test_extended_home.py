@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import textwrap
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+import expectations.gate
 from alerts.checks import check_publication
 from expectations.cross_check_scope import Earlier
 from market_calendar.sessions import cutoff_utc
@@ -29,7 +35,7 @@ from tests.small_market import (
     write_small_market,
 )
 from transforms.changes import InputState
-from warehouse.catalog import load_catalog
+from warehouse.catalog import Table, load_catalog
 from warehouse.database import pipeline_database
 from warehouse.publication import (
     attached_pipeline,
@@ -40,7 +46,7 @@ from warehouse.publication import (
     read_inputs,
     write_inputs,
 )
-from warehouse.settings import Settings
+from warehouse.settings import REPOSITORY, Settings
 from warehouse.status import read_small, status_file
 
 FIRST, SECOND, WEEK_LATER = "2024-07-15", "2024-07-16", "2024-07-22"
@@ -64,8 +70,8 @@ def home(two_sessions: Settings, tmp_path: Path) -> Settings:
     return small_settings(two_sessions.files_dir, tmp_path / "home")
 
 
-def built_by(settings: Settings, session: str) -> BuildSummary:
-    built = context(settings, session).state.read("built", BuildSummary)
+def built_by(settings: Settings, session: str, run_id: str | None = None) -> BuildSummary:
+    built = context(settings, session, run_id).state.read("built", BuildSummary)
     assert built is not None
     return built
 
@@ -258,3 +264,81 @@ def test_cross_checks_know_what_changed_and_doubt_what_they_cannot_know(
 
 def test_after_a_rebuild_every_day_is_compared(home: Settings) -> None:
     assert earlier(run_to_build(home, "2024-07-17", rebuild=True)) is None
+
+
+@pytest.mark.parametrize("models", [0, 7])
+def test_a_build_killed_while_it_extends_is_begun_again(
+    home: Settings, two_sessions: Settings, tmp_path: Path, models: int
+) -> None:
+    """The process is gone after the copy and a few models; the next attempt ends as if nothing had been."""
+    killed = f"""
+        import os
+        import transforms.extension
+        from pipeline import steps
+        from tests.small_market import context, fetch_all
+        from warehouse.settings import REPOSITORY, Settings
+
+        extend, done = transforms.extension._extend, []
+
+        def one_more(*arguments):
+            if len(done) == {models}:
+                os._exit(9)
+            done.append(arguments)
+            return extend(*arguments)
+
+        transforms.extension._extend = one_more
+        run = context(Settings.from_environment(), "2024-07-17")
+        fetch_all(run)
+        steps.load(run)
+        steps.build(run)
+    """
+    settings = {
+        "ROTATION_SOURCE": "files",
+        "ROTATION_FILES_DIR": str(home.files_dir),
+        "ROTATION_HOME": str(home.home),
+        "ROTATION_HISTORY_START": str(home.history_start),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    command = [sys.executable, "-c", textwrap.dedent(killed)]
+    ended = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+    assert ended.returncode == 9, ended.stderr
+    assert (building_folder(home) / "warehouse.duckdb").exists()
+    assert generation(home).name == "2"
+    shutil.copytree(two_sessions.home, tmp_path / "undisturbed", symlinks=True)
+    undisturbed = small_settings(Path(str(home.files_dir)), tmp_path / "undisturbed")
+    for each in (home, undisturbed):
+        run_day(each, "2024-07-17", "again")
+        assert built_by(each, "2024-07-17", "again").extends == 2
+    assert published_digests(home) == published_digests(undisturbed)
+
+
+def test_changed_rules_judge_every_row_of_an_extended_publication(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that came in between finds an old row, though the build extends what was judged without it."""
+    strict = "a_rule_of_today"
+    query = {
+        "name": strict,
+        "severity": "warning",
+        "why": "seen to fire on an old day",
+        "sql": "select session_date from marts.yield_curve_daily where session_date = date '2024-03-01'",
+    }
+    monkeypatch.setattr("pipeline.build.hash_of", lambda paths, texts=(): "rules of today")
+    known = expectations.gate.handwritten
+
+    def with_one_more(table: Table) -> Any:
+        rules = known(table)
+        if table.full_name != "marts.yield_curve_daily":
+            return rules
+        return {**rules, "queries": [*rules["queries"], query | {"by_day": True}]}
+
+    monkeypatch.setattr(expectations.gate, "handwritten", with_one_more)
+    run_day(home, "2024-07-17")
+    built = built_by(home, "2024-07-17")
+    assert built.extends == 2 and built.rules_changed
+    with pipeline_database(home, read_only=True) as connection:
+        failed = connection.execute(
+            "select failed_rows from ops.validation_results where run_id = 'test-2024-07-17' and rule = ?",
+            [strict],
+        ).fetchall()
+    assert failed and failed[0][0] > 0
