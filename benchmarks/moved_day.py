@@ -90,7 +90,9 @@ class Benchmark:
     memory_limit: str = ""
 
     def __post_init__(self) -> None:
-        self.world = MovingWorld(self.folder / "market", self.start, LAST, self.symbols, SERIES).write()
+        self.world = MovingWorld(
+            self.folder / "market", self.start, LAST, self.symbols, SERIES, from_market=True
+        ).write()
         self.home = self.folder / "home"
         self.runs = 0
 

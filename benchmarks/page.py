@@ -21,9 +21,8 @@ TITLE = """\
 
 Written by `make bench`; do not edit. Times are CPU seconds (user and system, all threads) unless it says
 wall. Every measurement is a process of its own, timed after its imports and after what numba compiles. The
-worlds are made up: `tests/moving_world.py` brings every file a row a day, `benchmarks/peers/bars.py` has the
-same bars. In them every symbol moves by itself, an index and its fund too, so cross checks warn on most days
-and the audit takes longer than on real prices.
+worlds are made up: `tests/moving_world.py` brings every file a row a day, prices of the project's symbols
+from the simulated market, of others at random; `benchmarks/peers/bars.py` has random bars.
 """
 
 

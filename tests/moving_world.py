@@ -1,8 +1,8 @@
 """A folder of files in which every day brings every file a row: the usual day of the source `files`.
 
 `MovingWorld` writes prices of any symbols (a random walk, made here for all sessions at once) and the FRED
-series and futures of the simulated market. The same seed gives the same bytes; a later day appends lines and
-changes none. No step, split or dividend in it is one that the product doubts, so whatever a run says of it is
+series and futures of the simulated market, on request its prices as well. The same seed gives the same bytes;
+a later day appends lines and changes none. No step, split or dividend in it is one that the product doubts, so whatever a run says of it is
 the run's fault.
 """
 
@@ -25,6 +25,7 @@ from pyarrow import csv
 from market_calendar.sessions import next_session, sessions_between
 from sources.simulated import simulated_market
 from tests.small_market import SERIES, SYMBOLS
+from warehouse.reference_data import reference_frame
 
 HEADER = b"date,open,high,low,close,adj_close,volume,dividend,split\n"
 DIVIDEND_SESSIONS = 63
@@ -43,6 +44,8 @@ class MovingWorld:
         symbols: with a file of prices.
         series: with a file of observations, from the simulated market.
         seed: of the prices.
+        from_market: whether prices of the project's symbols are those of the simulated market, which move
+            together as cross checks expect; a dividend restates a file's `adj_close` in it.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class MovingWorld:
     symbols: Sequence[str] = SYMBOLS
     series: Sequence[str] = SERIES
     seed: int = 16
+    from_market: bool = False
 
     def write(self) -> MovingWorld:
         """Write every file up to `end`."""
@@ -69,9 +73,13 @@ class MovingWorld:
 
     def _append(self, before: date | None) -> None:
         market, after = simulated_market(), before or self.start - timedelta(days=1)
+        known = set(reference_frame("instruments")["symbol"]) if self.from_market else set()
         for symbol in self.symbols:
-            lines = prices_csv(symbol, self.start, self.end, after, self.seed)
-            self._add(f"prices/{symbol.replace('^', '_')}", HEADER, lines)
+            name = f"prices/{symbol.replace('^', '_')}"
+            if symbol in known:
+                self._add(name, b"", market.prices_csv(symbol, self.start, self.end))
+            else:
+                self._add(name, HEADER, prices_csv(symbol, self.start, self.end, after, self.seed))
         for series in self.series:
             self._add(f"fred/{series}", b"", market.fred_csv(series, self.start, self.end))
         for contract in market.contracts(self.start, self.end):
@@ -80,9 +88,11 @@ class MovingWorld:
     def _add(self, name: str, header: bytes, content: bytes) -> None:
         """Add lines to a file; without a header the content is that of the whole file."""
         path = self.folder / f"{name}.csv"
-        held = path.stat().st_size if path.exists() else 0
-        with path.open("ab") as file:
-            file.write((b"" if held else header) + content if header else content[held:])
+        held = path.read_bytes() if path.exists() else b""
+        if header:
+            content = (held or header) + content
+        if content != held:
+            path.write_bytes(content)
         settled = time.time() - SETTLED_SECONDS
         os.utime(path, (settled, settled))
 
