@@ -2,8 +2,8 @@
 
 `MovingWorld` writes prices of any symbols (a random walk, made here for all sessions at once) and the FRED
 series and futures of the simulated market, on request its prices as well. The same seed gives the same bytes;
-a later day appends lines and changes none. No step, split or dividend in it is one that the product doubts, so whatever a run says of it is
-the run's fault.
+a later day appends lines and changes none, but for prices of the simulated market after a dividend. No step,
+split or dividend in it is one that the product doubts, so whatever a run says of it is the run's fault.
 """
 
 from __future__ import annotations
