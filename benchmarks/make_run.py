@@ -22,7 +22,7 @@ from benchmarks.measured import Figures, medians
 from benchmarks.moved_day import Benchmark
 from warehouse.settings import REPOSITORY
 
-NOTHING_NEW = "Nothing new:"
+NOTHING_NEW = "Nothing new"
 
 
 def warm(folder: Path, symbols: int, start: date, runs: int) -> dict[str, Figures]:
