@@ -142,7 +142,9 @@ def test_what_is_covered_is_what_a_full_plan_of_each_session_would_find(home: Se
             return [
                 item.input
                 for dataset in active_datasets(home)
-                for item in plan_dataset(home, connection, dataset, session, Backfill()).inputs
+                for item in plan_dataset(
+                    home, connection, dataset, session, Backfill(), missing_only=True
+                ).inputs
             ]
 
         assert {session: wanted(session) for session in found.sessions[::4]} == {
@@ -283,7 +285,11 @@ def test_what_an_earlier_session_alone_would_ask_for_counts(
         connection.execute("delete from ops.payloads where input = 'ZQK24'")
         contracts = next(dataset for dataset in active_datasets(home) if dataset.name == "futures")
         wanted = [
-            len(plan_dataset(home, connection, contracts, date(2024, month, 10), Backfill()).inputs)
+            len(
+                plan_dataset(
+                    home, connection, contracts, date(2024, month, 10), Backfill(), missing_only=True
+                ).inputs
+            )
             for month in (5, 7)
         ]
     assert wanted == [0, 0], "landing still holds it"
@@ -291,7 +297,9 @@ def test_what_an_earlier_session_alone_would_ask_for_counts(
     plan_first(home, SESSIONS[-1])
     assert not is_left()
     with pipeline_database(home) as connection:
-        assert plan_dataset(home, connection, contracts, date(2024, 5, 10), Backfill()).inputs
+        assert plan_dataset(
+            home, connection, contracts, date(2024, 5, 10), Backfill(), missing_only=True
+        ).inputs
 
 
 def test_a_run_that_ends_at_once_imports_nothing_heavy() -> None:
