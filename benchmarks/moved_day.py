@@ -35,7 +35,7 @@ def one_run(session: str, run_id: str, *, rebuild: bool) -> Figures:
     from expectations.suites import _great_expectations
     from pipeline import steps
     from pipeline.context import Requested, RunContext
-    from pipeline.errors import NothingNew
+    from pipeline.endings import NothingNew
 
     _great_expectations()
     for table in load_catalog().models():

@@ -17,7 +17,8 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from pipeline.errors import EXPECTED, LeftToAnother, NothingNew, TryAgain, passes_by_itself, sentence_of
+from pipeline.endings import LeftToAnother, NothingNew, TryAgain
+from pipeline.errors import EXPECTED, passes_by_itself, sentence_of
 from warehouse.database import WarehouseBusy
 
 LOG = logging.getLogger(__name__)

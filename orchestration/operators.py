@@ -48,7 +48,7 @@ class StepOperator(DescribedOperator):
         from orchestration.errors import AS_SENTENCES, airflow_errors
         from orchestration.log import show_sentences
         from orchestration.metrics import measured
-        from pipeline.errors import Refused
+        from pipeline.endings import Refused
 
         show_sentences(*AS_SENTENCES)
         with noted(context) as note, airflow_errors():
@@ -199,7 +199,7 @@ class FetchOperator(StepOperator):
     def run_step(self, run: RunContext) -> dict[str, Any]:
         """How many inputs were landed and how many failed."""
         from pipeline import steps
-        from pipeline.errors import AskLater
+        from pipeline.endings import AskLater
 
         try:
             fetched = steps.fetch(run)

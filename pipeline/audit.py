@@ -24,7 +24,7 @@ from market_calendar.horizons import horizons
 from market_calendar.sessions import cutoff_utc
 from pipeline.context import RunContext
 from pipeline.cross_checked import earlier_cross_checks
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.load import critical_sentence, failed_rules_of_load
 from pipeline.log import LEVELS, LOG, log_detail
 from pipeline.patience import waited_sentence

@@ -17,7 +17,7 @@ import duckdb
 from market_calendar.sessions import cutoff_utc
 from pipeline.base import Base, find_base
 from pipeline.context import RunContext
-from pipeline.errors import NothingNew, StepFailed
+from pipeline.endings import NothingNew, StepFailed
 from pipeline.load import failed_rules_of_load
 from pipeline.log import LOG
 from pipeline.plan import held_until_session, high_water

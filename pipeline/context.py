@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from market_calendar.dag_session import sessions_of_run
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.state import RunPlan, RunState
 from pipeline.turns import Turns
 from warehouse.clock import utc_now

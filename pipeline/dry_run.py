@@ -9,7 +9,8 @@ will answer is not tried, and a closure that only its prices would show is not s
 from __future__ import annotations
 
 from pipeline.context import RunContext
-from pipeline.errors import EXPECTED, Refused
+from pipeline.endings import Refused
+from pipeline.errors import EXPECTED
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.log import LOG
 from pipeline.plan import checked_sessions, held_until_session, high_water, run_plan

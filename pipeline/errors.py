@@ -6,12 +6,7 @@ import errno
 
 from market_calendar.dag_session import SessionUnknown
 from market_calendar.sessions import CalendarError
-from pipeline.endings import AskLater as AskLater
-from pipeline.endings import LeftToAnother as LeftToAnother
-from pipeline.endings import NothingNew as NothingNew
-from pipeline.endings import Refused as Refused
-from pipeline.endings import StepFailed as StepFailed
-from pipeline.endings import TryAgain as TryAgain
+from pipeline.endings import StepFailed, TryAgain
 from warehouse.database import HomeError, WarehouseBusy, is_open_elsewhere
 from warehouse.settings import SettingsError
 

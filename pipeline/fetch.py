@@ -15,7 +15,7 @@ from datasets.base import Dataset, PlannedInput
 from datasets.registry import DATASETS, active_datasets
 from market_calendar.due import has_ended
 from pipeline.context import RunContext
-from pipeline.errors import AskLater, StepFailed, TryAgain
+from pipeline.endings import AskLater, StepFailed, TryAgain
 from pipeline.log import LOG, log_detail
 from pipeline.patience import next_wait, wait_sentence, waits_until
 from pipeline.presence import SHOWN, listed

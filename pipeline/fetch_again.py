@@ -13,7 +13,7 @@ from datetime import date
 from datasets.base import Reach
 from datasets.registry import active_datasets
 from pipeline.context import RunContext
-from pipeline.errors import Refused
+from pipeline.endings import Refused
 from pipeline.planning_database import planning_database
 from pipeline.presence import cut
 from sources.registry import open_provider

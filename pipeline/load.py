@@ -21,7 +21,7 @@ from datasets.base import Dataset
 from datasets.registry import DATASETS, active_datasets
 from datasets.stand_in import StandIn, stand_in_sentences
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.inputs import remember_unserved
 from pipeline.load_dataset import LoadReport, load_dataset
 from pipeline.log import LEVELS, LOG, log_detail

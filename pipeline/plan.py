@@ -26,7 +26,7 @@ from market_calendar.sessions import (
 )
 from pipeline.context import Requested, RunContext
 from pipeline.covered import home_print, landing_print
-from pipeline.errors import Refused, StepFailed
+from pipeline.endings import Refused, StepFailed
 from pipeline.fetch_again import names_to_fetch_again
 from pipeline.home_state import Covered
 from pipeline.inputs import DatasetPlan, covered_sessions, plan_dataset

@@ -11,7 +11,7 @@ import duckdb
 from brief.headlines import headlines
 from brief.page import DrawingFailed, write_pages
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.log import LOG
 from pipeline.published import already_published, heal_publication_record, require_own_build
 from pipeline.run_record import step, write_run_status

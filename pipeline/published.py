@@ -7,7 +7,7 @@ from __future__ import annotations
 import duckdb
 
 from pipeline.context import RunContext
-from pipeline.errors import Refused, StepFailed
+from pipeline.endings import Refused, StepFailed
 from pipeline.log import LOG
 from pipeline.run_record import write_run_status
 from pipeline.state import Published, RunState

@@ -20,15 +20,8 @@ from pathlib import Path
 import duckdb
 
 from pipeline.context import RunContext
-from pipeline.errors import (
-    AskLater,
-    LeftToAnother,
-    NothingNew,
-    Refused,
-    StepFailed,
-    passes_by_itself,
-    sentence_of,
-)
+from pipeline.endings import AskLater, LeftToAnother, NothingNew, Refused, StepFailed
+from pipeline.errors import passes_by_itself, sentence_of
 from pipeline.log import LOG, log_detail
 from warehouse.database import HomeError, MixedData, append, damaged, pipeline_database, transaction
 from warehouse.durable import replace_json

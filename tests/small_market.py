@@ -17,7 +17,7 @@ import duckdb
 
 from pipeline import steps
 from pipeline.context import Requested, RunContext
-from pipeline.errors import TryAgain
+from pipeline.endings import TryAgain
 from pipeline.fetch import ATTEMPTS
 from pipeline.state import Published
 from sources.simulated import simulated_market

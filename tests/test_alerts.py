@@ -35,7 +35,7 @@ from market_calendar.due import PUBLISHED_WITHIN, newest_due
 from market_calendar.horizons import horizons
 from market_calendar.sessions import NEW_YORK
 from pipeline import steps
-from pipeline.errors import Refused, StepFailed
+from pipeline.endings import Refused, StepFailed
 from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow

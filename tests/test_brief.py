@@ -28,7 +28,7 @@ from brief.reader import Reader
 from brief.rendering import plain_text
 from brief.rotation import rotation
 from pipeline import steps
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from tests.small_market import run_day, run_to_build, small_settings, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import REPOSITORY, Settings

@@ -20,7 +20,7 @@ from datasets.base import Dataset, PlannedInput
 from market_calendar.sessions import is_session
 from pipeline import steps
 from pipeline.context import RunContext
-from pipeline.errors import TryAgain
+from pipeline.endings import TryAgain
 from pipeline.fetch import ATTEMPTS
 from pipeline.state import LoadSummary, RunState
 from tests.faults import world

@@ -19,7 +19,7 @@ from market_calendar import calendar_file, refresh, release_rules, sessions
 from market_calendar.calendar_file import CLOSURE_COLUMNS, CalendarError, calendar_rows
 from market_calendar.timetable import NyseSessionTimetable
 from pipeline import steps
-from pipeline.errors import Refused, StepFailed
+from pipeline.endings import Refused, StepFailed
 from pipeline.presence import (
     passed_over_sentence,
     required_ended_sentence,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import steps
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.state import LoadSummary
 from tests.small_market import context, fetch_all, small_settings, write_small_market
 from warehouse.database import pipeline_database

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from pipeline import steps
-from pipeline.errors import NothingNew, StepFailed
+from pipeline.endings import NothingNew, StepFailed
 from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
     built,

@@ -23,7 +23,7 @@ from pipeline.audit import EVERY_ROW, NO_ROW, _unjudged
 from pipeline.base import Base, find_base
 from pipeline.context import RunContext
 from pipeline.cross_checked import earlier_cross_checks
-from pipeline.errors import NothingNew
+from pipeline.endings import NothingNew
 from pipeline.state import BuildSummary
 from tests.small_market import (
     context,

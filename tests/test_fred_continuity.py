@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import steps
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from tests.small_market import context, fetch_all, small_settings, write_small_market
 from warehouse.database import pipeline_database
 from warehouse.settings import Settings

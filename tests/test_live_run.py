@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from pipeline import steps
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from tests.faults.canary import hits
 from tests.faults.feed import Feed
 from tests.faults.home import impatient

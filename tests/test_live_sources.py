@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 
 from pipeline import steps
-from pipeline.errors import TryAgain
+from pipeline.endings import TryAgain
 from pipeline.fetch import ATTEMPTS
 from sources.fred import VINTAGE_SERIES, FredSource, find_key
 from sources.protocol import BarNotThere, PriceProvider, SourceError, SourceUnavailable, Unreadable

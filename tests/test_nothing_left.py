@@ -23,7 +23,7 @@ from market_calendar.sessions import last_closed_session, sessions_between
 from orchestration.at_once import is_left_at_once
 from orchestration.operators import PlanOperator
 from pipeline import steps
-from pipeline.errors import LeftToAnother
+from pipeline.endings import LeftToAnother
 from pipeline.home_state import Covered, HomeState
 from pipeline.inputs import plan_dataset
 from pipeline.turns import Backfill

@@ -20,7 +20,7 @@ from market_calendar.sessions import sessions_between
 from orchestration.operators import FetchOperator
 from pipeline import steps
 from pipeline.context import RunContext
-from pipeline.errors import AskLater, TryAgain
+from pipeline.endings import AskLater, TryAgain
 from pipeline.patience import wait_minutes, waited_sentence
 from pipeline.state import FetchBatch, RunPlan
 from pipeline.turns import Turns

@@ -21,7 +21,7 @@ from datasets.registry import DATASETS
 from orchestration.summary import published_note
 from pipeline import steps
 from pipeline.context import RunContext
-from pipeline.errors import Refused
+from pipeline.endings import Refused
 from pipeline.home_state import HomeState
 from pipeline.inputs import plan_dataset
 from pipeline.planning_database import planning_database

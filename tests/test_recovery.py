@@ -20,7 +20,7 @@ from expectations import gate
 from market_calendar.sessions import NEW_YORK
 from pipeline import run_record, steps
 from pipeline.context import Requested, RunContext
-from pipeline.errors import Refused, StepFailed
+from pipeline.endings import Refused, StepFailed
 from pipeline.state import LoadSummary
 from sources.files import FilesFutures, FilesPrices
 from sources.protocol import Unreadable

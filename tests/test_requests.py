@@ -20,7 +20,7 @@ from datasets.base import Reach
 from datasets.prices import Prices
 from pipeline import steps
 from pipeline.context import Requested, RunContext
-from pipeline.errors import LeftToAnother, Refused
+from pipeline.endings import LeftToAnother, Refused
 from pipeline.planning_database import planning_database
 from pipeline.state import RunPlan
 from pipeline.turns import Turns

@@ -17,7 +17,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 from orchestration.context import _next_attempt
 from orchestration.errors import airflow_errors
 from pipeline.context import RunContext
-from pipeline.errors import AskLater, LeftToAnother, Refused, StepFailed, TryAgain, passes_by_itself
+from pipeline.endings import AskLater, LeftToAnother, Refused, StepFailed, TryAgain
+from pipeline.errors import passes_by_itself
 from pipeline.load import _missing_sentence, _Outcome, critical_sentence
 from pipeline.run_record import status_on_failure
 from pipeline.state import FailedRule

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.log import show_progress
 from tests.small_market import run_day, small_settings, write_small_market
 from warehouse.settings import REPOSITORY

@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from pipeline import steps
-from pipeline.errors import LeftToAnother, TryAgain
+from pipeline.endings import LeftToAnother, TryAgain
 from pipeline.home_state import HomeState
 from sources.files import FilesProvider
 from tests.queued_runs import Queue

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from datasets.base import PlannedInput
 from market_calendar.sessions import sessions_between
-from pipeline.errors import LeftToAnother, TryAgain
+from pipeline.endings import LeftToAnother, TryAgain
 from pipeline.home_state import HomeState
 from pipeline.state import FetchBatch, LoadSummary, RunPlan, RunState
 from pipeline.turns import Backfill, Turns, forget_left

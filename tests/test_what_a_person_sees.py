@@ -52,7 +52,7 @@ from orchestration.pages import (
 from orchestration.params import DAILY_PARAMS
 from orchestration.summary import published_note
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.state import (
     AuditSummary,
     BuildSummary,

@@ -13,7 +13,7 @@ from datasets.base import PlannedInput, Reach
 from datasets.registry import DATASETS
 from pipeline import steps
 from pipeline.context import RunContext
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.state import FetchBatch, LoadSummary, RunPlan, RunState
 from sources.registry import open_provider
 from sources.transport import Transport

@@ -16,7 +16,7 @@ import pytest
 
 from expectations import gate, results, sql_rules
 from pipeline import steps
-from pipeline.errors import StepFailed
+from pipeline.endings import StepFailed
 from pipeline.state import AuditSummary, LoadSummary
 from sources.simulated import simulated_market
 from tests.mutations.corruptions import CORRUPTIONS, Corruption
