@@ -18,7 +18,7 @@ import duckdb
 from expectations.cross_check_scope import ADJUSTED, Earlier
 from expectations.cross_checks import PRICES, SECOND_SOURCES, TABLE
 from pipeline.state import BuildSummary
-from transforms.changes import InputState
+from transforms.changes import InputState, first_days_added
 from warehouse.catalog import Table, literal, load_catalog, quoted
 from warehouse.publication import building_folder, read_inputs
 from warehouse.settings import Settings
@@ -138,9 +138,4 @@ def _added(
     ).fetchall()
     if (int(new.sha, 16) - int(added)) % 2**64 != int(old.sha, 16):
         return None
-    rows = connection.execute(
-        f"select {key}, min({day}) from {name} where rowid >= ?"
-        " or (available_at_utc > ? and available_at_utc <= ?) group by 1",
-        [old.rows, before.cutoff_utc, cutoff],
-    ).fetchall()
-    return dict(rows)
+    return first_days_added(connection, name, key, day, old.rows, before.cutoff_utc, cutoff)

@@ -17,9 +17,9 @@ from hypothesis import settings
 
 from expectations import suites
 from tests.recorded_data import RECORDED, has_recorded_data
-from tests.shared_homes import home_after, small_market_files
+from tests.shared_homes import asked, home_after, small_market_files
 
-__all__ = ["home_after", "small_market_files"]
+__all__ = ["asked", "home_after", "small_market_files"]
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")

@@ -1,4 +1,5 @@
-"""Homes that several test files begin with, each made once per test session, whatever the number of workers.
+"""Homes that several test files begin with, each made once per test session, whatever the number of workers;
+and what they ask of the source `files` (`asked`).
 
 In: pytest's folder of the session, which its workers share. Out: `small_market_files`, the files of the small
 market, and `home_after(session)`, a home that ran that one session; both to be read only or copied
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sources.files import FilesProvider
 from tests.small_market import run_day, small_settings, write_small_market
+from warehouse.payloads import Payload, Request
 from warehouse.settings import Settings
 
 HomeAfter = Callable[[str], Settings]
@@ -67,3 +70,17 @@ def home_after(small_market_files: Path, tmp_path_factory: pytest.TempPathFactor
         return small_settings(small_market_files, folder)
 
     return home
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
+    """Every request to the source."""
+    requests: list[Request] = []
+    fetch = FilesProvider.fetch
+
+    def watched(source: FilesProvider, request: Request) -> Payload:
+        requests.append(request)
+        return fetch(source, request)
+
+    monkeypatch.setattr(FilesProvider, "fetch", watched)
+    yield requests

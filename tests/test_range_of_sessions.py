@@ -7,7 +7,7 @@ the last session alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,6 @@ from pipeline.inputs import plan_dataset
 from pipeline.planning_database import planning_database
 from pipeline.state import LoadSummary
 from pipeline.turns import Backfill
-from sources.files import FilesProvider
 from sources.simulated import SimulatedFutures
 from tests.queued_runs import Queue
 from tests.small_market import (
@@ -40,7 +39,7 @@ from tests.small_market import (
     small_settings,
     write_small_market,
 )
-from warehouse.payloads import Payload, Request
+from warehouse.payloads import Request
 from warehouse.settings import Settings
 
 START, FIRST, LAST, LATER = date(2024, 3, 1), "2024-06-03", "2024-07-16", "2024-07-22"
@@ -59,20 +58,6 @@ def straight(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings
     home = home_on(market, tmp_path_factory.mktemp("straight"))
     run_day(home, LAST)
     return home
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
-    """Every request to the source."""
-    requests: list[Request] = []
-    fetch = FilesProvider.fetch
-
-    def watched(source: FilesProvider, request: Request) -> Payload:
-        requests.append(request)
-        return fetch(source, request)
-
-    monkeypatch.setattr(FilesProvider, "fetch", watched)
-    yield requests
 
 
 def home_on(market: Path, folder: Path) -> Settings:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import pytest
 from pipeline import steps
 from pipeline.endings import LeftToAnother, TryAgain
 from pipeline.home_state import HomeState
-from sources.files import FilesProvider
 from tests.queued_runs import Queue
 from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
@@ -55,20 +53,6 @@ def market(small_market_files: Path) -> Path:
 def straight(home_after: HomeAfter) -> Settings:
     """A home that ran the last session alone."""
     return home_after(SESSIONS[-1])
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Request]]:
-    """Every request to the source."""
-    requests: list[Request] = []
-    fetch = FilesProvider.fetch
-
-    def watched(source: FilesProvider, request: Request) -> Payload:
-        requests.append(request)
-        return fetch(source, request)
-
-    monkeypatch.setattr(FilesProvider, "fetch", watched)
-    yield requests
 
 
 def run_to_its_end(

@@ -208,14 +208,41 @@ def _raw_change(
     if state is None or grows is None or _state(connection, name, table, state.rows) != state:
         return WHOLE
     key = f"{quoted(grows.key)}::varchar" if grows.key else "''"
-    rows = connection.execute(
-        f"select {key}, min({quoted(grows.day)}) from {name} where rowid >= ?"
-        " or (available_at_utc > ? and available_at_utc <= ?) group by 1",
-        [state.rows, before.cutoff_utc, cutoff_utc],
-    ).fetchall()
+    days = first_days_added(
+        connection, name, key, quoted(grows.day), state.rows, before.cutoff_utc, cutoff_utc
+    )
     if grows.key:
-        return Change(by_key=dict(rows))
-    return Change(since=min((day for _, day in rows), default=None))
+        return Change(by_key=days)
+    return Change(since=min(days.values(), default=None))
+
+
+def first_days_added(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    key: str,
+    day: str,
+    held: int,
+    before_utc: datetime,
+    cutoff_utc: datetime,
+) -> dict[str, date]:
+    """By key the first day of the rows of a raw table that are behind those that were held, or came within
+    the cut-off.
+
+    Args:
+        connection: with the table.
+        name: of the table, with its catalog.
+        key: as SQL.
+        day: as SQL.
+        held: rows that there were.
+        before_utc: the cut-off then.
+        cutoff_utc: the present one.
+    """
+    rows = connection.execute(
+        f"select {key}, min({day}) from {name} where rowid >= ?"
+        " or (available_at_utc > ? and available_at_utc <= ?) group by 1",
+        [held, before_utc, cutoff_utc],
+    ).fetchall()
+    return dict(rows)
 
 
 def _same_rows(connection: duckdb.DuckDBPyConnection, table: Table, raw: str) -> bool:
