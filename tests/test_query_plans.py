@@ -19,9 +19,10 @@ import duckdb
 import pytest
 
 from pipeline import steps
+from pipeline.context import Requested, RunContext
 from tests.moving_world import MovingWorld
 from tests.query_plans import LARGE_ROWS, Watched, products
-from tests.small_market import context, fetch_all, small_settings
+from tests.small_market import fetch_all, small_settings
 from transforms.runner import build_models
 from warehouse.database import pipeline_database
 
@@ -50,7 +51,9 @@ def test_no_statement_multiplies_two_large_tables(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("pipeline.load.pipeline_database", database)
     monkeypatch.setattr("pipeline.build.build_models", build_watched)
     for move in (lambda: world.end, world.advance, lambda: changed_at_the_beginning(world)):
-        run = context(settings, str(move()))
+        # Once all that is held is asked for again, what no longer comes is looked for among all of it.
+        asked = Requested(parameter=str(move()), fetch_again=("prices",) if len(watched) == 2 else ())
+        run = RunContext(settings, f"run-{len(watched)}", asked)
         fetch_all(run)
         loaded = steps.load(run)
     steps.build(run)
