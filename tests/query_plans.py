@@ -54,6 +54,11 @@ class Watched:
             watched.look()
         self.statements += watched.statements
 
+    def unregister(self, name: str) -> None:
+        """Forget a frame; DuckDB forgets the last plan with it."""
+        self.look()
+        self.connection.unregister(name)
+
     def look(self) -> None:
         """Look at the plan of the last statement."""
         text = self.connection.get_profiling_information("json")
