@@ -4,12 +4,14 @@ without look-ahead.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from arch.bootstrap import StationaryBootstrap
 from scipy import stats
 
 from tests.market_fixture import simulated
@@ -242,22 +244,57 @@ def test_only_windows_that_have_ended_count() -> None:
     regime, ended = rng.integers(0, 5, 900), rng.normal(0, 1, 900)
     ended[rng.random(900) < 0.05] = np.nan
     horizon = 21
-    mean, hits, count = statistics_by_regime(regime, ended, horizon)
+    after = statistics_by_regime(regime, ended, horizon)
     for day in (0, 20, 21, 300, 620, 899):
         windows = [
             ended[start + horizon]
             for start in range(day - horizon + 1)
             if regime[start] == regime[day] > 0 and np.isfinite(ended[start + horizon])
         ]
-        assert count[day] == len(windows)
+        assert after.observations[day] == len(windows)
         if len(windows) >= 60:
-            assert mean[day] == pytest.approx(np.mean(windows))
-            assert hits[day] == pytest.approx(np.mean(np.array(windows) > 0))
+            assert after.mean[day] == pytest.approx(np.mean(windows))
+            assert after.hit_rate[day] == pytest.approx(np.mean(np.array(windows) > 0))
         else:
-            assert np.isnan(mean[day]) and np.isnan(hits[day])
+            assert np.isnan(after.mean[day]) and np.isnan(after.hit_rate[day])
+            assert np.isnan(after.mean_low[day]) and np.isnan(after.base_rate[day])
     part = statistics_by_regime(regime[:500], ended[:500], horizon)
-    for whole, short in zip((mean, hits, count), part, strict=True):
-        np.testing.assert_array_equal(whole[:500], short)
+    for field in dataclasses.fields(after):
+        np.testing.assert_array_equal(getattr(after, field.name)[:500], getattr(part, field.name))
+
+
+def test_interval_after_a_regime_is_that_of_a_stationary_bootstrap() -> None:
+    """One regime that lasts, windows of 21 sessions of random returns: 2,000 draws by another library."""
+    rng = np.random.default_rng(11)
+    horizon, sessions = 21, 1500
+    steps = np.append(np.zeros(horizon), rng.normal(0.02, 1, sessions - horizon))
+    ended = np.convolve(steps, np.ones(horizon))[:sessions]
+    ended[:horizon] = np.nan
+    regime = np.repeat(rng.integers(1, 4, sessions // 30), 30)
+    after = statistics_by_regime(regime, ended, horizon)
+    last = sessions - 1
+    begun = np.concatenate([np.zeros(horizon, dtype=int), regime[:-horizon]])
+    member = (begun == regime[last]) & np.isfinite(ended)
+
+    draws = StationaryBootstrap(horizon, ended[horizon:], member[horizon:], seed=np.random.default_rng(5))
+    means = np.array([data[0][data[1]].mean() for data, _ in draws.bootstrap(2000)])
+    apart, free = 0, -horizon
+    for row in np.flatnonzero(member):
+        if row - free >= horizon:
+            apart, free = apart + 1, row
+    assert after.nonoverlapping[last] == apart
+    # blocks keep (1 − 1/h)^i of the correlation 1 − i/h of windows i sessions apart
+    kept = sum((1 - abs(i) / horizon) * (1 - 1 / horizon) ** abs(i) for i in range(1 - horizon, horizon))
+    half = stats.t.ppf(0.95, apart - 1) * means.std(ddof=1) / np.sqrt(kept / horizon)
+    assert after.mean_high[last] - after.mean[last] == pytest.approx(half, rel=0.08)
+    assert after.mean[last] - after.mean_low[last] == pytest.approx(half, rel=0.08)
+    # Wilson's limits from their definition: where the score test just does not reject
+    for limit in (after.hit_rate_low[last], after.hit_rate_high[last]):
+        score = (after.hit_rate[last] - limit) / np.sqrt(limit * (1 - limit) / apart)
+        assert abs(score) == pytest.approx(stats.norm.ppf(0.95))
+    there = ended[np.isfinite(ended)]
+    assert after.base_mean[last] == pytest.approx(there.mean())
+    assert after.base_rate[last] == pytest.approx((there > 0).mean())
 
 
 def _regimes(session: str) -> pd.DataFrame:

@@ -233,6 +233,11 @@ MUTATIONS = [
     ),
     Mutation(
         "marts.regimes_daily",
+        "intervals_contain_their_figure",
+        update("marts.regimes_daily", "ci_low_pp = mean_forward_spread_pp + 1", "ci_low_pp is not null"),
+    ),
+    Mutation(
+        "marts.regimes_daily",
         "regime_is_growth_and_policy",
         "update marts.regimes_daily set regime = (select max(regime) from marts.regimes_daily) where "
         + one_row(

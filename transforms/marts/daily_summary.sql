@@ -128,8 +128,10 @@ regimes as (
     select
         session_date,
         growth,
-        policy,
+        expected_policy_change,
         mean_forward_spread_pp,
+        ci_low_pp,
+        ci_high_pp,
         hit_rate
     from marts.regimes_daily
     where pair_id = 'IWM/SPY' and horizon_sessions = 63
@@ -178,8 +180,10 @@ select
     ranks.rank as iwm_size_style_rank,
     improved.group_id as most_improved_group_id,
     regimes.growth,
-    regimes.policy,
+    regimes.expected_policy_change,
     regimes.mean_forward_spread_pp as iwm_spy_mean_forward_spread_63d_pp,
+    regimes.ci_low_pp as iwm_spy_mean_forward_spread_63d_low_pp,
+    regimes.ci_high_pp as iwm_spy_mean_forward_spread_63d_high_pp,
     regimes.hit_rate as iwm_spy_forward_hit_rate_63d,
     next_meetings.meeting_date as next_meeting_date,
     next_meetings.meeting_cut_prob as next_meeting_cut_prob,

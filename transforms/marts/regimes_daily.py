@@ -1,20 +1,26 @@
-"""Growth and policy regimes, and how small against large caps did after days like today.
+"""Growth and expected-policy regimes, and how small against large caps did after days like today.
 
 In: staging.fred_observations (initial claims ICSA), marts.policy_path_daily (rate_12m_pct),
 marts.rotation_pair_daily (spreads over 21, 63, 126 and 252 sessions), ref.calendar. Out: one row per
 session, pair and horizon.
 
 growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before
-(its 3-month change), else down. policy: easing when the rate that futures imply 12 months ahead is lower
-than 63 sessions before, tightening when it is higher or equal. regime: the two together.
+(its 3-month change), else down. expected_policy_change: easing when the rate that futures imply 12 months
+ahead is lower than 63 sessions before, tightening when it is higher or equal. regime: the two together.
 mean_forward_spread_pp, hit_rate (share above 0) and observations cover all earlier sessions in the same
-regime whose forward window had ended by the row's session; forward windows overlap, so the observations are
-far from independent.
+regime whose forward window had ended by the row's session. Forward windows overlap: n_nonoverlapping counts
+those that do not (the first, then the first that begins once it has ended, and so on).
+ci_low_pp, ci_high_pp: 90 % interval of the mean, ± Student's t with n_nonoverlapping − 1 degrees of freedom ×
+the standard error that the stationary bootstrap gives (mean block = horizon; Politis & Romano 1994; its closed
+form in transforms/lib/overlapping_windows.py, because 104,000 rows cannot be drawn 2,000 times each), widened
+by what such blocks cannot see of windows that overlap (they find 74 % of the variance). Limits
+of the hit rate: Wilson 1927 (statsmodels), 90 %, for n_nonoverlapping trials. base_rate and
+base_mean_forward_spread_pp: the same of all windows that had ended, whatever the regime.
 
 Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the
 latest vintage; first prints differ by little, and where only latest vintages are held nothing better is
-available. Where the futures are missing on either day, policy, regime and the statistics are NULL. Fewer than
-60 forward windows give no statistics.
+available. Where the futures are missing on either day, expected_policy_change, regime and the statistics are
+NULL. Fewer than 60 forward windows give no statistics, fewer than two that do not overlap no interval.
 """
 
 from __future__ import annotations
@@ -27,6 +33,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from transforms.lib.history import FloatArray, IntArray, lagged
+from transforms.lib.overlapping_windows import (
+    first_of_each_stretch,
+    standard_error_of_mean,
+    variance_share_recovered,
+)
 
 PAIRS = ("IWM/SPY", "^RUT/^GSPC", "IWM/QQQ", "KRE/SPY")
 HORIZONS_SESSIONS = (21, 63, 126, 252)
@@ -35,6 +46,7 @@ RELEASE_LAG_DAYS = 5  # the week ends on Saturday, its claims come on the Thursd
 WEEKS_MEAN, WEEKS_BACK = 4, 13
 POLICY_SESSIONS = 63
 LEAST_WINDOWS = 60
+CONFIDENCE = 0.90
 # By number, from 1 on; 0 = unknown.
 GROWTH = pd.Index(["down", "up"])
 POLICY = pd.Index(["easing", "tightening"])
@@ -46,11 +58,18 @@ COLUMNS = [
     "pair_id",
     "horizon_sessions",
     "growth",
-    "policy",
+    "expected_policy_change",
     "regime",
     "mean_forward_spread_pp",
+    "ci_low_pp",
+    "ci_high_pp",
+    "base_mean_forward_spread_pp",
     "hit_rate",
+    "hit_rate_low",
+    "hit_rate_high",
+    "base_rate",
     "observations",
+    "n_nonoverlapping",
 ]
 
 SPREADS = """
@@ -90,10 +109,10 @@ class Regimes:
     regime: IntArray  # growth and policy in one number, 0 = unknown
 
     def texts(self) -> dict[str, object]:
-        """The columns growth, policy and regime; an unknown one is NULL."""
+        """The columns growth, expected_policy_change and regime; an unknown one is NULL."""
         return {
             "growth": pd.Categorical.from_codes(self.growth - 1, GROWTH),
-            "policy": pd.Categorical.from_codes(self.policy - 1, POLICY),
+            "expected_policy_change": pd.Categorical.from_codes(self.policy - 1, POLICY),
             "regime": pd.Categorical.from_codes(self.regime - 1, REGIME),
         }
 
@@ -143,16 +162,23 @@ def _frame(regimes: Regimes, spreads: pd.DataFrame, pair_id: str, horizon: int) 
     ended = np.full(len(dates), np.nan)  # spread of the window that ends on the session
     row = spreads["session_number"].to_numpy(dtype=np.int64) - regimes.first_session
     ended[row] = spreads["spread_pp"].to_numpy()
-    mean, hits, count = statistics_by_regime(regimes.regime, ended, horizon)
+    after = statistics_by_regime(regimes.regime, ended, horizon)
     return pd.DataFrame(
         {
             "session_date": dates.astype("datetime64[s]"),
             "pair_id": pair_id,
             "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
             **regimes.texts(),
-            "mean_forward_spread_pp": mean,
-            "hit_rate": hits,
-            "observations": count.astype(np.int32),
+            "mean_forward_spread_pp": after.mean,
+            "ci_low_pp": after.mean_low,
+            "ci_high_pp": after.mean_high,
+            "base_mean_forward_spread_pp": after.base_mean,
+            "hit_rate": after.hit_rate,
+            "hit_rate_low": after.hit_rate_low,
+            "hit_rate_high": after.hit_rate_high,
+            "base_rate": after.base_rate,
+            "observations": after.observations.astype(np.int32),
+            "n_nonoverlapping": after.nonoverlapping.astype(np.int32),
         }
     )
 
@@ -175,24 +201,77 @@ def policy_state(rate_12m_pct: FloatArray) -> IntArray:
     return np.where(np.isfinite(change), np.where(change < 0, 1, 2), 0).astype(np.int64)
 
 
-def statistics_by_regime(
-    regime: IntArray, ended: FloatArray, horizon: int
-) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Mean, share above 0 and number of the forward windows that ended by each session, for its own regime.
+@dataclass(frozen=True)
+class AfterRegime:
+    """What followed earlier sessions of each session's own regime, by session; NaN where there is no answer."""
+
+    mean: FloatArray
+    mean_low: FloatArray
+    mean_high: FloatArray
+    hit_rate: FloatArray
+    hit_rate_low: FloatArray
+    hit_rate_high: FloatArray
+    base_mean: FloatArray  # of all ended windows
+    base_rate: FloatArray
+    observations: IntArray
+    nonoverlapping: IntArray
+
+
+def statistics_by_regime(regime: IntArray, ended: FloatArray, horizon: int) -> AfterRegime:
+    """Statistics of the forward windows that ended by each session, for its own regime.
 
     A window that starts on session s and ends on s + horizon belongs to the regime of s.
+
+    Args:
+        regime: of each session, 0 = unknown.
+        ended: spread of the window that ends on each session, NaN = none.
+        horizon: sessions in a window.
     """
-    mean, hits = np.full(len(ended), np.nan), np.full(len(ended), np.nan)
-    count = np.zeros(len(ended), dtype=np.int64)
-    start_regime = np.concatenate([np.zeros(min(horizon, len(regime)), dtype=np.int64), regime[:-horizon]])
+    # 0.2 s to import, which DAG parsing must not pay
+    from scipy.stats import t as students_t
+    from statsmodels.stats.proportion import proportion_confint
+
+    size = len(ended)
+    mean, error, hits = (np.full(size, np.nan) for _ in range(3))
+    count, apart = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    start_regime = np.concatenate([np.zeros(min(horizon, size), dtype=np.int64), regime[:-horizon]])
+    there = np.isfinite(ended)
     for kind in np.unique(regime[regime > 0]):
-        counted = (start_regime == kind) & np.isfinite(ended)
+        counted = (start_regime == kind) & there
         n = np.cumsum(counted)
         total = np.cumsum(np.where(counted, ended, 0.0))
         above = np.cumsum(counted & (ended > 0))
+        begins = np.cumsum(first_of_each_stretch(counted[:, np.newaxis], horizon)[:, 0])
         today = regime == kind
-        count[today] = n[today]
+        count[today], apart[today] = n[today], begins[today]
         enough = today & (n >= LEAST_WINDOWS)
         mean[enough] = total[enough] / n[enough]
         hits[enough] = above[enough] / n[enough]
-    return mean, hits, count
+        error[enough] = standard_error_of_mean(ended, counted, horizon)[enough]
+    error /= np.sqrt(variance_share_recovered(horizon))
+    answered = np.isfinite(mean)
+    half = np.where(
+        answered & (apart >= 2),
+        students_t.ppf(0.5 + CONFIDENCE / 2, np.maximum(apart - 1, 1)) * error,
+        np.nan,
+    )
+    trials = np.where(answered, apart, 1)
+    low, high = proportion_confint(
+        np.where(answered, hits, 0.0) * trials, trials, alpha=1 - CONFIDENCE, method="wilson"
+    )
+    windows = np.cumsum(there)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        base_mean = np.cumsum(np.where(there, ended, 0.0)) / windows
+        base_rate = np.cumsum(there & (ended > 0)) / windows
+    return AfterRegime(
+        mean=mean,
+        mean_low=mean - half,
+        mean_high=mean + half,
+        hit_rate=hits,
+        hit_rate_low=np.where(answered, low, np.nan),
+        hit_rate_high=np.where(answered, high, np.nan),
+        base_mean=np.where(answered, base_mean, np.nan),
+        base_rate=np.where(answered, base_rate, np.nan),
+        observations=count,
+        nonoverlapping=apart,
+    )

@@ -202,9 +202,11 @@ def reported_loss_slope(evidence: Evidence, day: dt.date, p: Parameters) -> Find
 
 def regime_mean_spread_pp(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
     """Mean forward spread of a pair after sessions in a regime, as known at the last such session."""
-    mean, hits, count, at = evidence.value(
+    mean, low, high, hits, count, apart, at = evidence.value(
         """
-        select mean_forward_spread_pp, hit_rate, observations, session_date from marts.regimes_daily
+        select
+            mean_forward_spread_pp, ci_low_pp, ci_high_pp, hit_rate, observations, n_nonoverlapping, session_date
+        from marts.regimes_daily
         where pair_id = ? and regime = ? and horizon_sessions = ? and session_date <= ?
             and mean_forward_spread_pp is not null
         order by session_date desc limit 1
@@ -214,9 +216,14 @@ def regime_mean_spread_pp(evidence: Evidence, day: dt.date, p: Parameters) -> Fi
     )
     return Finding(
         f"mean spread of {p['pair']} over the {p['horizon']} sessions after a session of {p['regime']} "
-        f"({count} overlapping windows, positive in {100 * hits:.0f} %; known at {at})",
+        f"({count} windows, of which {apart} do not overlap; {_interval(low, high)}positive in "
+        f"{100 * hits:.0f} %; known at {at})",
         number=float(mean),
     )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"90 % interval of the mean {low:+.2f} to {high:+.2f}; "
 
 
 def _slope(x: FloatArray, y: FloatArray) -> float:
