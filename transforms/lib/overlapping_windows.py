@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.lib.history import FloatArray, IntArray
+from transforms.lib.history import FloatArray
 
 BoolArray = NDArray[np.bool_]
 
@@ -45,11 +45,11 @@ def standard_error_of_mean(outcomes: FloatArray, in_group: BoolArray, block_sess
     """Standard error of the group's mean outcome to date, as the stationary bootstrap of the whole history
     gives it, without drawing.
 
-    The stationary bootstrap (Politis & Romano 1994, J. Amer. Statist. Assoc. 89, 1303-1313) lines up blocks of
-    geometric length, here of (outcome, in group) together, so that both the outcomes and the number of group
-    members vary. Its variance of a mean has a closed form (their Lemma 1): with y the deviations, R(i) their
-    autocovariance and q = 1 − 1/block, Var = 1/N · Σ_i b(i) R(|i|), b(i) = (1 − |i|/N) q^|i| + |i|/N q^(N−|i|).
-    The group's mean is a ratio of two means; y = in_group · (outcome − mean), the linearised ratio. All sums
+    The stationary bootstrap (Politis & Romano 1994, J. Amer. Statist. Assoc. 89, 1303-1313) lines up blocks
+    of geometric length, here of (outcome, in group) together, so that both the outcomes and the number of
+    group members vary. Its variance of a mean has a closed form (their Lemma 1): with y the deviations, R(i)
+    their autocovariance and q = 1 − 1/block, Var = 1/N · Σ_i b(i) R(|i|), b(i) = (1 − |i|/N) q^|i| + |i|/N
+    q^(N−|i|). The group's mean is a ratio of two means; y = in_group · (outcome − mean), the linearised ratio. All sums
     are linear recursions in time, so every row is answered in one pass.
 
     Args:

@@ -10,10 +10,10 @@ ahead is lower than 63 sessions before, tightening when it is higher or equal. r
 mean_forward_spread_pp, hit_rate (share above 0) and observations cover all earlier sessions in the same
 regime whose forward window had ended by the row's session. Forward windows overlap: n_nonoverlapping counts
 those that do not (the first, then the first that begins once it has ended, and so on).
-ci_low_pp, ci_high_pp: 90 % interval of the mean, ± Student's t with n_nonoverlapping − 1 degrees of freedom ×
-the standard error that the stationary bootstrap gives (mean block = horizon; Politis & Romano 1994; its closed
-form in transforms/lib/overlapping_windows.py, because 104,000 rows cannot be drawn 2,000 times each), widened
-by what such blocks cannot see of windows that overlap (they find 74 % of the variance). Limits
+ci_low_pp, ci_high_pp: 90 % interval of the mean, ± Student's t with n_nonoverlapping − 1 degrees of freedom
+× the standard error that the stationary bootstrap gives (mean block = horizon; Politis & Romano 1994; its
+closed form in transforms/lib/overlapping_windows.py, because 104,000 rows cannot be drawn 2,000 times each),
+widened by what such blocks cannot see of windows that overlap (they find 74 % of the variance). Limits
 of the hit rate: Wilson 1927 (statsmodels), 90 %, for n_nonoverlapping trials. base_rate and
 base_mean_forward_spread_pp: the same of all windows that had ended, whatever the regime.
 
@@ -203,7 +203,7 @@ def policy_state(rate_12m_pct: FloatArray) -> IntArray:
 
 @dataclass(frozen=True)
 class AfterRegime:
-    """What followed earlier sessions of each session's own regime, by session; NaN where there is no answer."""
+    """What followed earlier sessions of each session's own regime, by session; NaN where unanswered."""
 
     mean: FloatArray
     mean_low: FloatArray

@@ -205,7 +205,8 @@ def regime_mean_spread_pp(evidence: Evidence, day: dt.date, p: Parameters) -> Fi
     mean, low, high, hits, count, apart, at = evidence.value(
         """
         select
-            mean_forward_spread_pp, ci_low_pp, ci_high_pp, hit_rate, observations, n_nonoverlapping, session_date
+            mean_forward_spread_pp, ci_low_pp, ci_high_pp,
+            hit_rate, observations, n_nonoverlapping, session_date
         from marts.regimes_daily
         where pair_id = ? and regime = ? and horizon_sessions = ? and session_date <= ?
             and mean_forward_spread_pp is not null
