@@ -86,11 +86,21 @@ def _instruments(frames: Frames) -> Problems:
 
 def _members(frames: Frames) -> Problems:
     symbols, groups = set(frames("instruments")["symbol"]), set(frames("groups")["group_id"])
+    instruments = {row["symbol"]: row for _, row in _rows(frames("instruments"))}
     for line, row in _rows(frames("group_members")):
         if row["group_id"] not in groups:
             yield "group_members", line, f"unknown group_id {row['group_id']!r}"
         if row["symbol"] not in symbols:
             yield "group_members", line, f"unknown symbol {row['symbol']!r}"
+            continue
+        begins, ends = row["member_from"][:10], row["member_to"][:10]  # ISO dates sort as texts
+        if begins and ends and begins > ends:
+            yield "group_members", line, f"member_from {begins} is after member_to {ends}"
+        first, last = (instruments[row["symbol"]][name][:10] for name in ("active_from", "active_to"))
+        if (begins and last and begins > last) or (ends and first and ends < first):
+            yield "group_members", line, f"{row['symbol']} has no prices from member_from to member_to"
+        if bool(begins or ends) != bool(row["membership_note"]):
+            yield "group_members", line, "a membership with a date needs its membership_note, and only that"
 
 
 def _pairs(frames: Frames) -> Problems:

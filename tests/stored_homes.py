@@ -6,10 +6,11 @@
 | 2 | 4846ce2 | `run_day` for 2024-07-15 on the files of `tests.small_market` from 1 May to 16 July 2024 |
 | 3 | 8b6d1ad | the same |
 | 4 | 1ba68b4 | the same |
+| 5 | 90fd16a | the same |
 
 All values are the simulated market's, of seven symbols, seven series and the futures' strip. What the next
 run makes again (`published/`, results of validations, logs) is left out. A home of a new layout is made like
-the last three: `python -m tests.stored_homes <folder>` in a checkout of the code that has it, then `tar -cJf
+the last four: `python -m tests.stored_homes <folder>` in a checkout of the code that has it, then `tar -cJf
 layout_<n>.tar.xz -C <folder> home`.
 """
 
@@ -23,13 +24,14 @@ from pathlib import Path
 
 from tests.small_market import run_day, write_small_market
 from warehouse.catalog import quoted
-from warehouse.database import opened_database
+from warehouse.database import LAYOUT, opened_database
 from warehouse.landing import Landed, landed_since
+from warehouse.migrations import NUMBERED_FROM
 from warehouse.schema import present_tables
 from warehouse.settings import Settings
 
 FOLDER = Path(__file__).parent / "data" / "homes"
-LAYOUTS = (1, 2, 3, 4)
+LAYOUTS = (1, 2, 3, 4, 5)
 HISTORY_START, SESSION = date(2024, 5, 1), date(2024, 7, 15)
 MADE_AGAIN = ("published", "great_expectations", "logs", "tmp")
 
@@ -70,6 +72,14 @@ def raw_rows(settings: Settings) -> dict[str, tuple[int, str]]:
             if rows:
                 found[table] = (int(rows), f"{int(total) % 2**64:016x}")
     return found
+
+
+def layouts_said(stored: int) -> list[tuple[int, int | None]]:
+    """What `ops.migrations` says of a migrated home: the layout it was made with, where that is said, and
+    each step from there to today's.
+    """
+    made: list[tuple[int, int | None]] = [(stored, None)] if stored >= NUMBERED_FROM else []
+    return made + [(layout, layout - 1) for layout in range(max(stored + 1, NUMBERED_FROM), LAYOUT + 1)]
 
 
 def landed_index(settings: Settings) -> list[Landed]:

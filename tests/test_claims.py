@@ -202,7 +202,7 @@ def _changed(table: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Call
     return lambda name: change(reference_frame(name).copy()) if name == table else reference_frame(name)
 
 
-def _with(column: str, value: str, place: int = 0) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def _with(column: str, value: object, place: int = 0) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         frame.loc[place, column] = value
         return frame
@@ -218,6 +218,18 @@ def _with(column: str, value: str, place: int = 0) -> Callable[[pd.DataFrame], p
         ("pairs", "pair_id", "IWM-SPY", "is not base_symbol/quote_symbol"),
         ("group_members", "symbol", "NOPE", "reference/group_members.csv line 2: unknown symbol 'NOPE'"),
         ("group_members", "group_id", "nope", "reference/group_members.csv line 2: unknown group_id 'nope'"),
+        (
+            "group_members",
+            "member_to",
+            pd.Timestamp("2014-09-23"),
+            "reference/group_members.csv line 2: member_from 2014-09-24 is after member_to 2014-09-23",
+        ),
+        (
+            "group_members",
+            "membership_note",
+            None,
+            "reference/group_members.csv line 2: a membership with a date needs its membership_note",
+        ),
         ("groups", "group_kind", "nope", "reference/groups.csv line 2: group_kind = 'nope' is not one of"),
         (
             "instruments",
@@ -261,7 +273,9 @@ def _with(column: str, value: str, place: int = 0) -> Callable[[pd.DataFrame], p
         ("claims", "comparison", "like", "comparison = 'like' is not one of"),
     ],
 )
-def test_a_wrong_row_is_refused_with_file_and_line(table: str, column: str, value: str, message: str) -> None:
+def test_a_wrong_row_is_refused_with_file_and_line(
+    table: str, column: str, value: object, message: str
+) -> None:
     with pytest.raises(ReferenceDataError) as refused:
         check_reference_rows(_changed(table, _with(column, value)))
     assert message in str(refused.value)

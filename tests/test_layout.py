@@ -164,7 +164,8 @@ DIFFERENCES = {
     ),
     "other order": (
         "drop table ref.pairs; create table ref.pairs (base_symbol varchar not null,"
-        " pair_id varchar not null, quote_symbol varchar not null, theme varchar not null)",
+        " pair_id varchar not null, quote_symbol varchar not null, theme varchar not null,"
+        " chosen_after_the_fact boolean not null, why_chosen varchar not null)",
         "the columns of ref.pairs are in another order, from pair_id on",
     ),
     "table missing": ("drop table ref.claims", "the table ref.claims is missing"),

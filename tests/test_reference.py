@@ -98,8 +98,8 @@ def test_contract_columns_are_there() -> None:
         "ref.instruments": (
             "symbol name asset_class role size style benchmark_symbol required active_from active_to"
         ),
-        "ref.group_members": "group_id symbol",
-        "ref.pairs": "pair_id base_symbol quote_symbol theme",
+        "ref.group_members": "group_id symbol member_from member_to",
+        "ref.pairs": "pair_id base_symbol quote_symbol theme chosen_after_the_fact why_chosen",
         "ref.fred_series": "series_id title units frequency release_rule required source_url",
         "ref.fomc_meetings": (
             "decision_date announced_at_utc effective_date scheduled cancelled "
@@ -159,6 +159,38 @@ def test_every_bank_share_is_in_one_specific_group_at_most() -> None:
     banks = {row["symbol"] for row in rows("instruments") if row["role"] == "bank"}
     assert banks == {row["symbol"] for row in rows("group_members") if row["group_id"] == "all_banks"}
     assert banks - set(specific) == {"COF"}
+
+
+def test_dates_of_members_are_those_of_their_listing() -> None:
+    listed = {row["symbol"]: (row["active_from"], row["active_to"]) for row in rows("instruments")}
+    dated = {
+        (row["group_id"], row["symbol"]): (row["member_from"], row["member_to"])
+        for row in rows("group_members")
+        if row["member_from"] or row["member_to"]
+    }
+    for group in ("regional", "all_banks"):
+        for symbol in ("CFG", "CMA", "WAL"):
+            assert dated.pop((group, symbol)) == listed[symbol]
+    assert dated == {
+        ("super_regional", "TFC"): ("2019-12-09", ""),
+        ("all_banks", "GS"): ("2008-09-22", ""),
+        ("all_banks", "MS"): ("2008-09-22", ""),
+        ("all_banks", "SCHW"): ("2000-06-01", ""),
+    }
+
+
+def test_pairs_say_whether_they_were_chosen_after_the_fact() -> None:
+    after = {row["theme"] for row in rows("pairs") if row["chosen_after_the_fact"] == "true"}
+    before = {row["theme"] for row in rows("pairs") if row["chosen_after_the_fact"] == "false"}
+    assert after == {
+        "small_vs_technology",
+        "technology_vs_market",
+        "banks_vs_market",
+        "regional_vs_large_banks",
+        "banks_vs_small_caps",
+    }
+    assert not after & before
+    assert all(row["why_chosen"].endswith(".") for row in rows("pairs"))
 
 
 def test_eight_scheduled_meetings_a_year() -> None:

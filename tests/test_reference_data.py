@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ",5.25,5.5,5.25,about 5.5,",
             "upper_after = 'about 5.5' is not of type double",
         ),
-        ("pairs", "pair_id,", "pair,", "the header must read pair_id,base_symbol,quote_symbol,theme"),
+        ("pairs", "pair_id,", "pair,", "the header must read pair_id,base_symbol,quote_symbol,theme,"),
         ("instruments", "\nSPY,", "\nIWM,", "duplicate symbol"),
         (
             "instruments",
@@ -43,6 +43,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "required = 'yes' is not of type boolean",
         ),
         ("group_members", "\nregional,CFG", "\n,CFG", "group_id is empty"),
+        (
+            "group_members",
+            "regional,CFG,2014-09-24,",
+            "regional,CFG,2014-09-31,",
+            "line 2: member_from = '2014-09-31' is not of type date",
+        ),
+        (
+            "pairs",
+            "^GSPC,small_vs_large,false,",
+            "^GSPC,small_vs_large,perhaps,",
+            "line 2: chosen_after_the_fact = 'perhaps' is not of type boolean",
+        ),
+        (
+            "pairs",
+            "^GSPC,small_vs_large,false,",
+            "^GSPC,small_vs_large,,",
+            "line 2: chosen_after_the_fact is empty",
+        ),
         (
             "fomc_schedules",
             "2027,2025-09-05",
