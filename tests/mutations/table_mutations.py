@@ -269,6 +269,40 @@ MUTATIONS = [
         update("marts.rotation_state_daily", "ratio = ratio * 2", order="session_date desc"),
     ),
     Mutation(
+        "marts.forward_spread_daily",
+        "a_window_begins_after_its_reading",
+        update("marts.forward_spread_daily", "start_date = session_date"),
+    ),
+    Mutation(
+        "marts.what_followed_episodes",
+        "episodes_do_not_overlap",
+        # One more session with a reading of the first episode, the day after it.
+        "insert into marts.what_followed_episodes by name select * exclude (session_date, next_session), "
+        "next_session as session_date from (select *, (select min(calendar_date) from ref.calendar where "
+        "session_number is not null and calendar_date > session_date) as next_session from "
+        "marts.what_followed_episodes order by all limit 1)",
+        also=("episodes_are_those_listed",),
+    ),
+    Mutation(
+        "marts.what_followed",
+        "few_episodes_have_no_interval",
+        update(
+            "marts.what_followed",
+            "p_value = 0.5, q_value = 1, excess_low_pp = 0",
+            "n_episodes between 1 and 19",
+        ),
+    ),
+    Mutation(
+        "marts.what_followed",
+        "episodes_are_those_listed",
+        update("marts.what_followed", "n_episodes = n_episodes - 1", "n_episodes between 1 and 19"),
+    ),
+    Mutation(
+        "marts.what_followed",
+        "q_is_not_below_p",
+        update("marts.what_followed", "p_value = 0.5, q_value = 0.4", "p_value is not null"),
+    ),
+    Mutation(
         "marts.size_style_rank_daily",
         "ranks_of_a_session_are_one_to_n",
         update("marts.size_style_rank_daily", "rank = coalesce(rank, 1) + 1"),

@@ -49,8 +49,8 @@ def standard_error_of_mean(outcomes: FloatArray, in_group: BoolArray, block_sess
     of geometric length, here of (outcome, in group) together, so that both the outcomes and the number of
     group members vary. Its variance of a mean has a closed form (their Lemma 1): with y the deviations, R(i)
     their autocovariance and q = 1 − 1/block, Var = 1/N · Σ_i b(i) R(|i|), b(i) = (1 − |i|/N) q^|i| + |i|/N
-    q^(N−|i|). The group's mean is a ratio of two means; y = in_group · (outcome − mean), the linearised ratio. All sums
-    are linear recursions in time, so every row is answered in one pass.
+    q^(N−|i|). The group's mean is a ratio of two means; y = in_group · (outcome − mean), the linearised
+    ratio. All sums are linear recursions in time, so every row is answered in one pass.
 
     Args:
         outcomes: by session; rows before the first and after gaps may be NaN, they count as not in the group.
