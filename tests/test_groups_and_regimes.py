@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from arch.bootstrap import StationaryBootstrap
 from scipy import stats
 
@@ -24,7 +25,7 @@ from tests.model_fixture import (
     fill,
     project_warehouse,
 )
-from transforms.marts.event_responses import beta_before, rank_among_like
+from transforms.marts.event_responses import like_means, market_model_before, rank_among_like
 from transforms.marts.group_score_daily import member_scores
 from transforms.marts.regimes_daily import growth_state, policy_state, statistics_by_regime
 
@@ -112,17 +113,67 @@ def test_macro_changes_by_hand() -> None:
 # -- events -----------------------------------------------------------------------------------------------
 
 
-def test_beta_is_that_of_the_250_sessions_before() -> None:
+def test_market_model_is_that_of_the_250_sessions_before() -> None:
+    """Slope, intercept and forecast error against statsmodels, windows of one and six sessions."""
     rng = np.random.default_rng(0)
     market, spread = rng.normal(0, 1, 400), rng.normal(0, 1, 400)
     spread += 0.4 * market
     market[120] = np.nan
-    beta = beta_before(spread, market, np.array([0, 150, 260, 400]))
-    assert np.isnan(beta[0]) and np.isnan(beta[1])  # fewer than 200 sessions before
-    known = np.isfinite(market[10:260])
-    expected = stats.linregress(market[10:260][known], spread[10:260][known]).slope
-    assert beta[2] == pytest.approx(expected, rel=1e-12)
-    assert beta[3] == pytest.approx(stats.linregress(market[150:400], spread[150:400]).slope, rel=1e-12)
+    rows = np.array([0, 150, 260, 400])
+    model = market_model_before(spread, market, rows)
+    assert np.isnan(model.beta[:2]).all()  # fewer than 200 sessions before
+    one, z_one = model.abnormal(np.full(4, 2.0), np.full(4, 1.5), 1)
+    six, z_six = model.abnormal(np.full(4, 2.0), np.full(4, 1.5), 6)
+    for place in (2, 3):
+        window = slice(rows[place] - 250, rows[place])
+        known = np.isfinite(market[window])
+        fit = sm.OLS(spread[window][known], sm.add_constant(market[window][known])).fit()
+        assert [model.alpha_pp[place], model.beta[place]] == pytest.approx(fit.params, rel=1e-10)
+        forecast = fit.get_prediction([1.0, 1.5])
+        assert one[place] == pytest.approx(2.0 - forecast.predicted_mean[0])
+        assert z_one[place] == pytest.approx(one[place] / forecast.se_obs[0])
+        # six sessions: the forecast of a sum, whose row of regressors is (6, 1.5), with six residuals
+        assert six[place] == pytest.approx(2.0 - fit.params @ [6.0, 1.5])
+        error = fit.get_prediction([6.0, 1.5]).se_mean[0] ** 2 + 6 * fit.mse_resid
+        assert z_six[place] == pytest.approx(six[place] / np.sqrt(error))
+
+
+def test_means_of_like_events_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(6)
+    abnormal, z = rng.normal(0.2, 1, 70), rng.normal(0.3, 1.2, 70)
+    abnormal[:3] = z[:3] = np.nan
+    types = np.array(["cpi", "fomc"] * 35, dtype=object)
+    like = like_means(abnormal, z, types)
+    for place in range(70):
+        own = (types[: place + 1] == types[place]) & np.isfinite(abnormal[: place + 1])
+        values = abnormal[: place + 1][own]
+        assert like.number[place] == len(values)
+        if len(values) < 10:
+            assert np.isnan([like.mean[place], like.low[place], like.bmp_t[place]]).all()
+            continue
+        test = stats.ttest_1samp(values, 0)
+        interval = test.confidence_interval(0.90)
+        assert like.mean[place] == pytest.approx(values.mean())
+        assert (like.low[place], like.high[place]) == pytest.approx((interval.low, interval.high))
+        assert like.bmp_t[place] == pytest.approx(stats.ttest_1samp(z[: place + 1][own], 0).statistic)
+
+
+def test_events_of_chance_have_no_abnormal_mean() -> None:
+    """Placebo: days drawn at random. |bmp_t| above 1.96 and intervals without 0 about as often as named."""
+    rng = np.random.default_rng(8)
+    rejected, outside, worlds = 0, 0, 300
+    for _ in range(worlds):
+        volatility = np.repeat(rng.uniform(0.5, 2.5, 12), 100)  # spells of calm and storm
+        market = rng.normal(0, 1, 1200) * volatility
+        spread = 0.05 + 0.3 * market + rng.normal(0, 1, 1200) * volatility
+        rows = np.sort(rng.choice(np.arange(260, 1200), 40, replace=False))
+        abnormal, z = market_model_before(spread, market, rows).abnormal(spread[rows], market[rows], 1)
+        like = like_means(abnormal, z, np.full(40, "chance", dtype=object))
+        rejected += abs(like.bmp_t[-1]) > 1.96
+        outside += bool(like.low[-1] > 0 or like.high[-1] < 0)
+    # nominal 5.7 % (Student's t with 39 degrees of freedom) and 10 %; three standard errors of 300 worlds
+    assert rejected / worlds <= 0.10
+    assert 0.05 <= outside / worlds <= 0.16
 
 
 def test_ranks_are_among_like_events_to_date() -> None:

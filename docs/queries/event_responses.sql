@@ -1,5 +1,5 @@
 -- How did small caps respond to the last CPI releases?
-select event_date, spread_pp, abnormal_spread_pp, spread_rank, like_events, change_2y_bp
+select event_date, spread_pp, abnormal_spread_pp, abnormal_z, spread_rank, like_events, change_2y_bp
 from marts.event_responses
 where event_type = 'cpi' and pair_id = 'IWM/SPY' and window_sessions = 1
 order by event_date desc
@@ -11,6 +11,13 @@ from marts.event_responses
 where pair_id = 'IWM/SPY' and window_sessions = 1
 order by abs(spread_pp) desc, event_date
 limit 10;
+
+-- Does a type of event move small against large caps on average? Mean with its 90 % interval, and the t of standardised responses
+select event_type, window_sessions, abnormal_events, mean_abnormal_spread_pp, mean_abnormal_low_pp, mean_abnormal_high_pp, bmp_t
+from marts.event_responses
+where pair_id = 'IWM/SPY'
+qualify row_number() over (partition by event_type, window_sessions order by event_date desc) = 1
+order by event_type, window_sessions;
 
 -- Does the response last? One against six sessions
 select event_type, count(*) as events, corr(one.spread_pp, six.spread_pp) as correlation

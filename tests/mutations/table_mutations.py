@@ -227,6 +227,11 @@ MUTATIONS = [
         + update("marts.macro_daily", "series_id = 'UNRATE', change_1m = 3", "series_id = 'CPIAUCSL'"),
     ),
     Mutation(
+        "marts.event_responses",
+        "mean_lies_in_its_interval",
+        update("marts.event_responses", "abnormal_events = like_events + 1"),
+    ),
+    Mutation(
         "marts.regimes_daily",
         "hit_rate_belongs_to_enough_windows",
         update("marts.regimes_daily", "observations = 10", "mean_forward_spread_pp is not null"),

@@ -7,19 +7,24 @@ session has closed.
 
 The event's session is the first that closes at or after the release: an event on a day without a session,
 or after the close, counts for the next session. The window starts at the close before it.
-abnormal_spread_pp = spread − beta · market return, where beta is the slope of the pair's daily spread on
-the market's daily return (the base's benchmark: SPY for funds, ^GSPC for indices) over the 250 sessions
-before. Ranks are among the events of the type up to the row's own, and beside that among all sessions to
-date.
+Market model: the pair's daily spread on the market's daily return (the base's benchmark: SPY for funds,
+^GSPC for indices) with an intercept, by least squares over the 250 sessions before the event's. With k
+sessions in the window and M the market's return over it, abnormal_spread_pp = spread − k · alpha − beta · M.
+abnormal_z is it over its forecast error s · √(k + k²/L + (M − k · mean)²/Sxx) (Patell 1976; L observations, s
+their residual standard deviation). Over the events of the type to date: mean of abnormal_spread_pp with its
+90 % interval (Student's t across events), and bmp_t, the t of the mean of abnormal_z across events, which
+events of unequal variance do not mislead (Boehmer, Musumeci & Poulsen 1991). Ranks are among the events of
+the type up to the row's own, and beside that among all sessions to date.
 
-Caveat: change_2y_bp and change_year_end_rate_bp (same contracts on both days) are those of the event's
-session alone, whatever the window; several events can share a session or a window, and each row then holds
-the whole move. Ranks need ten like events.
+Caveat: the largest of some hundred events of a type is not news by itself: abnormal_z says how unusual it was
+for its time, like_events out of how many it was picked. change_2y_bp and change_year_end_rate_bp (same
+contracts on both days) are those of the event's session alone, whatever the window; several events can share
+a session or a window, and each row then holds the whole move. Ranks and means need ten like events.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import duckdb
@@ -48,8 +53,15 @@ COLUMNS = [
     "session_date",
     "window_end_date",
     "spread_pp",
+    "market_alpha_of_spread_pp",
     "market_beta_of_spread",
     "abnormal_spread_pp",
+    "abnormal_z",
+    "abnormal_events",
+    "mean_abnormal_spread_pp",
+    "mean_abnormal_low_pp",
+    "mean_abnormal_high_pp",
+    "bmp_t",
     "spread_rank",
     "spread_percentile",
     "like_events",
@@ -61,6 +73,8 @@ COLUMNS = [
 BETA_SESSIONS = 250
 LEAST_BETA_OBSERVATIONS = 200
 LEAST_LIKE_EVENTS = 10
+CONFIDENCE = 0.90
+EXACT_FIT_SHARE = 1e-12  # of the variation; below it the residuals are rounding
 
 EVENTS = """
     with happened as (
@@ -121,16 +135,15 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     events = _load_events(con, grid)
     parts: list[Columns] = []
     for pair_id, base, quote, market in pairs:
-        beta = beta_before(
-            change_pct(grid.close(base)[:, np.newaxis], 1)[:, 0]
-            - change_pct(grid.close(quote)[:, np.newaxis], 1)[:, 0],
-            change_pct(grid.close(market)[:, np.newaxis], 1)[:, 0],
+        model = market_model_before(
+            change_pct(grid.close(base), 1) - change_pct(grid.close(quote), 1),
+            change_pct(grid.close(market), 1),
             events.row,
         )
         for window in WINDOWS_SESSIONS:
             spread = change_pct(grid.close(base), window) - change_pct(grid.close(quote), window)
             move = change_pct(grid.close(market), window)
-            columns = _responses(events, grid, window, spread, move, beta)
+            columns = _responses(events, grid, window, spread, move, model)
             size = len(columns["event_type"])
             parts.append({"pair_id": np.full(size, pair_id, dtype=object), **columns})
     whole = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
@@ -155,7 +168,12 @@ def _load_events(con: duckdb.DuckDBPyConnection, grid: SessionGrid) -> Events:
 
 
 def _responses(
-    events: Events, grid: SessionGrid, window: int, spread: FloatArray, move: FloatArray, beta: FloatArray
+    events: Events,
+    grid: SessionGrid,
+    window: int,
+    spread: FloatArray,
+    move: FloatArray,
+    model: MarketModel,
 ) -> Columns:
     """The mart's columns for one pair and window, for the events whose window has closed.
 
@@ -165,7 +183,7 @@ def _responses(
         window: sessions in the window.
         spread: of the pair over the window that ends on each session.
         move: of the market over the same window.
-        beta: of the spread on the market before each event.
+        model: of the spread on the market before each event.
     """
     history = compute_expanding_statistics(spread)
     end = events.row + window - 1
@@ -175,6 +193,8 @@ def _responses(
     row, start = end[kept], events.row[kept]
     own = spread[row]
     rank, percentile, count = rank_among_like(own, events.types[kept])
+    abnormal, z = model.of(kept).abnormal(own, move[row], window)
+    like = like_means(abnormal, z, events.types[kept])
     return {
         "event_type": events.types[kept],
         "event_date": events.dates[kept],
@@ -182,8 +202,15 @@ def _responses(
         "session_date": grid.session_dates[start],
         "window_end_date": grid.session_dates[row],
         "spread_pp": own,
-        "market_beta_of_spread": beta[kept],
-        "abnormal_spread_pp": own - beta[kept] * move[row],
+        "market_alpha_of_spread_pp": model.alpha_pp[kept],
+        "market_beta_of_spread": model.beta[kept],
+        "abnormal_spread_pp": abnormal,
+        "abnormal_z": z,
+        "abnormal_events": like.number,
+        "mean_abnormal_spread_pp": like.mean,
+        "mean_abnormal_low_pp": like.low,
+        "mean_abnormal_high_pp": like.high,
+        "bmp_t": like.bmp_t,
         "spread_rank": rank,
         "spread_percentile": percentile,
         "like_events": count,
@@ -194,21 +221,109 @@ def _responses(
     }
 
 
-def beta_before(spread: FloatArray, market: FloatArray, rows: IntArray) -> FloatArray:
-    """Slope of spread on market over the 250 sessions before each row; NaN with fewer than 200 of them."""
-    beta = np.full(len(rows), np.nan)
-    for place, row in enumerate(rows):
+@dataclass(frozen=True)
+class MarketModel:
+    """Regression of daily spread on daily market return before each event; NaN with too few observations."""
+
+    alpha_pp: FloatArray  # per session
+    beta: FloatArray
+    residual_sd_pp: FloatArray
+    observations: FloatArray
+    market_mean_pct: FloatArray
+    market_squares: FloatArray  # about the mean
+
+    def of(self, places: IntArray) -> MarketModel:
+        """That of some events."""
+        return MarketModel(*(getattr(self, field.name)[places] for field in fields(self)))
+
+    def abnormal(
+        self, spread: FloatArray, market: FloatArray, sessions: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Abnormal spread of a window, in points, and over its forecast error.
+
+        Args:
+            spread: of the window of each event.
+            market: return of the market over the same window.
+            sessions: in the window.
+        """
+        abnormal = spread - sessions * self.alpha_pp - self.beta * market
+        with np.errstate(divide="ignore", invalid="ignore"):
+            away = (market - sessions * self.market_mean_pct) ** 2 / self.market_squares
+            error = self.residual_sd_pp * np.sqrt(sessions + sessions**2 / self.observations + away)
+            z = abnormal / error
+        return abnormal, np.where(np.isfinite(z), z, np.nan)
+
+
+def market_model_before(spread: FloatArray, market: FloatArray, rows: IntArray) -> MarketModel:
+    """Spread on market over the 250 sessions before each row; NaN with fewer than 200 of them, or where the
+    market did not move.
+    """
+    found = np.full((6, len(rows)), np.nan)
+    for place, row in enumerate(rows):  # some hundred events, each with a window of its own
         if not 0 < row <= len(spread):
             continue
         x, y = market[max(row - BETA_SESSIONS, 0) : row], spread[max(row - BETA_SESSIONS, 0) : row]
         both = np.isfinite(x) & np.isfinite(y)
         if both.sum() < LEAST_BETA_OBSERVATIONS:
             continue
-        x, y = x[both] - x[both].mean(), y[both]
-        variance = float((x * x).sum())
-        if variance > 0:
-            beta[place] = float((x * (y - y.mean())).sum()) / variance
-    return beta
+        x, y = x[both], y[both]
+        from_mean = x - x.mean()
+        squares = float((from_mean * from_mean).sum())
+        if squares > 0:
+            beta = float((from_mean * (y - y.mean())).sum()) / squares
+            alpha = float(y.mean() - beta * x.mean())
+            residual = y - alpha - beta * x
+            left, total = float((residual * residual).sum()), float(((y - y.mean()) ** 2).sum())
+            # A fit that is exact to rounding has no error to compare with.
+            deviation = np.sqrt(left / (len(x) - 2)) if left > EXACT_FIT_SHARE * total else np.nan
+            found[:, place] = (alpha, beta, deviation, len(x), x.mean(), squares)
+    return MarketModel(*found)
+
+
+@dataclass(frozen=True)
+class LikeMeans:
+    """Over the events of the same type to date; NaN below the least number of them."""
+
+    number: NDArray[np.int32]
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    bmp_t: FloatArray
+
+
+def like_means(abnormal: FloatArray, z: FloatArray, types: NDArray[np.object_]) -> LikeMeans:
+    """Mean abnormal spread to date with its interval, and the t of the mean z, by type; events by date."""
+    from scipy.stats import t as students_t  # 0.1 s to import, which DAG parsing must not pay
+
+    number = np.zeros(len(abnormal), dtype=np.int32)
+    mean, half, bmp_t = (np.full(len(abnormal), np.nan) for _ in range(3))
+    for kind in sorted(set(types)):
+        places = np.flatnonzero(types == kind)
+        there = np.isfinite(abnormal[places])
+        so_far = np.cumsum(there)
+        number[places] = so_far
+        enough = so_far >= LEAST_LIKE_EVENTS
+        own_mean, own_error = _mean_to_date(abnormal[places])
+        z_mean, z_error = _mean_to_date(z[places])
+        mean[places] = np.where(enough, own_mean, np.nan)
+        quantile = students_t.ppf(0.5 + CONFIDENCE / 2, np.maximum(so_far - 1, 1))
+        half[places] = np.where(enough, quantile * own_error, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = z_mean / z_error
+        bmp_t[places] = np.where(enough & np.isfinite(ratio), ratio, np.nan)
+    return LikeMeans(number, mean, mean - half, mean + half, bmp_t)
+
+
+def _mean_to_date(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean of the values to date and its standard error; NaN counts as none."""
+    there = np.isfinite(values)
+    n = np.cumsum(there)
+    origin = values[there][0] if there.any() else 0.0  # a constant series has exactly no error
+    shifted = np.where(there, values - origin, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.cumsum(shifted) / n
+        variance = np.maximum(np.cumsum(shifted * shifted) - n * mean * mean, 0.0) / (n - 1)
+        return mean + origin, np.sqrt(variance / n)
 
 
 def rank_among_like(

@@ -7,6 +7,10 @@ select
     session_date,
     spread_pp,
     abnormal_spread_pp,
+    abnormal_z,
+    mean_abnormal_spread_pp,
+    mean_abnormal_low_pp,
+    mean_abnormal_high_pp,
     spread_rank,
     like_events,
     change_2y_bp
