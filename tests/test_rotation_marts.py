@@ -10,10 +10,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from tests.market_fixture import simulated
 from tests.model_fixture import add_prices, build, empty_warehouse, fill, fill_reference
-from transforms.marts.rotation_pair_daily import WINDOWS_SESSIONS
+from transforms.lib.history import least_history
+from transforms.marts.rotation_pair_daily import LONGEST_SCALED_WINDOW, WINDOWS_SESSIONS
 
 MODELS = (
     "staging.instrument_returns",
@@ -342,12 +344,14 @@ def test_simulated_pairs_equal_pandas(market: duckdb.DuckDBPyConnection, window:
         exact = got["spread_pp"].dropna()
         assert len(exact) == spread.notna().sum()
         expanding = exact.expanding(252)
-        z = (exact - expanding.mean()) / expanding.std()
-        np.testing.assert_allclose(got["spread_z"].dropna(), z.dropna(), rtol=1e-8, atol=1e-8)
+        enough = np.arange(1, len(exact) + 1) >= max(252, 20 * window)
+        z = ((exact - expanding.mean()) / expanding.std()).where(enough)
+        np.testing.assert_allclose(got.loc[exact.index, "spread_z"], z, rtol=1e-8, atol=1e-8)
         rank = expanding.rank(method="min", ascending=False).dropna()
         assert got["spread_rank"].dropna().tolist() == rank.tolist()
-        percentile = 100 * expanding.rank(method="max", pct=True).dropna()
-        np.testing.assert_allclose(got["spread_percentile"].dropna(), percentile, rtol=1e-12)
+        percentile = (100 * expanding.rank(method="max", pct=True)).where(enough)
+        np.testing.assert_allclose(got.loc[exact.index, "spread_percentile"], percentile, rtol=1e-12)
+        assert (got["n_effective"] == got["history_sessions"] / window).all()
         for day in exact.index[300 :: max(len(exact) // 50, 1)]:
             earlier, value = exact[exact.index < day], exact[day]
             for column, flag, hits in (
@@ -357,6 +361,91 @@ def test_simulated_pairs_equal_pandas(market: duckdb.DuckDBPyConnection, window:
                 assert got.loc[day, flag] == (len(hits) == 0)
                 last = got.loc[day, column]
                 assert pd.isna(last) if hits.empty else last == hits.index[-1]
+
+
+def _daily(market: duckdb.DuckDBPyConnection, pair: str) -> pd.DataFrame:
+    """Closes of a pair and of its market on all sessions."""
+    base, quote = pair.split("/")
+    closes = market.execute("select symbol, session_date, close from staging.equity_prices").df()
+    wide = closes.pivot(index="session_date", columns="symbol", values="close")
+    return pd.DataFrame(
+        {"base": wide[base], "quote": wide[quote], "market": wide["^GSPC" if "^" in pair else "SPY"]}
+    )
+
+
+@pytest.mark.parametrize("window", WINDOWS_SESSIONS)
+def test_scaled_spreads_equal_pandas(market: duckdb.DuckDBPyConnection, window: int) -> None:
+    query = "select * from marts.rotation_pair_daily where (pair_id, window_sessions) = (?, ?) order by all"
+    for pair in ("IWM/QQQ", "^RUT/^GSPC"):
+        got = market.execute(query, [pair, window]).df().set_index("session_date")
+        if window > LONGEST_SCALED_WINDOW:
+            names = ["spread_vol_scaled", "spread_vol_scaled_percentile", "spread_vol_scaled_rank"]
+            assert got[names].isna().all(axis=None) and (got["vol_scaled_history_sessions"] == 0).all()
+            continue
+        closes = _daily(market, pair)
+        daily = 100 * closes.pct_change(fill_method=None)
+        squares = (daily["base"] - daily["quote"]) ** 2
+        deviation = np.sqrt(squares.ewm(halflife=21, ignore_na=True, min_periods=21).mean().ffill())
+        scale = deviation.shift(max(window, 5)) * np.sqrt(window)
+        want = got["spread_pp"] / scale.reindex(got.index)
+        np.testing.assert_allclose(got["spread_vol_scaled"], want, rtol=1e-9, atol=1e-9)
+        exact = got["spread_vol_scaled"].dropna()
+        assert got.loc[exact.index, "vol_scaled_history_sessions"].tolist() == [*range(1, len(exact) + 1)]
+        rank = exact.expanding(252).rank(method="min", ascending=False)
+        assert got["spread_vol_scaled_rank"].dropna().tolist() == rank.dropna().tolist()
+        percentile = 100 * exact.expanding(least_history(window)).rank(method="max", pct=True)
+        np.testing.assert_allclose(
+            got.loc[exact.index, "spread_vol_scaled_percentile"], percentile, rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("window", [1, 21, 252])
+def test_beta_adjusted_spreads_equal_least_squares(market: duckdb.DuckDBPyConnection, window: int) -> None:
+    query = "select * from marts.rotation_pair_daily where (pair_id, window_sessions) = (?, ?) order by all"
+    for pair in ("IWM/QQQ", "^RUT/^GSPC"):
+        got = market.execute(query, [pair, window]).df().set_index("session_date")
+        closes = _daily(market, pair)
+        daily = 100 * closes.pct_change(fill_method=None)
+        spread = (daily["base"] - daily["quote"]).to_numpy()
+        some = [place for place, day in enumerate(closes.index) if day in got.index][:: len(got) // 25]
+        answered = 0
+        for place in some:
+            start = place - window
+            value = got.loc[closes.index[place], "spread_beta_adjusted_pp"]
+            if start < 251:
+                assert np.isnan(value)
+                continue
+            inside = slice(start - 251, start + 1)  # up to the first close of the window, and no later day
+            x, y = daily["market"].to_numpy()[inside], spread[inside]
+            both = np.isfinite(x) & np.isfinite(y)
+            model = sm.OLS(y[both], sm.add_constant(x[both])).fit()
+            move = 100 * (closes["market"].iloc[place] / closes["market"].iloc[start] - 1)
+            want = got.loc[closes.index[place], "spread_pp"] - model.params[1] * move
+            assert value == pytest.approx(want, rel=1e-9, abs=1e-9)
+            answered += 1
+        assert answered > 20
+
+
+def test_a_move_is_in_neither_its_own_scale_nor_its_own_beta() -> None:
+    """Another last session changes the spread, and by the same points what is made of it."""
+    rng = np.random.default_rng(11)
+    base, quote = (100 * np.cumprod(1 + rng.normal(0, 0.01, 420)) for _ in range(2))
+    frames = []
+    for factor in (1.0, 1.3):
+        end = base.copy()
+        end[-1] *= factor
+        frame = _pairs(end.tolist(), quote.tolist())
+        frames.append(
+            frame[frame["session_date"] == frame["session_date"].max()].set_index("window_sessions")
+        )
+    before, after = frames
+    moved = after["spread_pp"] - before["spread_pp"]
+    assert (moved > 20).all()
+    scales = (frame["spread_pp"] / frame["spread_vol_scaled"] for frame in frames)
+    np.testing.assert_allclose(*scales, rtol=1e-12)
+    adjusted = after["spread_beta_adjusted_pp"] - before["spread_beta_adjusted_pp"]
+    assert adjusted.loc[:126].notna().all()  # a window of 252 starts before a year of history has passed
+    np.testing.assert_allclose(adjusted.dropna(), moved[adjusted.notna()], rtol=1e-12)
 
 
 def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(

@@ -245,6 +245,20 @@ MUTATIONS = [
         update("marts.rotation_pair_daily", "is_record_high = not is_record_high", "spread_rank is not null"),
     ),
     Mutation(
+        "marts.rotation_pair_daily",
+        "no_place_in_too_short_a_history",
+        update("marts.rotation_pair_daily", "spread_z = 1", "spread_z is null and spread_pp is not null"),
+    ),
+    Mutation(
+        "marts.rotation_pair_daily",
+        "scaling_keeps_the_sign",
+        update(
+            "marts.rotation_pair_daily",
+            "spread_vol_scaled = -spread_vol_scaled",
+            "spread_vol_scaled is not null and spread_pp <> 0",
+        ),
+    ),
+    Mutation(
         "marts.rotation_state_daily",
         "quadrant_agrees_with_trend_and_momentum",
         update(
