@@ -33,6 +33,7 @@ LOOK_BACK_DAYS = {
         "staging.instrument_history": 0,
     },
     "marts.rotation_pair_daily": {},
+    "marts.rotation_extremes_daily": {},
     "marts.rotation_state_daily": {},
     "marts.size_style_rank_daily": {},
     "marts.group_score_daily": {},

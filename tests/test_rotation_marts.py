@@ -22,12 +22,14 @@ MODELS = (
     "staging.instrument_history",
     "marts.instrument_daily",
     "marts.rotation_pair_daily",
+    "marts.rotation_extremes_daily",
 )
 GRAINS = {
     "staging.instrument_returns": "symbol, session_date",
     "staging.instrument_history": "symbol, session_date",
     "marts.instrument_daily": "symbol, session_date",
     "marts.rotation_pair_daily": "pair_id, window_sessions, session_date",
+    "marts.rotation_extremes_daily": "session_date",
 }
 
 
@@ -426,6 +428,33 @@ def test_beta_adjusted_spreads_equal_least_squares(market: duckdb.DuckDBPyConnec
         assert answered > 20
 
 
+def test_extremes_equal_counts_in_pandas(market: duckdb.DuckDBPyConnection) -> None:
+    cells = market.execute("from marts.rotation_pair_daily").df()
+    by_day = cells.groupby("session_date")
+    extreme = (cells["spread_z"].abs() >= 3).groupby(cells["session_date"]).sum()
+    records = (cells["is_record_high"].fillna(False) | cells["is_record_low"].fillna(False)).groupby(
+        cells["session_date"]
+    )
+    got = market.execute("from marts.rotation_extremes_daily order by session_date").df()
+    got = got.set_index("session_date")
+    answered, ranked = by_day["spread_z"].count(), by_day["spread_rank"].count()
+    for name, want in (
+        ("cells_answered", answered),
+        ("cells_extreme", extreme),
+        ("cells_ranked", ranked),
+        ("cells_record", records.sum()),
+    ):
+        assert got[name].tolist() == want.tolist(), name
+    there = answered[answered > 0].index
+    for part, whole in (("extreme", answered), ("record", ranked)):
+        share = (got[f"cells_{part}"] / whole)[there]
+        percentile = 100 * share.expanding(252).rank(method="max", pct=True)
+        np.testing.assert_allclose(got.loc[there, f"cells_{part}_percentile"], percentile, rtol=1e-12)
+        some = 100 * (share > 0).expanding(252).mean()
+        np.testing.assert_allclose(got.loc[there, f"sessions_with_{part}_pct"], some, rtol=1e-12)
+    assert got.loc[there, "compared_sessions"].tolist() == [*range(1, len(there) + 1)]
+
+
 def test_a_move_is_in_neither_its_own_scale_nor_its_own_beta() -> None:
     """Another last session changes the spread, and by the same points what is made of it."""
     rng = np.random.default_rng(11)
@@ -455,6 +484,8 @@ def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
     early.execute("set threads = 2")
     _build(early)
     for model in MODELS:
+        if model == "marts.rotation_extremes_daily":
+            continue  # it counts all pairs held, and these are others: see the next test
         key = "pair_id" if "pair" in model else "symbol"
         query = f"select * from {model} where session_date <= '2024-07-16'"
         keys = [name for (name,) in early.execute(f"select distinct {key} from {model}").fetchall()]
@@ -463,3 +494,11 @@ def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
         assert len(got) > 10_000
         # exact, NULLs included: not one bit may differ
         pd.testing.assert_frame_equal(got, want, check_exact=True)
+
+
+def test_extremes_of_a_day_do_not_change_with_later_days(market: duckdb.DuckDBPyConnection) -> None:
+    early = _build(simulated(SOME_SYMBOLS, "2024-07-16"))
+    query = "from marts.rotation_extremes_daily where session_date <= '2024-07-16' order by session_date"
+    got, want = early.execute(query).df(), market.execute(query).df()
+    assert len(got) > 5000
+    pd.testing.assert_frame_equal(got, want, check_exact=True)

@@ -259,6 +259,16 @@ MUTATIONS = [
         ),
     ),
     Mutation(
+        "marts.rotation_extremes_daily",
+        "no_more_cells_than_there_are",
+        update("marts.rotation_extremes_daily", "cells_extreme = cells_answered + 1"),
+    ),
+    Mutation(
+        "marts.rotation_extremes_daily",
+        "every_session_with_a_spread_has_its_count",
+        delete("marts.rotation_extremes_daily"),
+    ),
+    Mutation(
         "marts.rotation_state_daily",
         "quadrant_agrees_with_trend_and_momentum",
         update(
