@@ -144,6 +144,32 @@ def test_later_sessions_change_nothing() -> None:
         assert_prefix_is_equal(build(long, model), build(short, model), keys)
 
 
+def test_drawdown_co_movement_and_volume_equal_pandas() -> None:
+    con = simulated(["IWM", "SPY", "^RUT", "^GSPC"], "2024-09-30")
+    frame = build(con, "marts.rotation_state_daily").set_index("session_date")
+    own = frame[frame["pair_id"] == "IWM/SPY"]
+    prices = con.execute("select symbol, session_date, close, volume from staging.equity_prices").df()
+    close, volume = (
+        prices.pivot(index="session_date", columns="symbol", values=name)[["IWM", "SPY"]]
+        for name in ("close", "volume")
+    )
+    ratio = (close["IWM"] / close["SPY"]).reindex(own.index)
+    np.testing.assert_allclose(own["ratio_drawdown_pct"], 100 * (ratio / ratio.cummax() - 1), atol=1e-9)
+    peak = [int(np.argmax(ratio.to_numpy()[: row + 1])) for row in range(len(ratio))]
+    assert own["ratio_sessions_since_peak"].tolist() == [row - at for row, at in enumerate(peak)]
+    returns = 100 * close.pct_change(fill_method=None)
+    correlation = returns["IWM"].rolling(63).corr(returns["SPY"]).reindex(own.index)
+    np.testing.assert_allclose(own["correlation_63d"], correlation, rtol=1e-8)
+    error = (returns["IWM"] - returns["SPY"]).rolling(63).std() * np.sqrt(252)
+    np.testing.assert_allclose(own["tracking_error_63d_pp"], error.reindex(own.index), rtol=1e-8)
+    traded = (close * volume).rolling(21).mean()
+    want = (traded["IWM"] / traded["SPY"]).reindex(own.index)
+    assert want.notna().sum() > 5000
+    np.testing.assert_allclose(own["dollar_volume_ratio_21d"], want, rtol=1e-9)
+    index = frame[frame["pair_id"] == "^RUT/^GSPC"]
+    assert len(index) > 5000 and index["dollar_volume_ratio_21d"].isna().all()
+
+
 def test_a_pair_agrees_with_pandas_and_its_own_chart() -> None:
     con = simulated(["IWM", "SPY"], "2024-09-30")
     frame = build(con, "marts.rotation_state_daily")

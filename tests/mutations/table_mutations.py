@@ -288,6 +288,20 @@ MUTATIONS = [
         update("marts.rotation_state_daily", "ratio = ratio * 2", order="session_date desc"),
     ),
     Mutation(
+        "marts.rotation_state_daily",
+        "a_spell_has_its_quadrant",
+        update(
+            "marts.rotation_state_daily",
+            "quadrant_spell_sessions = null",
+            "quadrant_spell_sessions is not null",
+        ),
+    ),
+    Mutation(
+        "marts.rotation_state_daily",
+        "a_ratio_at_its_peak_is_not_below_it",
+        update("marts.rotation_state_daily", "ratio_sessions_since_peak = 0", "ratio_drawdown_pct < 0"),
+    ),
+    Mutation(
         "marts.size_style_rank_daily",
         "ranks_of_a_session_are_one_to_n",
         update("marts.size_style_rank_daily", "rank = coalesce(rank, 1) + 1"),
