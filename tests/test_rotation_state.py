@@ -12,6 +12,7 @@ import pytest
 
 from tests.market_fixture import simulated
 from tests.model_fixture import add_closes, assert_prefix_is_equal, build, project_warehouse
+from tests.test_point_and_figure import draw
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.relative_rotation import (
     RelativeRotation,
@@ -120,6 +121,30 @@ def test_wins_and_ties_by_hand() -> None:
     assert last["momentum_rank"]["IWM"] == 3
     first = frame[frame["session_date"] == frame["session_date"].min()]
     assert first["rank"].isna().all() and first["rs_wins"].isna().all()
+
+
+def test_wins_are_the_average_over_four_grids_drawn_by_hand() -> None:
+    con = simulated(["IWM", "IWN", "IWF"], "2012-06-29")
+    frame = build(con, "marts.size_style_rank_daily").pivot(index="session_date", columns="symbol")
+    closes = con.execute("select symbol, session_date, close from staging.equity_prices").df()
+    closes = closes.pivot(index="session_date", columns="symbol", values="close")
+    for symbol in ("IWF", "IWM", "IWN"):
+        wins = np.zeros((4, len(closes)))
+        for place, shift in enumerate((0.0, 0.25, 0.5, 0.75)):
+            for other in closes.columns.drop(symbol):
+                states = draw((closes[symbol] / closes[other]).to_numpy(), 0.0325, shift)
+                won = np.array([signal == 1 for _, signal in states])
+                wins[place] += won & closes[other].notna()
+        known = frame["rs_wins"][symbol].notna()
+        assert known.sum() > 1000
+        for name, want in (
+            ("rs_wins", wins.mean(axis=0)),
+            ("rs_wins_min", wins.min(axis=0)),
+            ("rs_wins_max", wins.max(axis=0)),
+        ):
+            assert frame[name][symbol][known].tolist() == want[known].tolist(), name
+    spread = frame["rs_wins_max"] - frame["rs_wins_min"]
+    assert (spread > 0).any(axis=None)  # the four do not always agree
 
 
 def test_missing_opponents_count_for_nobody() -> None:

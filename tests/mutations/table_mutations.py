@@ -311,4 +311,9 @@ MUTATIONS = [
         "wins_are_fewer_than_opponents",
         update("marts.size_style_rank_daily", "rs_wins = members"),
     ),
+    Mutation(
+        "marts.size_style_rank_daily",
+        "the_average_lies_between_its_ends",
+        update("marts.size_style_rank_daily", "rs_wins = rs_wins_max + 0.5", "rs_wins is not null"),
+    ),
 ]
