@@ -49,6 +49,16 @@ def test_a_random_walk_changes_its_quadrant_every_other_day() -> None:
     assert (lengths == 1).mean() == pytest.approx(0.56, abs=0.01)
 
 
+def test_a_random_walk_moves_clockwise_too() -> None:
+    """More than half of its changes: leading (3), weakening (2), lagging (0), improving (1), leading."""
+    codes = _quadrants().astype(np.int64)
+    follows, leads = np.array([1, 3, 0, 2]), np.array([2, 0, 3, 1])
+    before, after = codes[:-1], codes[1:]
+    changed = before != after
+    assert np.mean(after[changed] == follows[before[changed]]) == pytest.approx(0.57, abs=0.01)
+    assert np.mean(after[changed] == leads[before[changed]]) == pytest.approx(0.30, abs=0.01)
+
+
 def test_a_confirmed_quadrant_of_a_random_walk_lasts_seven_times_as_long() -> None:
     confirmed = spells(_quadrants()).confirmed[20:]
     lengths = _lengths(confirmed)
