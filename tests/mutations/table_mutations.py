@@ -266,7 +266,7 @@ MUTATIONS = [
     Mutation(
         "marts.rotation_extremes_daily",
         "every_session_with_a_spread_has_its_count",
-        delete("marts.rotation_extremes_daily"),
+        delete("marts.rotation_extremes_daily", "true", "session_date desc"),
     ),
     Mutation(
         "marts.rotation_state_daily",
@@ -276,6 +276,7 @@ MUTATIONS = [
             "quadrant = case quadrant when 'leading' then 'lagging' else 'leading' end",
             "quadrant is not null",
         ),
+        also=("a_spell_has_its_quadrant",),
     ),
     Mutation(
         "marts.rotation_state_daily",
@@ -310,6 +311,7 @@ MUTATIONS = [
         "marts.size_style_rank_daily",
         "wins_are_fewer_than_opponents",
         update("marts.size_style_rank_daily", "rs_wins = members"),
+        also=("the_average_lies_between_its_ends",),
     ),
     Mutation(
         "marts.size_style_rank_daily",
