@@ -6,7 +6,8 @@ An answer that is older than `expectations.ages` allows has no sentence. Unusual
 days that were at least as extreme. The texts are macros of `templates/headlines.html`; a sentence whose
 numbers are missing says so or is left out. Caveat: facts of different kinds are compared by that share
 alone, which says nothing of their importance; rank and "since" refer to the history that the warehouse
-holds, which each sentence names.
+holds, which each sentence names. A spread that is called wide says how many of all spreads were as far out
+that day, and how common such a day is: of hundreds that are watched one is at a record on most weeks.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ NOTABLE_SHARE = 0.10
 NAMES = {"IWM": "small caps", "SPY": "large caps", "QQQ": "the Nasdaq 100", "KRE": "regional banks"}
 TABLES_OF_SENTENCES = (
     "rotation_pair_daily",
+    "rotation_extremes_daily",
     "instrument_daily",
     "fomc_meetings_daily",
     "fomc_probabilities_by_method",
@@ -69,6 +71,7 @@ class Spread:
 
     row: Row
     floor: date
+    extremes: Row | None  # how many of all spreads were extreme or at a record that day
 
     @property
     def base(self) -> str:
@@ -148,9 +151,11 @@ def _held(maker: Callable[[Page], list[Fact]], page: Page) -> list[Fact]:
 
 
 def _spread_facts(page: Page) -> list[Fact]:
-    page.reader.require("marts.rotation_pair_daily")
+    page.reader.require("marts.rotation_pair_daily", "marts.rotation_extremes_daily")
+    counts = page.reader.query("headlines/extremes", session=page.session)
+    extremes = counts[0] if counts else None
     spreads = [
-        Spread(row, since_floor(page.session))
+        Spread(row, since_floor(page.session), extremes)
         for row in page.reader.query("headlines/spreads", session=page.session)
     ]
     return [
@@ -194,7 +199,8 @@ def _rotation(reader: Reader, session: date) -> list[Markup]:
         return [_say("no_rotation", session)]
     rank, count = rows[0]["spread_rank"], rows[0]["history_sessions"]
     notable = rank is not None and not NOTABLE_SHARE < rank / count < 1 - NOTABLE_SHARE
-    return [_say("rotation", session, rows[0], notable, since_floor(session))]
+    counts = reader.points("headlines/extremes", session=session) if notable else []
+    return [_say("rotation", session, rows[0], notable, since_floor(session), counts[0] if counts else None)]
 
 
 def _prices(reader: Reader, session: date) -> list[Markup]:

@@ -2,7 +2,8 @@
 regimes.
 
 In: the page. Out: blocks of its section, by the queries of `queries/rotation` and the macros of
-`templates/sections/rotation.html`. Caveat: ranks and percentiles refer to the history held of each pair.
+`templates/sections/rotation.html`. Caveat: ranks and percentiles refer to the history held of each pair;
+a window of which the history does not hold twenty side by side has no percentile.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class Spread:
 
     @property
     def tint(self) -> str:
-        """The shade of its cell: `high` or `low` among the 5 % most extreme of the history."""
-        level = self.row["spread_percentile"].value if self.row else None
+        """The shade of its cell: `high` or `low` beyond the 95th or 5th percentile of the scaled history; of
+        raw spreads a third would be shaded in a turbulent year and almost none in a calm one.
+        """
+        level = self.row["spread_vol_scaled_percentile"].value if self.row else None
         if level is None or 5 < level < 95:
             return ""
         return "high" if level >= 95 else "low"
@@ -64,6 +67,18 @@ class Spreads:
     lines: list[tuple[str, list[Spread]]]
     ranked: list[Row]
     others: list[Row]
+    extremes: Row | None  # how many of all spreads are extreme or at a record, and how common that is
+
+    @property
+    def shaded(self) -> int:
+        """Cells of the table that are shaded."""
+        return sum(bool(cell.tint) for _, cells in self.lines for cell in cells)
+
+    @property
+    def placed(self) -> int:
+        """Cells of the table that could be."""
+        rows = [cell.row for _, cells in self.lines for cell in cells if cell.row]
+        return sum(row["spread_vol_scaled_percentile"].known for row in rows)
 
 
 def _spreads(page: Page, section: Section) -> None:
@@ -79,6 +94,8 @@ def _spreads(page: Page, section: Section) -> None:
         for pair in held
         if (row := rows.get((pair, RANKED_WINDOW))) is not None and row["spread_pp"].known
     }
+    page.reader.require("marts.rotation_extremes_daily")
+    extremes = page.reader.query("headlines/extremes", session=page.session)
     view = Spreads(
         page.session,
         since_floor(page.session),
@@ -86,6 +103,7 @@ def _spreads(page: Page, section: Section) -> None:
         [(pair, [Spread(rows.get((pair, window))) for window in WINDOW_NAMES]) for pair in pairs],
         [ranked[pair] for pair in pairs if pair in ranked],
         [row for pair, row in ranked.items() if pair not in pairs],
+        extremes[0] if extremes else None,
     )
     section.block("spreads", view)
     section.block("ranks", view)

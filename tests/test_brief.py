@@ -552,7 +552,8 @@ def test_since_yesterday_is_no_news(copy: Any, undrawn: None) -> None:
     text, sentence = build_brief(Page(Reader(copy), SESSION, False))
     assert re.match(
         r"Regional banks \(KRE\) trailed large caps \(SPY\) by 9\.50 points in five sessions: only 1 of \d+"
-        r" sessions since \d+ \w+ 2022 had a wider gap$",
+        r" sessions since \d+ \w+ 2022 had a wider gap; \d+ of \d+ spreads watched have a z beyond 3"
+        r" \(some do on \d+ % of days\)$",
         sentence,
     )
     assert ">within a quarter<" in text
@@ -593,6 +594,9 @@ def test_a_record_makes_the_headline(copy: Any) -> None:
         " in the history held, from "
     )
     assert sentence.startswith(start)
+    end = r"; \d+ of \d+ spreads watched are at a record \(some are on \d+ % of days\)$"
+    assert re.search(end, sentence)
+    assert "standard deviation" not in sentence and "sigma" not in sentence
 
 
 def test_an_extreme_change_of_the_expected_rate_makes_the_headline(copy: Any) -> None:

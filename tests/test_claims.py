@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -185,6 +186,23 @@ def test_best_since_names_the_days_that_the_session_allows() -> None:
         days[3],
         days[1],
     }  # up to 4 %: the 4 % day; above: the 5 % day; never the 3 % day
+
+
+def test_a_place_in_history_needs_twenty_windows_side_by_side() -> None:
+    con = project_warehouse("2024-07-16")
+    create(con, "marts.instrument_daily")
+    rng = np.random.default_rng(3)
+    days = add_closes(con, "IWM", "2022-06-01", list(100 * np.exp(np.cumsum(rng.normal(0, 0.01, 520)))))
+    own = {"base": "IWM", "sessions": "25"}
+    position, evidence = METRICS["history_position"].function, Evidence(con)
+    # 495 returns to the last session, 500 are 20 windows of 25
+    for statistic in ("z", "percentile"):
+        with pytest.raises(NotComputable, match=r"495 observations since .* needs 500: 20 windows"):
+            position(evidence, days[-1], {**own, "statistic": statistic})
+    assert position(evidence, days[-1], {**own, "statistic": "rank"}).number is not None
+    for statistic in ("z", "percentile"):
+        shorter = {**own, "sessions": "24", "statistic": statistic}
+        assert position(evidence, days[-1], shorter).number is not None
 
 
 # -- refused rows -----------------------------------------------------------------------------------------

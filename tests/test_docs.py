@@ -107,7 +107,8 @@ def test_a_table_page_says_what_the_catalog_says() -> None:
     for part in (
         "# marts.rotation_pair_daily",
         "| Grain | `pair_id`, `window_sessions`, `session_date` |",
-        "| Made from | [staging.equity_prices](../staging/equity_prices.md), [ref.pairs](../ref/pairs.md) |",
+        "| Made from | [staging.equity_prices](../staging/equity_prices.md), [ref.pairs](../ref/pairs.md),"
+        " [ref.instruments](../ref/instruments.md) |",
         "| Used by | [marts.regimes_daily](../marts/regimes_daily.md) |",
         "| **`pair_id`** | VARCHAR | text |",
         "| `a_record_has_no_earlier_equal` | critical |",

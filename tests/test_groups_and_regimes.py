@@ -402,6 +402,7 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
     for model in (
         "instrument_daily",
         "rotation_pair_daily",
+        "rotation_extremes_daily",
         "rotation_state_daily",
         "size_style_rank_daily",
         "group_score_daily",

@@ -90,6 +90,52 @@ def test_rotation(
     assert said in spread(marts, value, rank, above, below)
 
 
+def count_extremes(connection: duckdb.DuckDBPyConnection, common: bool) -> None:
+    """The counts of the day; `common`: with a history to compare with."""
+    connection.execute(
+        "insert into marts.rotation_extremes_daily (session_date, cells_answered, cells_extreme,"
+        " sessions_with_extreme_pct, cells_ranked, cells_record, sessions_with_record_pct, compared_sessions)"
+        " values (?, 317, 79, ?, 1387, 1, ?, 5000)",
+        [DAY, 29.07 if common else None, 45.15 if common else None],
+    )
+
+
+@pytest.mark.parametrize(
+    ("common", "said"),
+    [
+        (
+            True,
+            "closes). Of 1,387 spreads watched 1 is at a record (some are on 45 % of days); of 317 with a z"
+            " 79 are beyond 3 (some are on 29 % of days).",
+        ),
+        (False, "closes). Of 1,387 spreads watched 1 is at a record; of 317 with a z 79 are beyond 3."),
+    ],
+)
+def test_what_is_called_wide_says_out_of_how_many(
+    marts: duckdb.DuckDBPyConnection, common: bool, said: str
+) -> None:
+    count_extremes(marts, common)
+    assert spread(marts, 11.81, 4, "2001-04-03", "2024-07-15").endswith(said)
+
+
+def test_what_is_ordinary_needs_no_count(marts: duckdb.DuckDBPyConnection) -> None:
+    count_extremes(marts, True)
+    assert "watched" not in spread(marts, 0.4, 480, "2024-07-12", "2024-07-15")
+
+
+def test_quadrants_make_no_headline(marts: duckdb.DuckDBPyConnection) -> None:
+    """A random walk changes its quadrant every other day."""
+    before = headlines(marts, DAY)
+    marts.execute(
+        "insert into marts.rotation_state_daily by name select 'IWM/SPY' as pair_id, $1 as session_date,"
+        " 'leading' as quadrant, 1 as quadrant_spell_sessions, 'lagging' as weekly_quadrant",
+        [DAY],
+    )
+    assert headlines(marts, DAY) == before
+    words = ("quadrant", "leading", "weakening", "lagging", "improving")
+    assert not any(word in sentence for sentence in before for word in words)
+
+
 def test_an_unpriced_meeting_says_why(marts: duckdb.DuckDBPyConnection) -> None:
     marts.execute(
         "insert into marts.fomc_meetings_daily (as_of_date, meeting_date, reason, missing_contract) values"

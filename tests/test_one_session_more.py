@@ -33,6 +33,7 @@ LOOK_BACK_DAYS = {
         "staging.instrument_history": 0,
     },
     "marts.rotation_pair_daily": {},
+    "marts.rotation_extremes_daily": {},
     "marts.rotation_state_daily": {},
     "marts.size_style_rank_daily": {},
     "marts.group_score_daily": {},
@@ -97,7 +98,8 @@ def random_prices(seed: int) -> pd.DataFrame:
         high = close * 1.01
         if rng.random() < 0.3:
             high[rng.integers(0, SESSIONS)] = np.nan
-        frame = pd.DataFrame({"session_date": _sessions(), "close": close, "high": high})
+        volume = np.where(rng.random(SESSIONS) < 0.01, np.nan, rng.integers(0, 10**6, SESSIONS))
+        frame = pd.DataFrame({"session_date": _sessions(), "close": close, "high": high, "volume": volume})
         parts.append(frame.assign(symbol=symbol, total_return_pct=total_return)[kept])
     return pd.concat(parts, ignore_index=True)
 

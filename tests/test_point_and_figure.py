@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lib.history import FloatArray
-from transforms.lib.point_and_figure import NEAR_BOX, box_numbers, named, point_and_figure
+from transforms.lib.point_and_figure import ANCHORS, NEAR_BOX, box_numbers, named, point_and_figure
 
 
 def _values(numbers: list[float]) -> FloatArray:
@@ -32,6 +32,14 @@ def test_box_number_by_hand() -> None:
     assert box_numbers(np.array([[0.5]]), 0.065)[0, 0] == 62
     assert box_numbers(np.array([[0.5]]), 0.0325)[0, 0] == 122
     assert np.isnan(box_numbers(np.array([[0.0, -1.0, np.nan]]), 0.065)).all()
+
+
+def test_a_shift_moves_the_edges_and_a_whole_box_changes_nothing() -> None:
+    # 122.31 lies 0.69 of a box below the next edge
+    assert [box_numbers(np.array([[0.5]]), 0.0325, shift)[0, 0] for shift in ANCHORS] == [122, 122, 122, 123]
+    values = np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.02, (400, 3)), axis=0))
+    plain, shifted, whole = (point_and_figure(values, NEAR_BOX, shift).signal for shift in (0.0, 0.5, 1.0))
+    assert (plain == whole).all() and (plain != shifted).any()
 
 
 def test_first_column_needs_three_boxes() -> None:
@@ -56,14 +64,14 @@ def test_a_missing_value_leaves_the_chart_as_it_was() -> None:
     assert _chart([nan, 5, 8])[0] == "..X"
 
 
-def _draw(values: FloatArray, box: float) -> list[tuple[int, int]]:
+def draw(values: FloatArray, box: float, shift: float = 0.0) -> list[tuple[int, int]]:
     """The same chart drawn one value at a time, with a list of finished columns."""
     columns: list[list[int]] = []  # direction, start, end
     seen: list[int] = []
     signal, states = 0, []
     for value in values:
         if math.isfinite(value):
-            number = math.floor(math.log(100 * value) / math.log1p(box))
+            number = math.floor(math.log(100 * value) / math.log1p(box) + shift)
             seen.append(number)
             if not columns:
                 if number >= min(seen) + 3:
@@ -86,15 +94,15 @@ def _draw(values: FloatArray, box: float) -> list[tuple[int, int]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.05))
-def test_agrees_with_a_chart_drawn_by_hand(seed: int, step: float) -> None:
+@given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.05), st.sampled_from([0.0, *ANCHORS]))
+def test_agrees_with_a_chart_drawn_by_hand(seed: int, step: float, shift: float) -> None:
     rng = np.random.default_rng(seed)
     values = 0.4 * np.exp(np.cumsum(rng.normal(0, step, (400, 3)), axis=0))
     values[rng.random(values.shape) < 0.03] = np.nan
-    chart = point_and_figure(values, NEAR_BOX)
+    chart = point_and_figure(values, NEAR_BOX, shift)
     for series in range(3):
         states = list(zip(chart.column[:, series].tolist(), chart.signal[:, series].tolist(), strict=True))
-        assert states == _draw(values[:, series], NEAR_BOX)
+        assert states == draw(values[:, series], NEAR_BOX, shift)
 
 
 @pytest.mark.parametrize("cut", [1, 50, 399])

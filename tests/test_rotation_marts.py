@@ -10,22 +10,26 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from tests.market_fixture import simulated
 from tests.model_fixture import add_prices, build, empty_warehouse, fill, fill_reference
-from transforms.marts.rotation_pair_daily import WINDOWS_SESSIONS
+from transforms.lib.history import least_history
+from transforms.marts.rotation_pair_daily import LONGEST_SCALED_WINDOW, WINDOWS_SESSIONS
 
 MODELS = (
     "staging.instrument_returns",
     "staging.instrument_history",
     "marts.instrument_daily",
     "marts.rotation_pair_daily",
+    "marts.rotation_extremes_daily",
 )
 GRAINS = {
     "staging.instrument_returns": "symbol, session_date",
     "staging.instrument_history": "symbol, session_date",
     "marts.instrument_daily": "symbol, session_date",
     "marts.rotation_pair_daily": "pair_id, window_sessions, session_date",
+    "marts.rotation_extremes_daily": "session_date",
 }
 
 
@@ -342,12 +346,14 @@ def test_simulated_pairs_equal_pandas(market: duckdb.DuckDBPyConnection, window:
         exact = got["spread_pp"].dropna()
         assert len(exact) == spread.notna().sum()
         expanding = exact.expanding(252)
-        z = (exact - expanding.mean()) / expanding.std()
-        np.testing.assert_allclose(got["spread_z"].dropna(), z.dropna(), rtol=1e-8, atol=1e-8)
+        enough = np.arange(1, len(exact) + 1) >= max(252, 20 * window)
+        z = ((exact - expanding.mean()) / expanding.std()).where(enough)
+        np.testing.assert_allclose(got.loc[exact.index, "spread_z"], z, rtol=1e-8, atol=1e-8)
         rank = expanding.rank(method="min", ascending=False).dropna()
         assert got["spread_rank"].dropna().tolist() == rank.tolist()
-        percentile = 100 * expanding.rank(method="max", pct=True).dropna()
-        np.testing.assert_allclose(got["spread_percentile"].dropna(), percentile, rtol=1e-12)
+        percentile = (100 * expanding.rank(method="max", pct=True)).where(enough)
+        np.testing.assert_allclose(got.loc[exact.index, "spread_percentile"], percentile, rtol=1e-12)
+        assert (got["n_effective"] == got["history_sessions"] / window).all()
         for day in exact.index[300 :: max(len(exact) // 50, 1)]:
             earlier, value = exact[exact.index < day], exact[day]
             for column, flag, hits in (
@@ -359,6 +365,118 @@ def test_simulated_pairs_equal_pandas(market: duckdb.DuckDBPyConnection, window:
                 assert pd.isna(last) if hits.empty else last == hits.index[-1]
 
 
+def _daily(market: duckdb.DuckDBPyConnection, pair: str) -> pd.DataFrame:
+    """Closes of a pair and of its market on all sessions."""
+    base, quote = pair.split("/")
+    closes = market.execute("select symbol, session_date, close from staging.equity_prices").df()
+    wide = closes.pivot(index="session_date", columns="symbol", values="close")
+    return pd.DataFrame(
+        {"base": wide[base], "quote": wide[quote], "market": wide["^GSPC" if "^" in pair else "SPY"]}
+    )
+
+
+@pytest.mark.parametrize("window", WINDOWS_SESSIONS)
+def test_scaled_spreads_equal_pandas(market: duckdb.DuckDBPyConnection, window: int) -> None:
+    query = "select * from marts.rotation_pair_daily where (pair_id, window_sessions) = (?, ?) order by all"
+    for pair in ("IWM/QQQ", "^RUT/^GSPC"):
+        got = market.execute(query, [pair, window]).df().set_index("session_date")
+        if window > LONGEST_SCALED_WINDOW:
+            names = ["spread_vol_scaled", "spread_vol_scaled_percentile", "spread_vol_scaled_rank"]
+            assert got[names].isna().all(axis=None) and (got["vol_scaled_history_sessions"] == 0).all()
+            continue
+        closes = _daily(market, pair)
+        daily = 100 * closes.pct_change(fill_method=None)
+        squares = (daily["base"] - daily["quote"]) ** 2
+        deviation = np.sqrt(squares.ewm(halflife=21, ignore_na=True, min_periods=21).mean().ffill())
+        scale = deviation.shift(max(window, 5)) * np.sqrt(window)
+        want = got["spread_pp"] / scale.reindex(got.index)
+        np.testing.assert_allclose(got["spread_vol_scaled"], want, rtol=1e-9, atol=1e-9)
+        exact = got["spread_vol_scaled"].dropna()
+        assert got.loc[exact.index, "vol_scaled_history_sessions"].tolist() == [*range(1, len(exact) + 1)]
+        rank = exact.expanding(252).rank(method="min", ascending=False)
+        assert got["spread_vol_scaled_rank"].dropna().tolist() == rank.dropna().tolist()
+        percentile = 100 * exact.expanding(least_history(window)).rank(method="max", pct=True)
+        np.testing.assert_allclose(
+            got.loc[exact.index, "spread_vol_scaled_percentile"], percentile, rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("window", [1, 21, 252])
+def test_beta_adjusted_spreads_equal_least_squares(market: duckdb.DuckDBPyConnection, window: int) -> None:
+    query = "select * from marts.rotation_pair_daily where (pair_id, window_sessions) = (?, ?) order by all"
+    for pair in ("IWM/QQQ", "^RUT/^GSPC"):
+        got = market.execute(query, [pair, window]).df().set_index("session_date")
+        closes = _daily(market, pair)
+        daily = 100 * closes.pct_change(fill_method=None)
+        spread = (daily["base"] - daily["quote"]).to_numpy()
+        some = [place for place, day in enumerate(closes.index) if day in got.index][:: len(got) // 25]
+        answered = 0
+        for place in some:
+            start = place - window
+            value = got.loc[closes.index[place], "spread_beta_adjusted_pp"]
+            if start < 251:
+                assert np.isnan(value)
+                continue
+            inside = slice(start - 251, start + 1)  # up to the first close of the window, and no later day
+            x, y = daily["market"].to_numpy()[inside], spread[inside]
+            both = np.isfinite(x) & np.isfinite(y)
+            model = sm.OLS(y[both], sm.add_constant(x[both])).fit()
+            move = 100 * (closes["market"].iloc[place] / closes["market"].iloc[start] - 1)
+            want = got.loc[closes.index[place], "spread_pp"] - model.params[1] * move
+            assert value == pytest.approx(want, rel=1e-9, abs=1e-9)
+            answered += 1
+        assert answered > 20
+
+
+def test_extremes_equal_counts_in_pandas(market: duckdb.DuckDBPyConnection) -> None:
+    cells = market.execute("from marts.rotation_pair_daily").df()
+    by_day = cells.groupby("session_date")
+    extreme = (cells["spread_z"].abs() >= 3).groupby(cells["session_date"]).sum()
+    records = (cells["is_record_high"].fillna(False) | cells["is_record_low"].fillna(False)).groupby(
+        cells["session_date"]
+    )
+    got = market.execute("from marts.rotation_extremes_daily order by session_date").df()
+    got = got.set_index("session_date")
+    answered, ranked = by_day["spread_z"].count(), by_day["spread_rank"].count()
+    for name, want in (
+        ("cells_answered", answered),
+        ("cells_extreme", extreme),
+        ("cells_ranked", ranked),
+        ("cells_record", records.sum()),
+    ):
+        assert got[name].tolist() == want.tolist(), name
+    there = answered[answered > 0].index
+    for part, whole in (("extreme", answered), ("record", ranked)):
+        share = (got[f"cells_{part}"] / whole)[there]
+        percentile = 100 * share.expanding(252).rank(method="max", pct=True)
+        np.testing.assert_allclose(got.loc[there, f"cells_{part}_percentile"], percentile, rtol=1e-12)
+        some = 100 * (share > 0).expanding(252).mean()
+        np.testing.assert_allclose(got.loc[there, f"sessions_with_{part}_pct"], some, rtol=1e-12)
+    assert got.loc[there, "compared_sessions"].tolist() == [*range(1, len(there) + 1)]
+
+
+def test_a_move_is_in_neither_its_own_scale_nor_its_own_beta() -> None:
+    """Another last session changes the spread, and by the same points what is made of it."""
+    rng = np.random.default_rng(11)
+    base, quote = (100 * np.cumprod(1 + rng.normal(0, 0.01, 420)) for _ in range(2))
+    frames = []
+    for factor in (1.0, 1.3):
+        end = base.copy()
+        end[-1] *= factor
+        frame = _pairs(end.tolist(), quote.tolist())
+        frames.append(
+            frame[frame["session_date"] == frame["session_date"].max()].set_index("window_sessions")
+        )
+    before, after = frames
+    moved = after["spread_pp"] - before["spread_pp"]
+    assert (moved > 20).all()
+    scales = (frame["spread_pp"] / frame["spread_vol_scaled"] for frame in frames)
+    np.testing.assert_allclose(*scales, rtol=1e-12)
+    adjusted = after["spread_beta_adjusted_pp"] - before["spread_beta_adjusted_pp"]
+    assert adjusted.loc[:126].notna().all()  # a window of 252 starts before a year of history has passed
+    np.testing.assert_allclose(adjusted.dropna(), moved[adjusted.notna()], rtol=1e-12)
+
+
 def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
     market: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -366,6 +484,8 @@ def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
     early.execute("set threads = 2")
     _build(early)
     for model in MODELS:
+        if model == "marts.rotation_extremes_daily":
+            continue  # it counts all pairs held, and these are others: see the next test
         key = "pair_id" if "pair" in model else "symbol"
         query = f"select * from {model} where session_date <= '2024-07-16'"
         keys = [name for (name,) in early.execute(f"select distinct {key} from {model}").fetchall()]
@@ -374,3 +494,11 @@ def test_simulated_rows_do_not_change_with_later_days_threads_or_other_symbols(
         assert len(got) > 10_000
         # exact, NULLs included: not one bit may differ
         pd.testing.assert_frame_equal(got, want, check_exact=True)
+
+
+def test_extremes_of_a_day_do_not_change_with_later_days(market: duckdb.DuckDBPyConnection) -> None:
+    early = _build(simulated(SOME_SYMBOLS, "2024-07-16"))
+    query = "from marts.rotation_extremes_daily where session_date <= '2024-07-16' order by session_date"
+    got, want = early.execute(query).df(), market.execute(query).df()
+    assert len(got) > 5000
+    pd.testing.assert_frame_equal(got, want, check_exact=True)

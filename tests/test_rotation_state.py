@@ -12,6 +12,7 @@ import pytest
 
 from tests.market_fixture import simulated
 from tests.model_fixture import add_closes, assert_prefix_is_equal, build, project_warehouse
+from tests.test_point_and_figure import draw
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.relative_rotation import (
     RelativeRotation,
@@ -122,6 +123,30 @@ def test_wins_and_ties_by_hand() -> None:
     assert first["rank"].isna().all() and first["rs_wins"].isna().all()
 
 
+def test_wins_are_the_average_over_four_grids_drawn_by_hand() -> None:
+    con = simulated(["IWM", "IWN", "IWF"], "2012-06-29")
+    frame = build(con, "marts.size_style_rank_daily").pivot(index="session_date", columns="symbol")
+    closes = con.execute("select symbol, session_date, close from staging.equity_prices").df()
+    closes = closes.pivot(index="session_date", columns="symbol", values="close")
+    for symbol in ("IWF", "IWM", "IWN"):
+        wins = np.zeros((4, len(closes)))
+        for place, shift in enumerate((0.0, 0.25, 0.5, 0.75)):
+            for other in closes.columns.drop(symbol):
+                states = draw((closes[symbol] / closes[other]).to_numpy(), 0.0325, shift)
+                won = np.array([signal == 1 for _, signal in states])
+                wins[place] += won & closes[other].notna()
+        known = frame["rs_wins"][symbol].notna()
+        assert known.sum() > 1000
+        for name, want in (
+            ("rs_wins", wins.mean(axis=0)),
+            ("rs_wins_min", wins.min(axis=0)),
+            ("rs_wins_max", wins.max(axis=0)),
+        ):
+            assert frame[name][symbol][known].tolist() == want[known].tolist(), name
+    spread = frame["rs_wins_max"] - frame["rs_wins_min"]
+    assert (spread > 0).any(axis=None)  # the four do not always agree
+
+
 def test_missing_opponents_count_for_nobody() -> None:
     con = project_warehouse("2024-12-31")
     add_closes(con, "IWM", "2024-01-02", [100.0] * 30)
@@ -142,6 +167,32 @@ def test_later_sessions_change_nothing() -> None:
         ("marts.size_style_rank_daily", ["symbol", "session_date"]),
     ):
         assert_prefix_is_equal(build(long, model), build(short, model), keys)
+
+
+def test_drawdown_co_movement_and_volume_equal_pandas() -> None:
+    con = simulated(["IWM", "SPY", "^RUT", "^GSPC"], "2024-09-30")
+    frame = build(con, "marts.rotation_state_daily").set_index("session_date")
+    own = frame[frame["pair_id"] == "IWM/SPY"]
+    prices = con.execute("select symbol, session_date, close, volume from staging.equity_prices").df()
+    close, volume = (
+        prices.pivot(index="session_date", columns="symbol", values=name)[["IWM", "SPY"]]
+        for name in ("close", "volume")
+    )
+    ratio = (close["IWM"] / close["SPY"]).reindex(own.index)
+    np.testing.assert_allclose(own["ratio_drawdown_pct"], 100 * (ratio / ratio.cummax() - 1), atol=1e-9)
+    peak = [int(np.argmax(ratio.to_numpy()[: row + 1])) for row in range(len(ratio))]
+    assert own["ratio_sessions_since_peak"].tolist() == [row - at for row, at in enumerate(peak)]
+    returns = 100 * close.pct_change(fill_method=None)
+    correlation = returns["IWM"].rolling(63).corr(returns["SPY"]).reindex(own.index)
+    np.testing.assert_allclose(own["correlation_63d"], correlation, rtol=1e-8)
+    error = (returns["IWM"] - returns["SPY"]).rolling(63).std() * np.sqrt(252)
+    np.testing.assert_allclose(own["tracking_error_63d_pp"], error.reindex(own.index), rtol=1e-8)
+    traded = (close * volume).rolling(21).mean()
+    want = (traded["IWM"] / traded["SPY"]).reindex(own.index)
+    assert want.notna().sum() > 5000
+    np.testing.assert_allclose(own["dollar_volume_ratio_21d"], want, rtol=1e-9)
+    index = frame[frame["pair_id"] == "^RUT/^GSPC"]
+    assert len(index) > 5000 and index["dollar_volume_ratio_21d"].isna().all()
 
 
 def test_a_pair_agrees_with_pandas_and_its_own_chart() -> None:

@@ -1,5 +1,5 @@
 -- The ranking of the last session
-select symbol, rank, rs_wins, momentum_rank, members
+select symbol, rank, rs_wins, rs_wins_min, rs_wins_max, momentum_rank, members
 from marts.size_style_rank_daily
 where session_date = (select max(session_date) from marts.size_style_rank_daily)
 order by rank, symbol;

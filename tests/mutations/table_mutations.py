@@ -255,6 +255,30 @@ MUTATIONS = [
         update("marts.rotation_pair_daily", "is_record_high = not is_record_high", "spread_rank is not null"),
     ),
     Mutation(
+        "marts.rotation_pair_daily",
+        "no_place_in_too_short_a_history",
+        update("marts.rotation_pair_daily", "spread_z = 1", "spread_z is null and spread_pp is not null"),
+    ),
+    Mutation(
+        "marts.rotation_pair_daily",
+        "scaling_keeps_the_sign",
+        update(
+            "marts.rotation_pair_daily",
+            "spread_vol_scaled = -spread_vol_scaled",
+            "spread_vol_scaled is not null and spread_pp <> 0",
+        ),
+    ),
+    Mutation(
+        "marts.rotation_extremes_daily",
+        "no_more_cells_than_there_are",
+        update("marts.rotation_extremes_daily", "cells_extreme = cells_answered + 1"),
+    ),
+    Mutation(
+        "marts.rotation_extremes_daily",
+        "every_session_with_a_spread_has_its_count",
+        delete("marts.rotation_extremes_daily", "true", "session_date desc"),
+    ),
+    Mutation(
         "marts.rotation_state_daily",
         "quadrant_agrees_with_trend_and_momentum",
         update(
@@ -262,6 +286,7 @@ MUTATIONS = [
             "quadrant = case quadrant when 'leading' then 'lagging' else 'leading' end",
             "quadrant is not null",
         ),
+        also=("a_spell_has_its_quadrant",),
     ),
     Mutation(
         "marts.rotation_state_daily",
@@ -308,6 +333,20 @@ MUTATIONS = [
         update("marts.what_followed", "p_value = 0.5, q_value = 0.4", "p_value is not null"),
     ),
     Mutation(
+        "marts.rotation_state_daily",
+        "a_spell_has_its_quadrant",
+        update(
+            "marts.rotation_state_daily",
+            "quadrant_spell_sessions = null",
+            "quadrant_spell_sessions is not null",
+        ),
+    ),
+    Mutation(
+        "marts.rotation_state_daily",
+        "a_ratio_at_its_peak_is_not_below_it",
+        update("marts.rotation_state_daily", "ratio_sessions_since_peak = 0", "ratio_drawdown_pct < 0"),
+    ),
+    Mutation(
         "marts.size_style_rank_daily",
         "ranks_of_a_session_are_one_to_n",
         update("marts.size_style_rank_daily", "rank = coalesce(rank, 1) + 1"),
@@ -316,5 +355,11 @@ MUTATIONS = [
         "marts.size_style_rank_daily",
         "wins_are_fewer_than_opponents",
         update("marts.size_style_rank_daily", "rs_wins = members"),
+        also=("the_average_lies_between_its_ends",),
+    ),
+    Mutation(
+        "marts.size_style_rank_daily",
+        "the_average_lies_between_its_ends",
+        update("marts.size_style_rank_daily", "rs_wins = rs_wins_max + 0.5", "rs_wins is not null"),
     ),
 ]

@@ -20,6 +20,7 @@ MODELS = (
     "staging.instrument_history",
     "marts.instrument_daily",
     "marts.rotation_pair_daily",
+    "marts.rotation_extremes_daily",
     "marts.rotation_state_daily",
     "marts.size_style_rank_daily",
     "marts.group_score_daily",

@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MINIMUM_HISTORY = 252  # one trading year: below it every history statistic is NULL
+# Windows that overlap share most of their days: 2,520 sessions hold ten windows of 252. Below so many windows
+# side by side the spread of a history says little of how unusual a value is.
+INDEPENDENT_WINDOWS = 20
 NO_INDEX = -1
 _FEW_ROWS = 24  # only speed depends on it
 
@@ -97,6 +100,15 @@ def compute_expanding_statistics(
         last_exceeded_index=scatter_index(last_index_at_least(dense, begin) if last_indices else no_index),
         last_undercut_index=scatter_index(last_index_at_least(-dense, begin) if last_indices else no_index),
     )
+
+
+def least_history(window: int) -> int:
+    """The observations (sessions) from which a z or a percentile of overlapping windows is answered.
+
+    Args:
+        window: in sessions.
+    """
+    return max(MINIMUM_HISTORY, INDEPENDENT_WINDOWS * window)
 
 
 def expanding_z(values: FloatArray, first: int = 0) -> FloatArray:

@@ -6,15 +6,17 @@ and the box size as a fraction (0.065 = 6.5 %). Out: grids of the same shape wit
 the last signal (buy or sell) as they stood at the end of each session. Closes only, three-box reversal,
 logarithmic boxes.
 
-Box of a value = floor(ln(100 · value) / ln(1 + box)). A column of X grows to each higher box and turns into
-O when a box three or more below its top is reached; O is the mirror. The first column is set by the first
-three-box move. Buy: a column of X rises above the top of the column of X before it (double top); sell: a
-column of O falls below the bottom of the column of O before it (double bottom). A signal stands until the
-opposite one. The method is public and old (V. de Villiers, The Point and Figure Method, 1933); nothing here
-copies anybody's scores.
+Box of a value = floor(ln(100 · value) / ln(1 + box) + shift), shift 0 unless said. A column of X grows to
+each higher box and turns into O when a box three or more below its top is reached; O is the mirror. The first
+column is set by the first three-box move. Buy: a column of X rises above the top of the column of X before it
+(double top); sell: a column of O falls below the bottom of the column of O before it (double bottom). A
+signal stands until the opposite one. The method is public and old (V. de Villiers, The Point and Figure
+Method, 1933); nothing here copies anybody's scores.
 
 Caveat: such a chart has no time axis, so a session without a value leaves it as it was; and the boxes are
 anchored at 0.01, so a later split of one member (which restates its closes) can move a value across an edge.
+Where the edges lie is arbitrary, and half a box to the side is another chart: whoever counts signals should
+average over `ANCHORS`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ SignArray = NDArray[np.int8]
 LONG_BOX = 0.065
 NEAR_BOX = 0.0325
 REVERSAL_BOXES = 3
+# Shifts of the grid in boxes: no edge is more right than another.
+ANCHORS = (0.0, 0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,22 @@ class PointAndFigure:
     signal: SignArray
 
 
-def box_numbers(values: FloatArray, box: float) -> FloatArray:
-    """floor(ln(100 · value) / ln(1 + box)); NaN where the value is missing or not positive."""
+def box_numbers(values: FloatArray, box: float, shift: float = 0.0) -> FloatArray:
+    """floor(ln(100 · value) / ln(1 + box) + shift); NaN where the value is missing or not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        numbers = np.floor(np.log(100.0 * values) / np.log1p(box))
+        numbers = np.floor(np.log(100.0 * values) / np.log1p(box) + shift)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def point_and_figure(values: FloatArray, box: float) -> PointAndFigure:
-    """Charts of all series. Only a session that reaches another box can change a chart, which few do."""
-    boxes = box_numbers(values, box)
+def point_and_figure(values: FloatArray, box: float, shift: float = 0.0) -> PointAndFigure:
+    """Charts of all series. Only a session that reaches another box can change a chart, which few do.
+
+    Args:
+        values: sessions x series.
+        box: size of a box as a fraction.
+        shift: of the grid of boxes, in boxes.
+    """
+    boxes = box_numbers(values, box, shift)
     columns, signals = np.zeros(values.shape, dtype=np.int8), np.zeros(values.shape, dtype=np.int8)
     for series in range(values.shape[1]):
         rows = np.flatnonzero(np.isfinite(boxes[:, series]))

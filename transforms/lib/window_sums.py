@@ -1,6 +1,7 @@
 """Sums over windows of consecutive rows, with or without exponential weights (arrays in, arrays out).
 
-In: values (rows,) and the rows on which the windows start. Out: one sum per window.
+In: values (rows,) and the rows on which the windows start, or a grid (rows, columns), where a window ends on
+every row. Out: one sum per window.
 
 Method: sums of 2, 4, 8, ... rows from pairs of halves; a window is put together from the powers of two that
 make up its length, longest first. So the order of additions is the same for every window, its result depends
@@ -36,6 +37,14 @@ class WindowSums:
     def __call__(self, values: Floats) -> Floats:
         """One sum per window."""
         return _combined(values, self.starts, self.window, self.half_life, np.add)
+
+
+def rolling_sums(grid: Floats, window: int) -> Floats:
+    """The sum of the last `window` rows of each column (rows, columns); NaN unless all of them are there."""
+    sums = np.full(grid.shape, np.nan)
+    if len(grid) >= window:
+        sums[window - 1 :] = _of_every_row(grid, window, lambda older, newer, _: older + newer)
+    return sums
 
 
 def largest_in_windows(

@@ -21,6 +21,18 @@ pairs as (
     where pair_id in ('IWM/SPY', 'IWM/QQQ', 'KRE/SPY') and window_sessions in (1, 5, 63)
 ),
 
+extremes as (
+    select
+        session_date,
+        cells_answered,
+        cells_extreme,
+        cells_extreme_percentile,
+        cells_ranked,
+        cells_record,
+        cells_record_percentile
+    from marts.rotation_extremes_daily
+),
+
 states as (
     select
         session_date,
@@ -170,6 +182,12 @@ select
     iwm_qqq_5.spread_pp as iwm_qqq_spread_5d_pp,
     iwm_qqq_5.spread_rank as iwm_qqq_spread_5d_rank,
     iwm_qqq_5.last_exceeded_date as iwm_qqq_spread_5d_last_exceeded_date,
+    extremes.cells_answered,
+    extremes.cells_extreme,
+    extremes.cells_extreme_percentile,
+    extremes.cells_ranked,
+    extremes.cells_record,
+    extremes.cells_record_percentile,
     states.ratio as iwm_spy_ratio,
     states.quadrant as iwm_spy_quadrant,
     states.weekly_quadrant as iwm_spy_weekly_quadrant,
@@ -234,6 +252,7 @@ left join pairs as iwm_qqq_5
     on sessions.session_date = iwm_qqq_5.session_date and iwm_qqq_5.pair_id = 'IWM/QQQ' and iwm_qqq_5.window_sessions = 5
 left join pairs as kre_spy_5
     on sessions.session_date = kre_spy_5.session_date and kre_spy_5.pair_id = 'KRE/SPY' and kre_spy_5.window_sessions = 5
+left join extremes on sessions.session_date = extremes.session_date
 left join states on sessions.session_date = states.session_date
 left join ranks on sessions.session_date = ranks.session_date
 left join improved on sessions.session_date = improved.session_date

@@ -2,8 +2,14 @@
 
 In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes), ref.calendar.
 Out: one row per member and session with a close. For each box: against how many of the other boxes its
-relative-strength point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal. Ties are
+relative-strength point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal, on average
+over four grids of boxes that lie a quarter of a box apart; smallest and largest of the four beside. Ties are
 decided by 12-1 momentum (transforms/marts/instrument_daily), then by the symbol.
+
+Why four grids: where the edges of the boxes lie is arbitrary. Half a box to the side changed 16 % of the
+signals and the first place on 34 % of the days of a recorded history from 2000 to 2025. Four grids can be
+moved by an eighth of a box at most, which changed the first place on 15 % of the days: better, and still not
+nothing, so smallest and largest say where the rank hangs on the grid.
 
 Caveat: the near-term box is used, because between such broad funds a 6.5 % chart keeps one signal for
 years; a pair without any signal yet counts for neither side. rank is NULL until the session has two members
@@ -17,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from transforms.increment import first_day
-from transforms.lib.history import FloatArray, lagged
-from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
+from transforms.lib.history import FloatArray, IntArray, lagged
+from transforms.lib.point_and_figure import ANCHORS, NEAR_BOX, point_and_figure
 from transforms.lib.session_grid import load_session_grid
 
 UNIVERSE = "size_style_boxes"
@@ -37,15 +43,20 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     closes = np.column_stack([grid.close(symbol) for symbol in members])
     bases = [base for base in members for quote in members if base != quote]
     quotes = [quote for base in members for quote in members if base != quote]
-    signals = point_and_figure(grid.ratios(bases, quotes), NEAR_BOX).signal
+    ratios = grid.ratios(bases, quotes)
     opponents = len(members) - 1
-    by_member = signals.reshape(len(closes), len(members), opponents)
     present = np.isfinite(closes)
     # the opponents of each member that traded on the day
     others = np.array([[j for j in range(len(members)) if j != i] for i in range(len(members))], dtype=int)
     opponent_present = present[:, others.reshape(len(members), opponents)]
-    wins = ((by_member == 1) & opponent_present).sum(axis=2)
-    known = ((by_member != 0) & opponent_present).any(axis=2)
+    counts, known = [], np.zeros(present.shape, dtype=bool)
+    for shift in ANCHORS:
+        signals = point_and_figure(ratios, NEAR_BOX, shift).signal
+        by_member = signals.reshape(len(closes), len(members), opponents)
+        counts.append(((by_member == 1) & opponent_present).sum(axis=2))
+        known |= ((by_member != 0) & opponent_present).any(axis=2)
+    by_anchor = np.array(counts)
+    wins = by_anchor.sum(axis=0) / len(ANCHORS)  # a sum of whole numbers over a power of two: exact
 
     with np.errstate(divide="ignore", invalid="ignore"):
         momentum = lagged(closes, 21) / lagged(closes, 252) - 1.0
@@ -58,6 +69,11 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     member, row = np.nonzero(present[first:].T)
     row += first
 
+    unknown = ~known[row, member]
+
+    def count_of(values: IntArray) -> pd.arrays.IntegerArray:
+        return pd.arrays.IntegerArray(values[row, member].astype(np.int32), unknown)
+
     def whole(values: FloatArray, given: FloatArray) -> pd.arrays.IntegerArray:
         missing = ~np.isfinite(given[row, member]) | (count[row] < 2)
         return pd.arrays.IntegerArray(np.where(missing, 0, values[row, member]).astype(np.int32), missing)
@@ -67,7 +83,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         {
             "symbol": np.array(members, dtype=object)[member],
             "session_date": grid.session_dates[row],
-            "rs_wins": pd.arrays.IntegerArray(wins[row, member].astype(np.int32), ~known[row, member]),
+            "rs_wins": np.where(unknown, np.nan, wins[row, member]),
+            "rs_wins_min": count_of(by_anchor.min(axis=0)),
+            "rs_wins_max": count_of(by_anchor.max(axis=0)),
             "rank": whole(rank, rank),
             "momentum_rank": whole(momentum_rank, momentum_rank),
             "members": count[row].astype(np.int32),

@@ -3,6 +3,8 @@ select
     session_date,
     symbol,
     rs_wins,
+    rs_wins_min,
+    rs_wins_max,
     rank,
     momentum_rank,
     members

@@ -6,6 +6,8 @@ select
     weekly_trend,
     weekly_momentum,
     weekly_quadrant,
+    weekly_quadrant_spell_weeks,
+    weekly_quadrant_confirmed,
     quadrant,
     pnf_near_signal,
     pnf_long_signal

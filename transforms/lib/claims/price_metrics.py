@@ -14,7 +14,7 @@ import datetime as dt
 import numpy as np
 
 from transforms.lib.claims.evidence import Evidence, Finding, NotComputable, Parameters
-from transforms.lib.history import FloatArray, change_pct, compute_expanding_statistics
+from transforms.lib.history import FloatArray, change_pct, compute_expanding_statistics, least_history
 
 STATISTICS = {"z": "z score", "percentile": "percentile", "rank": "rank", "per_century": "number per century"}
 
@@ -147,7 +147,12 @@ def history_position(evidence: Evidence, day: dt.date, p: Parameters) -> Finding
     if not statistics.ranked[-1]:
         raise NotComputable(f"the {name} of {evidence.dates[end]} is missing or its history too short")
     start = evidence.dates[int(statistics.first_index[-1])]
-    which = p["statistic"]
+    which, held, least = p["statistic"], int(statistics.observations[-1]), least_history(int(p["sessions"]))
+    if which in ("z", "percentile") and held < least:
+        raise NotComputable(
+            f"the {name} of {p['sessions']} sessions has {held:,} observations since {start}, and a"
+            f" {STATISTICS[which]} needs {least:,}: 20 windows side by side"
+        )
     words = (
         f"{STATISTICS[which]} of the {p['sessions']}-session {name} to {evidence.dates[end]} in its history"
         f" since {start}"
@@ -157,8 +162,7 @@ def history_position(evidence: Evidence, day: dt.date, p: Parameters) -> Finding
         if years < 100:
             raise NotComputable(
                 f"how often in a century cannot be told from {years:.0f} years of prices (since {start}), in"
-                f" which this is number {statistics.rank[-1]:.0f}, {statistics.z[-1]:.1f} standard deviations"
-                " from the mean"
+                f" which this is number {statistics.rank[-1]:.0f} of {held:,}"
             )
         return Finding(words, number=float(statistics.rank[-1]) * 100 / years)
     return Finding(words, number=float(getattr(statistics, which)[-1]))
