@@ -84,7 +84,12 @@ MUTATIONS = [
     Mutation(
         BETAS,
         "few_days_make_no_event_beta",
-        update(BETAS, "beta = 1, std_error = 1, t_stat = 1, critical_t = 2, reason = null", "model = 'surprise'"),
+        update(
+            BETAS,
+            "beta = 1, std_error = 1, t_stat = 1, critical_t = 2, p_wild = 0.5, top3_share = 0.9,"
+            " reason = null",
+            "model = 'surprise' and observations >= 40",
+        ),
     ),
     Mutation(
         BETAS,
