@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
 from tests.market_fixture import recorded, simulated
 from tests.model_fixture import build, create, fill
-from transforms.lib.rolling_ols import exponential_weights
 from transforms.marts import bank_rate_betas
 
 SAMPLE = ("KRE", "KBE", "JPM", "BAC", "C", "WFC", "WAL", "IWM")
@@ -48,13 +48,13 @@ def build_banks(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 @functools.cache
 def simulated_banks(session: str = LAST_SESSION) -> duckdb.DuckDBPyConnection:
     """The bank marts of the simulated market, as published for a session. Shared: read only."""
-    return _built(simulated([*SAMPLE, "SPY"], session, ("DGS2", "DGS10")), session)
+    return _built(simulated([*SAMPLE, "SPY"], session, ("DGS2", "DGS5", "DGS10")), session)
 
 
 @functools.cache
 def recorded_banks(session: str = LAST_SESSION) -> duckdb.DuckDBPyConnection:
     """The bank marts of the recorded market, as published for a session. Shared: read only."""
-    return _built(recorded([*SAMPLE, "SPY"], session, ("DGS2", "DGS10")), session)
+    return _built(recorded([*SAMPLE, "SPY"], session, ("DGS2", "DGS5", "DGS10")), session)
 
 
 def _built(con: duckdb.DuckDBPyConnection, session: str) -> duckdb.DuckDBPyConnection:
@@ -73,81 +73,159 @@ def _built(con: duckdb.DuckDBPyConnection, session: str) -> duckdb.DuckDBPyConne
         [session],
     ).df()["decision_date"]
     surprise = 10 * np.sin(days.astype("datetime64[s]").astype(np.int64))
-    fill(con, "marts.policy_surprises", pd.DataFrame({"meeting_date": days, "surprise_bp": surprise}))
+    surprises = {"meeting_date": days, "surprise_bp": surprise, "scale_factor": 1.0}
+    fill(con, "marts.policy_surprises", pd.DataFrame(surprises))
     return build_banks(con)
 
 
 def check_betas_equal_statsmodels(con: duckdb.DuckDBPyConnection) -> None:
-    """200 windows drawn at random, over all symbols, models and estimators."""
-    frames = {
-        "daily": con.execute(bank_rate_betas.INPUTS).df(),
-        bank_rate_betas.POLICY_MODEL: con.execute(bank_rate_betas.POLICY_INPUTS).df(),
-    }
+    """200 windows drawn at random, over all symbols, models and estimators of daily observations."""
     betas = _indexed(con.execute("from marts.bank_rate_betas").df())
-    by_symbol = {model: dict(list(frame.groupby("symbol"))) for model, frame in frames.items()}
-    columns = bank_rate_betas.FACTOR_COLUMNS | bank_rate_betas.POLICY_FACTOR_COLUMNS
+    staged = con.execute("from staging.bank_regression_inputs order by symbol, session_date").df()
+    daily = dict(list(staged.groupby("symbol")))
+    policy = dict(list(con.execute(bank_rate_betas.POLICY_INPUTS).df().groupby("symbol")))
     rng = np.random.default_rng(5)
-    for _ in range(200):
+    asked = [(model, name) for model in DESIGNS for name in LAGS if model in ON_EVERY_ESTIMATOR]
+    asked += [(model, "w252") for model in DESIGNS if model not in ON_EVERY_ESTIMATOR]
+    for number in range(200):
         symbol = str(rng.choice(SAMPLE))
-        model = str(rng.choice([*bank_rate_betas.MODELS, bank_rate_betas.POLICY_MODEL]))
-        estimator = str(rng.choice(list(bank_rate_betas.ESTIMATORS)))
-        chosen = bank_rate_betas.ESTIMATORS[estimator]
-        own = by_symbol[model if model in by_symbol else "daily"][symbol]
-        end = int(rng.integers(chosen.min_observations, len(own) + 1))
-        window = own.iloc[max(0, end - chosen.window) : end]
-        factors = list(bank_rate_betas.MODELS.get(model, bank_rate_betas.POLICY_FACTOR_COLUMNS))
-        regressors = sm.add_constant(window[[columns[name] for name in factors]].to_numpy())
-        weights = np.ones(len(window))
-        if chosen.half_life is not None:
-            weights = exponential_weights(chosen.half_life, len(window))
-        expected = sm.WLS(window["total_return_pct"].to_numpy(), regressors, weights=weights).fit(
-            cov_type="HAC", cov_kwds={"maxlags": 5}
+        model, estimator = asked[number % len(asked)]
+        response, regressors, days = DESIGNS[model]((policy if "year_end" in model else daily)[symbol])
+        shortest, longest = (120, 600) if estimator == "ewm60" else (int(estimator[1:]),) * 2
+        end = int(rng.integers(shortest, len(response) + 1))
+        begin = max(0, end - longest)
+        weights = np.ones(end - begin)
+        if estimator == "ewm60":
+            weights = 0.5 ** (np.arange(end - begin)[::-1] / 60)
+        n_effective = weights.sum() ** 2 / (weights**2).sum()
+        fit = sm.WLS(response[begin:end], sm.add_constant(regressors[begin:end]), weights=weights).fit(
+            cov_type="HAC", cov_kwds={"maxlags": LAGS[estimator]}, use_t=True
         )
-        _compare(betas, (symbol, window["session_date"].iloc[-1], model, estimator), factors, expected)
+        critical = stats.t.ppf(0.975, n_effective - regressors.shape[1] - 1)
+        same: Any = np.nan
+        if model == "market_2y_up_down":
+            same = fit.t_test(np.array([0, 0, 1, -1])).pvalue
+        for factor, combination in COMBINATIONS[model].items():
+            found = betas.loc[symbol, days[end - 1], model, estimator, factor]
+            expected = fit.t_test(np.array([0, *combination]))
+            figures = [expected.effect, expected.sd, expected.tvalue, fit.rsquared, fit.nobs]
+            figures += [n_effective, critical, same]
+            names = [*BETA_NUMBERS, "observations", "n_effective", "critical_t", "p_up_equals_down"]
+            np.testing.assert_allclose(
+                found[names].to_numpy(float), [np.squeeze(value) for value in figures], rtol=1e-8
+            )
+            assert found[["p_wild", "top3_share", "beta_without_top3", "reason"]].isna().all()
+
+
+Design = tuple[Any, Any, Any]
+LAGS = {"w60": 3, "w126": 5, "w252": 5, "ewm60": 5}
+
+
+def _levels(rows: pd.DataFrame) -> Design:
+    """Response, regressors and days of market_level_slope_curvature."""
+    rows = rows.dropna(subset=["y5_change_10bp"])
+    y2, y5, y10 = (rows[f"y{years}_change_10bp"].to_numpy() for years in (2, 5, 10))
+    curve = np.column_stack([y2, y5, y10]) @ np.array([[1 / 3, 1 / 3, 1 / 3], [-1, 0, 1], [-1, 2, -1]]).T
+    return _design(rows, np.column_stack([rows["market_total_return_pct"], curve]))
+
+
+def _up_down(rows: pd.DataFrame) -> Design:
+    market, y2 = rows["market_total_return_pct"], rows["y2_change_10bp"]
+    return _design(rows, np.column_stack([market, y2.where(y2 > 0, 0.0), y2.where(y2 < 0, 0.0)]))
+
+
+def _neighbours(rows: pd.DataFrame) -> Design:
+    """The plain regression: the yield's change of the session before, the same and the one after."""
+    number = rows["session_number"].to_numpy()
+    middle = np.flatnonzero((number[2:] - number[:-2]) == 2) + 1
+    y2 = rows["y2_change_10bp"].to_numpy()
+    market = rows["market_total_return_pct"].to_numpy()[middle]
+    regressors = np.column_stack([market, y2[middle - 1], y2[middle], y2[middle + 1]])
+    days = rows["session_date"].to_numpy()[middle + 1]
+    return rows["total_return_pct"].to_numpy()[middle], regressors, days
+
+
+def _columns(*names: str) -> Callable[[pd.DataFrame], Design]:
+    return lambda rows: _design(rows, rows[list(names)].to_numpy())
+
+
+def _design(rows: pd.DataFrame, regressors: Any) -> Design:
+    return rows["total_return_pct"].to_numpy(), regressors, rows["session_date"].to_numpy()
+
+
+DESIGNS: dict[str, Callable[[pd.DataFrame], Design]] = {
+    "market_2y_slope": _columns("market_total_return_pct", "y2_change_10bp", "slope_change_10bp"),
+    "y2_only": _columns("y2_change_10bp"),
+    "y10_only": _columns("y10_change_10bp"),
+    "market_year_end_rate": _columns("market_total_return_pct", "year_end_rate_change_10bp"),
+    "market_level_slope_curvature": _levels,
+    "market_2y_up_down": _up_down,
+    "market_2y_dimson": _neighbours,
+}
+ON_EVERY_ESTIMATOR = ("market_2y_slope", "y2_only", "y10_only", "market_year_end_rate")
+# What each factor's beta is of the slopes of the design.
+COMBINATIONS: dict[str, dict[str, tuple[int, ...]]] = {
+    "market_2y_slope": {"market": (1, 0, 0), "y2": (0, 1, 0), "slope": (0, 0, 1)},
+    "y2_only": {"y2": (1,)},
+    "y10_only": {"y10": (1,)},
+    "market_year_end_rate": {"market": (1, 0), "year_end_rate": (0, 1)},
+    "market_level_slope_curvature": {
+        "level": (0, 1, 0, 0),
+        "slope": (0, 0, 1, 0),
+        "curvature": (0, 0, 0, 1),
+    },
+    "market_2y_up_down": {"y2_up": (0, 1, 0), "y2_down": (0, 0, 1)},
+    "market_2y_dimson": {"y2_sum": (0, 1, 1, 1)},
+}
 
 
 def check_fomc_days_equal_statsmodels_on_the_residual_of_the_window(con: duckdb.DuckDBPyConnection) -> None:
+    """HC3 errors, and the betas without the three days that moved the factor most."""
     events = con.execute(bank_rate_betas.EVENT_INPUTS).df()
     betas = _indexed(con.execute("from marts.bank_rate_betas where estimator = 'fomc_days'").df())
     compared = 0
     for symbol, own in events.groupby("symbol"):
         for end in range(40, len(own) + 1, 7):
             window = own.iloc[max(0, end - 80) : end]
-            surprise = sm.add_constant(window["surprise_10bp"].to_numpy())
-            residual = sm.OLS(window["y2_change_10bp"].to_numpy(), surprise).fit().resid
-            regressors = np.column_stack(
-                [surprise[:, 0], window["market_total_return_pct"], surprise[:, 1], residual]
-            )
-            expected = sm.OLS(window["total_return_pct"].to_numpy(), regressors).fit(
-                cov_type="HAC", cov_kwds={"maxlags": 5}
-            )
-            key = (str(symbol), window["session_date"].iloc[-1], "market_surprise", "fomc_days")
-            _compare(betas, key, ["market", "surprise", "y2_residual"], expected)
-            compared += 1
+            fit, regressors = fit_event_window(window)
+            for place, factor in enumerate(("surprise", "y2_residual"), start=1):
+                found = betas.loc[symbol, window["session_date"].iloc[-1], "surprise", "fomc_days", factor]
+                squares = (regressors[:, place] - regressors[:, place].mean()) ** 2
+                largest = np.argsort(-squares, kind="stable")[:3]
+                rest, _ = fit_event_window(window.drop(index=window.index[largest]))
+                share = squares[largest].sum() / squares.sum()
+                assert found["top3_share"] == pytest.approx(share, rel=1e-8)
+                if share > 0.7:
+                    assert found[[*BETA_NUMBERS, "p_wild", "critical_t", "beta_without_top3"]].isna().all()
+                    assert found["reason"] == "top3_share_above_70_pct"
+                    continue
+                expected = [fit.params[place], fit.bse[place], fit.tvalues[place], fit.rsquared, fit.nobs]
+                expected += [stats.t.ppf(0.975, len(window) - 3), rest.params[place]]
+                names = [*BETA_NUMBERS, "observations", "critical_t", "beta_without_top3"]
+                np.testing.assert_allclose(found[names].to_numpy(float), expected, rtol=1e-8)
+                assert 0.001 <= found["p_wild"] <= 1
+                compared += 1
         short = betas.loc[str(symbol)].loc[own["session_date"].iloc[:39]]
         assert short["beta"].isna().all() and short["observations"].max() == 39
-    assert compared > 80
+        assert (short["reason"] == "announcements_below_40").all()
+    assert compared > 160
+
+
+def fit_event_window(window: pd.DataFrame) -> tuple[Any, Any]:
+    """statsmodels' HC3 fit on the surprise and what it leaves of the yield's change, and the regressors."""
+    surprise = sm.add_constant(window["surprise_10bp"].to_numpy())
+    residual = sm.OLS(window["y2_change_10bp"].to_numpy(), surprise).fit().resid
+    regressors = np.column_stack([surprise, residual])
+    return sm.OLS(window["total_return_pct"].to_numpy(), regressors).fit(cov_type="HC3"), regressors
 
 
 def _indexed(betas: pd.DataFrame) -> pd.DataFrame:
     return betas.set_index(["symbol", "session_date", "model", "estimator", "factor"]).sort_index()
 
 
-def _compare(
-    betas: pd.DataFrame, key: tuple[str, pd.Timestamp, str, str], factors: list[str], expected: Any
-) -> None:
-    for position, factor in enumerate(factors, start=1):
-        found = betas.loc[(*key, factor)]
-        assert found["beta"] == pytest.approx(expected.params[position], rel=1e-8)
-        assert found["std_error"] == pytest.approx(expected.bse[position], rel=1e-8)
-        assert found["t_stat"] == pytest.approx(expected.tvalues[position], rel=1e-8)
-        assert found["r_squared"] == pytest.approx(expected.rsquared, rel=1e-8)
-        assert found["observations"] == expected.nobs
-
-
 def check_no_nan_and_no_row_beside_a_bond_holiday(con: duckdb.DuckDBPyConnection) -> None:
     for table, columns in (
-        ("marts.bank_rate_betas", BETA_NUMBERS),
+        ("marts.bank_rate_betas", (*BETA_NUMBERS, "critical_t", "p_up_equals_down", "n_effective")),
         (
             "marts.bank_sensitivity_daily",
             ("beta_y2", "t_y2", "move_low_pct", "beta_y2_only", "equity_duration_years"),

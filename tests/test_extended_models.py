@@ -76,9 +76,11 @@ def test_banks_of_any_history(seed: int, missing: float, back: list[int]) -> Non
             "session_number": np.arange(len(days)),
             "market_total_return_pct": rng.standard_t(4, len(days)),
             "y2_change_10bp": rng.normal(0, 0.6, len(days)).round(1),
+            "y5_change_10bp": rng.normal(0, 0.6, len(days)).round(1),
             "y10_change_10bp": rng.normal(0, 0.6, len(days)).round(1),
         }
     )
+    frame.loc[rng.random(len(days)) < missing, "y5_change_10bp"] = np.nan
     frame["slope_change_10bp"] = frame["y10_change_10bp"] - frame["y2_change_10bp"]
     pause, start = sorted(rng.integers(0, len(days), 2))
     kept = {
@@ -102,7 +104,8 @@ def test_banks_of_any_history(seed: int, missing: float, back: list[int]) -> Non
         "select decision_date as meeting_date from ref.fomc_meetings where decision_date between ? and ?",
         [days.iloc[0], days.iloc[-1]],
     ).df()
-    fill(con, "marts.policy_surprises", meetings.assign(surprise_bp=rng.normal(0, 5, len(meetings))))
+    surprises = meetings.assign(surprise_bp=rng.normal(0, 5, len(meetings)), scale_factor=1.0)
+    fill(con, "marts.policy_surprises", surprises)
     for model in BANK_MODELS[1:]:
         build(con, model)
         for place in back:

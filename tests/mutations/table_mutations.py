@@ -83,6 +83,21 @@ MUTATIONS = [
     ),
     Mutation(
         BETAS,
+        "few_days_make_no_event_beta",
+        update(
+            BETAS,
+            "beta = 1, std_error = 1, t_stat = 1, critical_t = 2, p_wild = 0.5, top3_share = 0.9,"
+            " reason = null",
+            "model = 'surprise' and observations >= 40",
+        ),
+    ),
+    Mutation(
+        BETAS,
+        "rises_and_falls_are_tested",
+        update(BETAS, "p_up_equals_down = p_up_equals_down / 2", "factor = 'y2_up' and beta is not null"),
+    ),
+    Mutation(
+        BETAS,
         "t_is_beta_over_its_standard_error",
         update(BETAS, "t_stat = t_stat + 1", "beta is not null"),
     ),

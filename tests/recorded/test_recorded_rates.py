@@ -13,7 +13,9 @@ from tests.bank_market import CHECKS, Check, assert_history_is_the_same, recorde
 from tests.bank_securities_market import build_mark
 from tests.market_fixture import recorded
 from tests.model_fixture import build
+from tests.placebo import placebo_t, rejected
 from tests.recorded_data import RECORDED
+from transforms.marts import bank_rate_betas
 
 pytestmark = [pytest.mark.replay, pytest.mark.slow]
 
@@ -83,6 +85,30 @@ def test_regional_banks_gained_from_falling_rates_in_july_2024() -> None:
         .fetchall()
     )
     assert beta > 0 and t_stat > 1.96
+
+
+def test_placebo_yields_matter_to_recorded_returns_about_as_often_as_chance_says() -> None:
+    """w252 rejects what it says. w60 rejected 10.4 % with 5 lags and 1.96; what is left above 5 % is told in
+    docs/metrics-banks.md.
+    """
+    rows = recorded_banks().execute("from staging.bank_regression_inputs order by symbol, session_date").df()
+    t_60, t_252 = (placebo_t(rows, window, lags, 24, seed=4) for window, lags in ((60, 3), (252, 5)))
+    before = rejected(placebo_t(rows, 60, 5, 24, seed=4), 1.96)
+    after = rejected(t_60, bank_rate_betas.critical_t("w60", 3)[60])
+    assert before == pytest.approx(0.104, abs=0.01) and after == pytest.approx(0.085, abs=0.01)
+    assert rejected(t_252, bank_rate_betas.critical_t("w252", 3)[252]) == pytest.approx(0.055, abs=0.015)
+
+
+def test_a_year_of_recorded_rises_and_falls() -> None:
+    """KRE in July 2024: rises and falls do not differ, and three sessions' sum has the sign of one's."""
+    rows = recorded_banks().execute("""
+        select factor, beta, p_up_equals_down from marts.bank_rate_betas
+        where symbol = 'KRE' and session_date = '2024-07-15'
+            and factor in ('y2_up', 'y2_down', 'y2_sum', 'level')
+        """)
+    found = {factor: (beta, p_value) for factor, beta, p_value in rows.fetchall()}
+    assert all(beta < 0 for beta, _ in found.values()) and len(found) == 4
+    assert found["y2_up"][1] == found["y2_down"][1] > 0.8
 
 
 def test_mark_covers_what_it_says() -> None:

@@ -159,33 +159,26 @@ def fit_panel(
     return fit
 
 
-def fit_panel_orthogonalised(
-    panel: Panel, target: int, on: int, window: int, min_observations: int, lags: int = NEWEY_WEST_LAGS
-) -> RollingFit:
-    """As `fit_panel`, with the factor `target` replaced by what the factor `on` leaves of it, window by
-    window.
+def windows_of(
+    panel: Panel, rows: Integers, window: int, shortest: int
+) -> Iterator[tuple[slice, Booleans, Floats, Floats]]:
+    """Copies of the windows that end on `rows`, some at a time, for what is not a sum.
 
-    The residual is that of a regression with intercept over the same window, so a later row changes no
-    earlier result. The replacement moves the part of `target` that goes along with `on` into the slope of
-    `on`; the slopes of `target` and of the others stay as they are. The step counts as known in the
-    standard errors.
+    Args:
+        panel: The observations.
+        rows: The windows' last rows, in order; each has `shortest` rows of its entity behind it or more.
+        window: Rows of a window, the newest last; a shorter one begins with rows that are not present.
+        shortest: Rows of the shortest window.
+
+    Returns:
+        Which of `rows` these are (C of them), whether a row is present (window, C), the response (window, C)
+        and the factors (p, window, C), 0 on rows that are not.
     """
-    fit = fit_panel(panel, window, min_observations=min_observations, lags=lags)
-    rows = np.flatnonzero(fit.observations)
-    data, starts = _padded(panel, rows, window, window - min_observations)
+    data, starts = _padded(panel, rows, window, window - shortest)
     for first in range(0, rows.size, BLOCK_WINDOWS):
-        few = slice(first, first + BLOCK_WINDOWS)
+        few = slice(first, min(first + BLOCK_WINDOWS, rows.size))
         windows = _gathered(data, starts[few], window)
-        present, series = windows[0], windows[1:]
-        series[target + 1] = _residual_on(series[on + 1], series[target + 1], present)
-        beta, std_error, _ = _fit_block(series, present, None, lags)
-        # Whether a window is sound was judged on the factors as they came: what is left of a collinear one
-        # is noise.
-        sound = np.isfinite(fit.beta[rows[few], on])
-        fit.beta[rows[few], on] = np.where(sound, beta[on], np.nan)
-        fit.std_error[rows[few], on] = np.where(sound, std_error[on], np.nan)
-        fit.t_stat[rows[few], on] = np.where(sound, beta[on] / std_error[on], np.nan)
-    return fit
+        yield few, windows[0] > 0.0, windows[1], windows[2:]
 
 
 def _store(fit: RollingFit, rows: Integers, figures: tuple[Floats, Floats, Floats]) -> None:
@@ -340,23 +333,6 @@ def _score_variance(
             others += coefficients[b] * total(values * inner[b])
         variance += 2.0 * own * others
     return variance, at_stake * at_stake
-
-
-def _residual_on(x: Floats, y: Floats, held: Floats) -> Floats:
-    """What a regression of y on x with intercept leaves of y, window by window (rows, C)."""
-    total_x, total_y, number = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for offset in range(len(x)):
-        total_x += x[offset]
-        total_y += y[offset]
-        number += held[offset]
-    x_centred, y_centred = (x - total_x / number) * held, (y - total_y / number) * held
-    square, cross = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for offset in range(len(x)):
-        square += x_centred[offset] * x_centred[offset]
-        cross += x_centred[offset] * y_centred[offset]
-    slope = cross / np.where(square > 0, square, 1.0)
-    residual: Floats = y_centred - slope * x_centred
-    return residual
 
 
 def _fit_block(

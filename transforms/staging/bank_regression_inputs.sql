@@ -1,4 +1,5 @@
 -- Complete observations of the bank regressions: every column of a row is a change over exactly one NYSE session.
+-- The 5-year yield drops nothing: where only it is missing its change is NULL.
 -- A session without yields (bond holiday) drops out, and so does the one after it, whose change would span two.
 with prices as (
     select
@@ -58,12 +59,15 @@ yields as (
     select
         calendar.session_number,
         y2.value as y2_pct,
+        y5.value as y5_pct,
         y10.value as y10_pct
     from calendar
     inner join fred as y2
         on y2.observation_date = calendar.calendar_date and y2.series_id = 'DGS2'
     inner join fred as y10
         on y10.observation_date = calendar.calendar_date and y10.series_id = 'DGS10'
+    left join fred as y5
+        on y5.observation_date = calendar.calendar_date and y5.series_id = 'DGS5'
 ),
 
 -- 1 % is ten units of 10 bp. Yields carry two decimals: rounding takes the binary noise out, so that "unchanged" is exactly 0.
@@ -71,6 +75,7 @@ yield_changes as (
     select
         today.session_number,
         round((today.y2_pct - before.y2_pct) * 10, 6) as y2_change_10bp,
+        round((today.y5_pct - before.y5_pct) * 10, 6) as y5_change_10bp,
         round((today.y10_pct - before.y10_pct) * 10, 6) as y10_change_10bp,
         round(((today.y10_pct - today.y2_pct) - (before.y10_pct - before.y2_pct)) * 10, 6) as slope_change_10bp
     from yields as today
@@ -85,6 +90,7 @@ select
     own.total_return_pct,
     market.total_return_pct as market_total_return_pct,
     yield_changes.y2_change_10bp,
+    yield_changes.y5_change_10bp,
     yield_changes.y10_change_10bp,
     yield_changes.slope_change_10bp
 from one_session_returns as own

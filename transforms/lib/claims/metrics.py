@@ -72,8 +72,9 @@ METRICS: dict[str, Metric] = {
         {"symbol": "symbol"},
         {
             "estimator": "w60,w126,w252,ewm60,fomc_days",
-            "model": "market_2y_slope,y2_only,y10_only,market_year_end_rate,market_surprise",
-            "factor": "y2,y10,slope,year_end_rate,surprise,y2_residual",
+            "model": "market_2y_slope,y2_only,y10_only,market_year_end_rate,market_level_slope_curvature,"
+            "market_2y_up_down,market_2y_dimson,surprise",
+            "factor": "y2,y10,slope,year_end_rate,level,curvature,y2_up,y2_down,y2_sum,surprise,y2_residual",
         },
     ),
     "bond_rate_beta": Metric(mart_metrics.bond_rate_beta, {"symbol": "symbol"}),
