@@ -20,8 +20,9 @@ from scipy import stats
 
 from tests.market_fixture import recorded, simulated
 from tests.model_fixture import build, create, fill
-from transforms.lib.rolling_ols import exponential_weights
+from transforms.lib.rolling_ols import Floats, Panel, exponential_weights, fit_panel
 from transforms.marts import bank_rate_betas
+from transforms.marts.bank_sensitivity_daily import UNCLEAR, classify_regimes, hold_regimes
 
 SAMPLE = ("KRE", "KBE", "JPM", "BAC", "C", "WFC", "WAL", "IWM")
 LAST_SESSION = "2025-09-24"
@@ -241,7 +242,8 @@ def check_ranks_have_the_interval_of_a_simulation(con: duckdb.DuckDBPyConnection
     inputs = con.execute(bank_rate_betas.INPUTS).df()
     found = con.execute("from marts.bank_sensitivity_daily where entity_type = 'symbol'").df()
     factors = ["market_total_return_pct", "y2_change_10bp", "slope_change_10bp"]
-    days = found["session_date"].drop_duplicates().sort_values()
+    ranked = found.groupby("session_date")["entity_id"].count()
+    days, compared = ranked.index[ranked >= 5].to_series(), 0
     for day in days.iloc[np.linspace(60, len(days) - 1, 10).astype(int)]:
         rows = found[found["session_date"] == day].sort_values("entity_id", ignore_index=True)
         past = inputs[inputs["session_date"] <= day]
@@ -276,6 +278,27 @@ def check_ranks_have_the_interval_of_a_simulation(con: duckdb.DuckDBPyConnection
             assert wide_bounds[0] <= rows["rank_low"][j] <= tight[0]
             assert tight[1] <= rows["rank_high"][j] <= wide_bounds[1]
             assert rows["ranked_members"][j] == size
+        compared += 1
+    assert compared >= 5
+
+
+def placebo_regimes(response: Floats, market: Floats, yields: Floats, histories: int) -> tuple[float, float]:
+    """The regimes of one entity when its returns meet the yields of other days: 252 rows or more away, the
+    same shift for a whole history, so that the yields keep their own order.
+
+    Returns:
+        The share of the histories with a spell that is not unclear, and the share of days in one.
+    """
+    rows = len(response)
+    shifts = np.random.default_rng(7).integers(252, rows - 252, histories)
+    factors = np.concatenate([np.column_stack([market, np.roll(yields, shift, axis=0)]) for shift in shifts])
+    panel = Panel(
+        np.tile(response, histories), factors, np.arange(histories) * rows, np.ones(len(factors), bool)
+    )
+    fit = fit_panel(panel, 252)
+    beta, t_stat = (values[:, 1].reshape(histories, rows)[:, 251:] for values in (fit.beta, fit.t_stat))
+    found = np.array([hold_regimes(daily)[0] != UNCLEAR for daily in classify_regimes(beta, t_stat)])
+    return float(found.any(axis=1).mean()), float(found.mean())
 
 
 CHECKS: list[Check] = [

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.bank_market import CHECKS, Check, assert_history_is_the_same, build_banks, simulated_banks
+from tests.bank_market import (
+    CHECKS,
+    Check,
+    assert_history_is_the_same,
+    build_banks,
+    placebo_regimes,
+    simulated_banks,
+)
 from tests.model_fixture import empty_warehouse
 from transforms.marts import bank_rate_betas, bank_sensitivity_daily
 from transforms.marts.bank_rate_betas import Observations
@@ -111,6 +118,21 @@ def test_regime_has_no_look_ahead_and_equals_the_plain_loop() -> None:
     for cut in (1, 19, 20, 500, daily.size - 1):
         assert hold_regimes(daily[:cut])[0].tolist() == published[:cut].tolist()
     assert hold_regimes(daily[:0])[0].size == 0
+
+
+def test_how_often_a_regime_is_found_where_there_is_none() -> None:
+    """Returns of twenty years that do not depend on yields, with changing volatility as in a market: nearly
+    every history has a spell, on about one day in twenty. So the share of days says something, a spell does
+    not.
+    """
+    rng = np.random.default_rng(12)
+    rows = 5000
+    volatility = np.exp(np.convolve(rng.normal(0, 0.05, rows + 499), np.full(500, 0.3), "valid"))
+    market, noise = rng.standard_t(4, (2, rows)) * volatility
+    yields = rng.standard_t(5, (rows, 2)).round(1) * 0.5
+    histories, days = placebo_regimes(1.1 * market + noise, market, yields, 100)
+    assert 0.85 <= histories <= 1.0
+    assert 0.03 <= days <= 0.08
 
 
 # --- groups ---------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ change (or the entity's first row), so it is known on the day and equals the fir
 `t_y2_without_top5` is the t of the same window without its five largest moves of the 2-year yield;
 `regime_rests_on_few_days` says that the day's regime would be another one with it.
 Caveat: `unclear` is not "insensitive". On recorded data of 2000 to 2026 about half of all rows are unclear.
-And a regime is no proof: with yields shifted in a circle, so that nothing is there to be found, almost every
-history of twenty years contains a spell that is not `unclear` (docs/metrics-banks.md gives the rates).
+And a spell is no proof: with recorded yields shifted in a circle, so that nothing is there to be found, 88 to
+100 % of the histories of twenty years contain a spell that is not `unclear`, on 5 % of their days on average
+(docs/metrics-banks.md).
 Scenario: with the slope in the model beta_y2 is a parallel shift of the curve at an unchanged market; −25 bp
 moves the price by −2.5 · beta_y2, with the normal 90 % interval of the Newey–West standard error. The
 unconditional move, from the regression on y2 alone, lets the market go along and can have the other sign.
