@@ -1,7 +1,7 @@
 """Banks: beta to the 2-year with its interval, regime, moves for yields 25 bp lower, securities.
 
 In: the page. Out: blocks of its section, of the latest session with an estimate. Caveat: intervals are 90
-%, beta ± 1.645 Newey-West errors.
+%, beta ± 1.645 Newey-West errors; those of ranks are confidence sets (transforms/lib/rank_intervals.py).
 """
 
 from __future__ import annotations
@@ -81,6 +81,18 @@ class Moves:
     def ahead(self) -> int:
         """How many of those drawn have their whole interval above zero."""
         return sum(point["low"] > 0 for point in self.points)
+
+    @property
+    def first(self) -> tuple[str, Row] | None:
+        """The one that ranks first, where its rank has an interval."""
+        return next(
+            (
+                (name, row)
+                for name, row in self.rows
+                if row["sensitivity_rank"].value == 1 and row["rank_low"].known and row["rank_high"].known
+            ),
+            None,
+        )
 
 
 def banks(page: Page, section: Section) -> None:

@@ -20,7 +20,9 @@ from scipy import stats
 
 from tests.market_fixture import recorded, simulated
 from tests.model_fixture import build, create, fill
+from transforms.lib.rolling_ols import Floats, Panel, fit_panel
 from transforms.marts import bank_rate_betas
+from transforms.marts.bank_sensitivity_daily import UNCLEAR, classify_regimes, hold_regimes
 
 SAMPLE = ("KRE", "KBE", "JPM", "BAC", "C", "WFC", "WAL", "IWM")
 LAST_SESSION = "2025-09-24"
@@ -228,7 +230,15 @@ def check_no_nan_and_no_row_beside_a_bond_holiday(con: duckdb.DuckDBPyConnection
         ("marts.bank_rate_betas", (*BETA_NUMBERS, "critical_t", "p_up_equals_down", "n_effective")),
         (
             "marts.bank_sensitivity_daily",
-            ("beta_y2", "t_y2", "move_low_pct", "beta_y2_only", "equity_duration_years"),
+            (
+                "beta_y2",
+                "t_y2",
+                "t_y2_without_top5",
+                "move_low_pct",
+                "beta_y2_only",
+                "empirical_duration_market_hedged_years",
+                "empirical_duration_unconditional_low_years",
+            ),
         ),
     ):
         test = " or ".join(f"isnan({name}) or isinf({name})" for name in columns)
@@ -259,11 +269,124 @@ def check_spells_are_whole(con: duckdb.DuckDBPyConnection) -> None:
     assert max(sum(spell[0] == name for spell in spells) for name in SAMPLE) < 63
 
 
+def check_t_without_the_largest_days_equals_statsmodels(con: duckdb.DuckDBPyConnection) -> None:
+    """100 windows drawn at random: without the five largest moves, the others taken for neighbours."""
+    inputs = dict(list(con.execute(bank_rate_betas.INPUTS).df().groupby("symbol")))
+    found = con.execute("from marts.bank_sensitivity_daily where entity_type = 'symbol'").df()
+    changed = 0
+    for row in found.sample(100, random_state=6).itertuples():
+        own = inputs[str(row.entity_id)]
+        window = own[own["session_date"] <= row.session_date].iloc[-252:]
+        size = window["y2_change_10bp"].abs().to_numpy()
+        largest = sorted(range(252), key=lambda place: (-size[place], place))[:5]
+        left = window.drop(window.index[largest])
+        factors = left[["market_total_return_pct", "y2_change_10bp", "slope_change_10bp"]]
+        expected = sm.OLS(left["total_return_pct"].to_numpy(), sm.add_constant(factors.to_numpy())).fit(
+            cov_type="HAC", cov_kwds={"maxlags": 5}
+        )
+        t_stat = float(expected.tvalues[2])
+        assert row.t_y2_without_top5 == pytest.approx(t_stat, rel=1e-8)
+        classes = [0 if abs(t) < 1.96 else np.sign(t) for t in (float(str(row.t_y2)), t_stat)]
+        assert row.regime_rests_on_few_days == (classes[0] != classes[1])
+        changed += classes[0] != classes[1]
+    assert 0 < changed < 50
+
+
+def check_durations_are_bond_durations(con: duckdb.DuckDBPyConnection) -> None:
+    """A price that falls by 7 % per percentage point has a duration of 7 years; from the betas' table."""
+    rows = con.execute("""
+        select empirical_duration_unconditional_years as years, move_if_yields_down_25bp_pct as move,
+            empirical_duration_unconditional_low_years as low,
+            empirical_duration_unconditional_high_years as high,
+            empirical_duration_market_hedged_years as hedged, beta, std_error
+        from marts.bank_sensitivity_daily as own
+        inner join marts.bank_rate_betas as betas
+            on own.entity_id = betas.symbol and own.session_date = betas.session_date
+        where model = 'y2_only' and estimator = 'w252'
+        """).df()
+    assert len(rows) > 5000
+    per_point = 10 * rows["beta"]  # in % for +1 percentage point
+    np.testing.assert_allclose(rows["years"], -per_point, rtol=1e-12)
+    np.testing.assert_allclose(rows["hedged"], rows["move"] / 0.25, rtol=1e-12)  # yields fell: a gain
+    normal = stats.norm.ppf(0.95)
+    np.testing.assert_allclose(rows["high"] - rows["years"], normal * 10 * rows["std_error"], rtol=1e-4)
+    np.testing.assert_allclose(rows["years"] - rows["low"], normal * 10 * rows["std_error"], rtol=1e-4)
+
+
+def check_ranks_have_the_interval_of_a_simulation(con: duckdb.DuckDBPyConnection) -> None:
+    """On ten sessions: the differences' errors by statsmodels, the critical values by 20,000 draws of its
+    own. A bound may differ only where a comparison lies at the critical value.
+    """
+    inputs = con.execute(bank_rate_betas.INPUTS).df()
+    found = con.execute("from marts.bank_sensitivity_daily where entity_type = 'symbol'").df()
+    factors = ["market_total_return_pct", "y2_change_10bp", "slope_change_10bp"]
+    ranked = found.groupby("session_date")["entity_id"].count()
+    days, compared = ranked.index[ranked >= 5].to_series(), 0
+    for day in days.iloc[np.linspace(60, len(days) - 1, 10).astype(int)]:
+        rows = found[found["session_date"] == day].sort_values("entity_id", ignore_index=True)
+        past = inputs[inputs["session_date"] <= day]
+        wide = past.pivot(index="session_date", columns="symbol", values="total_return_pct")
+        wide = wide[list(rows["entity_id"])].iloc[-252:]
+        if wide.isna().any(axis=None):
+            continue
+        own = past.drop_duplicates("session_date").set_index("session_date").loc[wide.index, factors]
+        regressors, size = sm.add_constant(own.to_numpy()), len(rows)
+        covariance = np.diag(rows["std_error_y2"].to_numpy() ** 2)
+        apart, error = np.zeros((size, size)), np.ones((size, size))
+        for j in range(size):
+            for k in range(j + 1, size):
+                gap = sm.OLS((wide.iloc[:, k] - wide.iloc[:, j]).to_numpy(), regressors).fit(
+                    cov_type="HAC", cov_kwds={"maxlags": 5}
+                )
+                apart[j, k], apart[k, j] = -gap.params[2], gap.params[2]  # rates fall: the sign turns
+                error[j, k] = error[k, j] = gap.bse[2]
+                covariance[j, k] = covariance[k, j] = (
+                    covariance[j, j] + covariance[k, k] - gap.bse[2] ** 2
+                ) / 2
+        drawn = np.random.default_rng(1).multivariate_normal(np.zeros(size), covariance, 20_000)
+        for j in range(size):
+            others = np.arange(size) != j
+            largest = (np.abs(drawn[:, others] - drawn[:, [j]]) / error[j, others]).max(axis=1)
+            critical = np.quantile(largest, 0.9)
+            t_stat = apart[j, others] / error[j, others]
+            tight, wide_bounds = (
+                (1 + (t_stat > cut).sum(), size - (t_stat < -cut).sum())
+                for cut in (critical - 0.15, critical + 0.15)
+            )
+            assert wide_bounds[0] <= rows["rank_low"][j] <= tight[0]
+            assert tight[1] <= rows["rank_high"][j] <= wide_bounds[1]
+            assert rows["ranked_members"][j] == size
+        compared += 1
+    assert compared >= 5
+
+
+def placebo_regimes(response: Floats, market: Floats, yields: Floats, histories: int) -> tuple[float, float]:
+    """The regimes of one entity when its returns meet the yields of other days: 252 rows or more away, the
+    same shift for a whole history, so that the yields keep their own order.
+
+    Returns:
+        The share of the histories with a spell that is not unclear, and the share of days in one.
+    """
+    rows = len(response)
+    shifts = np.random.default_rng(7).integers(252, rows - 252, histories)
+    factors = np.concatenate([np.column_stack([market, np.roll(yields, shift, axis=0)]) for shift in shifts])
+    panel = Panel(
+        np.tile(response, histories), factors, np.arange(histories) * rows, np.ones(len(factors), bool)
+    )
+    fit = fit_panel(panel, 252)
+    beta, t_stat = (values[:, 1].reshape(histories, rows)[:, 251:] for values in (fit.beta, fit.t_stat))
+    found = np.array([hold_regimes(daily)[0] != UNCLEAR for daily in classify_regimes(beta, t_stat)])
+    return float(found.any(axis=1).mean()), float(found.mean())
+
+
 CHECKS: list[Check] = [
     check_betas_equal_statsmodels,
     check_fomc_days_equal_statsmodels_on_the_residual_of_the_window,
     check_no_nan_and_no_row_beside_a_bond_holiday,
     check_spells_are_whole,
+    check_t_without_the_largest_days_equals_statsmodels,
+    check_durations_are_bond_durations,
+    check_ranks_have_the_interval_of_a_simulation,
 ]
 
 

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.bank_market import CHECKS, Check, assert_history_is_the_same, build_banks, simulated_banks
+from tests.bank_market import (
+    CHECKS,
+    Check,
+    assert_history_is_the_same,
+    build_banks,
+    placebo_regimes,
+    simulated_banks,
+)
 from tests.model_fixture import empty_warehouse
 from tests.placebo import placebo_t, rejected
 from transforms.marts import bank_rate_betas, bank_sensitivity_daily
@@ -201,6 +208,21 @@ def test_regime_has_no_look_ahead_and_equals_the_plain_loop() -> None:
     assert hold_regimes(daily[:0])[0].size == 0
 
 
+def test_how_often_a_regime_is_found_where_there_is_none() -> None:
+    """Returns of twenty years that do not depend on yields, with changing volatility as in a market: nearly
+    every history has a spell, on about one day in twenty. So the share of days says something, a spell does
+    not.
+    """
+    rng = np.random.default_rng(12)
+    rows = 5000
+    volatility = np.exp(np.convolve(rng.normal(0, 0.05, rows + 499), np.full(500, 0.3), "valid"))
+    market, noise = rng.standard_t(4, (2, rows)) * volatility
+    yields = rng.standard_t(5, (rows, 2)).round(1) * 0.5
+    histories, days = placebo_regimes(1.1 * market + noise, market, yields, 100)
+    assert 0.85 <= histories <= 1.0
+    assert 0.03 <= days <= 0.08
+
+
 # --- groups ---------------------------------------------------------------------------------------
 
 
@@ -227,10 +249,15 @@ def made_up_inputs(rows: int = 330, symbols: tuple[str, ...] = ("BAC", "C", "JPM
     return pd.concat(frames, ignore_index=True)
 
 
+def undated_members() -> pd.DataFrame:
+    members = pd.DataFrame([("money_centre", name) for name in MONEY_CENTRE], columns=["group_id", "symbol"])
+    return members.assign(member_from=pd.NaT, member_to=pd.NaT)
+
+
 def test_group_is_the_mean_of_the_members_observed_that_day() -> None:
     inputs = made_up_inputs(5)
     day = inputs["session_date"].unique()
-    members = pd.DataFrame([("money_centre", name) for name in MONEY_CENTRE], columns=["group_id", "symbol"])
+    members = undated_members()
     gone = (inputs["symbol"] == "BAC") & (inputs["session_date"] == day[1])
     gone |= (inputs["symbol"] != "BAC") & (inputs["session_date"] == day[2])
     observations = bank_sensitivity_daily.compute_group_observations(inputs[~gone], members).set_index(
@@ -243,6 +270,31 @@ def test_group_is_the_mean_of_the_members_observed_that_day() -> None:
         wide.loc[day[1], ["C", "JPM", "WFC"]].mean(), rel=1e-14
     )
     assert observations.loc[day[1], "market_total_return_pct"] == inputs.loc[1, "market_total_return_pct"]
+
+
+def test_members_count_in_their_dates_only() -> None:
+    """By a plain loop: who is a member on the day, and whether half of those are observed."""
+    inputs = made_up_inputs(60)
+    day = pd.DatetimeIndex(inputs["session_date"].unique())
+    rng = np.random.default_rng(4)
+    inputs = inputs[rng.random(len(inputs)) > 0.4]
+    members = undated_members().set_index("symbol")
+    members["member_from"] = [day[10], pd.NaT, day[20], day[30]]
+    members["member_to"] = [pd.NaT, day[40], day[45], pd.NaT]
+    expected = {}
+    for at in day:
+        listed = [
+            name
+            for name, row in members.iterrows()
+            if not (row["member_from"] > at) and not (row["member_to"] < at)
+        ]
+        seen = inputs[(inputs["session_date"] == at) & inputs["symbol"].isin(listed)]
+        if len(seen) and len(seen) >= len(listed) / 2:
+            expected[at] = seen["total_return_pct"].mean()
+    found = bank_sensitivity_daily.compute_group_observations(inputs, members.reset_index())
+    found = found.set_index("session_date")["total_return_pct"]
+    assert list(found.index) == list(expected) and 20 < len(found) < 60
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-13)
 
 
 # --- the marts ------------------------------------------------------------------------------------

@@ -120,12 +120,20 @@ CONTRACT = {
         "t_y2_only",
         "regime",
         "regime_start_date",
-        "equity_duration_years",
+        "t_y2_without_top5",
+        "regime_rests_on_few_days",
+        "empirical_duration_market_hedged_years",
+        "empirical_duration_unconditional_years",
+        "empirical_duration_unconditional_low_years",
+        "empirical_duration_unconditional_high_years",
         "move_if_yields_down_25bp_pct",
         "move_low_pct",
         "move_high_pct",
         "unconditional_move_if_2y_down_25bp_pct",
         "sensitivity_rank",
+        "rank_low",
+        "rank_high",
+        "ranked_members",
     },
 }
 
@@ -158,7 +166,9 @@ def test_unit_follows_from_the_name() -> None:
             window = re.search(
                 r"_\d+_days$", column.name
             )  # score_change_30_days: the days are the window, not the unit
-            if column.name.endswith(suffix) and not window and column.unit != unit:
+            # A flag's name is a statement (regime_rests_on_few_days) and has no unit.
+            measured = not window and column.unit != "flag"
+            if column.name.endswith(suffix) and measured and column.unit != unit:
                 wrong.append(f"{column.name}: {column.unit!r}, the suffix says {unit!r}")
     assert wrong == []
 

@@ -61,7 +61,9 @@ def test_policy_of_the_simulated_market(model: str) -> None:
     back=st.lists(st.integers(0, 899), min_size=2, max_size=3, unique=True),
 )
 def test_banks_of_any_history(seed: int, missing: float, back: list[int]) -> None:
-    """Three symbols: one of the whole history, one that pauses, one that starts late."""
+    """Three symbols: one of the whole history, one that pauses, one that starts late; and a group of which
+    they are members for a part of it.
+    """
     rng = np.random.default_rng(seed)
     con = empty_warehouse("2025-09-24")
     fill_reference(con, "calendar", "fomc_meetings", "group_members", "instruments")
@@ -82,6 +84,15 @@ def test_banks_of_any_history(seed: int, missing: float, back: list[int]) -> Non
     )
     frame.loc[rng.random(len(days)) < missing, "y5_change_10bp"] = np.nan
     frame["slope_change_10bp"] = frame["y10_change_10bp"] - frame["y2_change_10bp"]
+    con.execute(
+        "update ref.group_members set member_from = ? where group_id = 'money_centre' and symbol = 'JPM'",
+        [days.iloc[int(rng.integers(0, len(days)))].date()],
+    )
+    con.execute(
+        "update ref.group_members set member_to = ?"
+        " where group_id = 'money_centre' and symbol in ('C', 'WFC')",
+        [days.iloc[int(rng.integers(0, len(days)))].date()],
+    )
     pause, start = sorted(rng.integers(0, len(days), 2))
     kept = {
         "JPM": np.ones(len(days), dtype=bool),

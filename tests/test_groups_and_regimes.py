@@ -38,7 +38,7 @@ def test_six_points_by_hand() -> None:
     )
     flat = np.ones(len(rise))
     closes = np.column_stack([rise, flat, 2 - rise])
-    scores = member_scores(closes, closes / flat[:, np.newaxis])
+    scores = member_scores(closes, closes / flat[:, np.newaxis], np.ones(closes.shape, dtype=bool))
     # The first: double top in price and against the market, X, above both means, the largest of three
     # returns: 6. The second: neither above nor below anything, no chart, second of three: 2/3. The
     # third: last of three: 1/3.
@@ -71,6 +71,40 @@ def test_group_scores_do_not_look_ahead() -> None:
     long, short = simulated(symbols, "2024-09-30"), simulated(symbols, "2022-11-15")
     name = "marts.group_score_daily"
     assert_prefix_is_equal(build(long, name), build(short, name), ["group_id", "session_date"])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "compared"),
+    [
+        ("marts.group_score_daily", "group_id", ["score", "members"]),
+        (
+            "marts.size_style_rank_daily",
+            "symbol",
+            ["rs_wins", "rank", "momentum_rank", "members"],
+        ),
+    ],
+)
+def test_a_member_counts_from_its_first_to_its_last_day(name: str, key: str, compared: list[str]) -> None:
+    """In its dates as with the undated member, outside of them as without it, for the others too."""
+    symbols = ["SPY", "IWM", "IJR", "IWN", "VBR", "XLE", "XLU", "IWF", "IWD"]
+    begins, ends = "2022-06-01", "2023-03-31"
+    frames = {}
+    for kind, change in {
+        "with": "select 1",
+        "without": "delete from ref.group_members where symbol = 'IWM'",
+        "dated": f"update ref.group_members set member_from = '{begins}', member_to = '{ends}'"
+        " where symbol = 'IWM'",
+    }.items():
+        con = simulated(symbols, "2024-06-28")
+        con.execute(change)
+        frames[kind] = build(con, name).set_index([key, "session_date"])[compared].sort_index()
+    assert not frames["with"].equals(frames["without"])
+    inside = {
+        kind: frame.index.get_level_values(1).to_series().between(begins, ends).to_numpy()
+        for kind, frame in frames.items()
+    }
+    expected = pd.concat([frames["with"][inside["with"]], frames["without"][~inside["without"]]])
+    pd.testing.assert_frame_equal(frames["dated"], expected.sort_index(), check_exact=True)
 
 
 # -- macro ------------------------------------------------------------------------------------------------

@@ -321,3 +321,37 @@ def test_coarse_data_give_finite_numbers_or_null(rows: list[tuple[float, float, 
         assert np.isnan(values[~usable]).all()
     assert (fit.std_error[usable] > 0).all()
     assert (fit.r_squared[usable] <= 1).all() and (fit.r_squared[usable] > -1e-9).all()
+
+
+def test_without_the_largest_days_equals_statsmodels_on_the_rows_that_are_left() -> None:
+    """Two entities, a factor of few values, so that days of equal size are common: the oldest go."""
+    response, factors = made_up(150, 3, 8)
+    factors[:, 1] = np.clip(factors[:, 1].round(), -4, 4)
+    begins = np.array([0, 70])
+    wanted = np.arange(150) % 3 > 0
+    panel = rolling_ols.Panel(response, factors, begins, wanted)
+    fit = rolling_ols.fit_panel_without_largest(panel, 1, 5, 60)
+    ties = 0
+    for row in range(150):
+        start = 70 if row >= 70 else 0
+        if row - start < 59 or not wanted[row]:
+            assert np.isnan(fit.t_stat[row]).all() and fit.observations[row] == 0
+            continue
+        window = np.arange(row - 59, row + 1)
+        order = sorted(window, key=lambda place: (-abs(factors[place, 1]), place))
+        ties += abs(factors[order[4], 1]) == abs(factors[order[5], 1])
+        left = np.array(sorted(order[5:]))
+        expected = sm.OLS(response[left], sm.add_constant(factors[left])).fit(
+            cov_type="HAC", cov_kwds={"maxlags": 5}
+        )
+        np.testing.assert_allclose(fit.beta[row], expected.params[1:], rtol=1e-8)
+        np.testing.assert_allclose(fit.t_stat[row], expected.tvalues[1:], rtol=1e-8)
+        assert fit.observations[row] == 55
+    assert ties > 5
+    alone = rolling_ols.fit_panel_without_largest(
+        rolling_ols.Panel(response[:80], factors[:80], begins[:1], np.arange(80) == 79), 1, 5, 60
+    )
+    longer = rolling_ols.fit_panel_without_largest(
+        rolling_ols.Panel(response, factors, begins[:1], np.ones(150, dtype=bool)), 1, 5, 60
+    )
+    np.testing.assert_array_equal(alone.t_stat[79], longer.t_stat[79])

@@ -175,6 +175,20 @@ MUTATIONS = [
     ),
     Mutation(
         "marts.bank_sensitivity_daily",
+        "the_duration_lies_in_its_interval",
+        update(
+            "marts.bank_sensitivity_daily",
+            "empirical_duration_unconditional_years = -empirical_duration_unconditional_years",
+            "empirical_duration_unconditional_years <> 0",
+        ),
+    ),
+    Mutation(
+        "marts.bank_sensitivity_daily",
+        "the_rank_lies_in_its_interval",
+        update("marts.bank_sensitivity_daily", "rank_high = sensitivity_rank - 1", "rank_high is not null"),
+    ),
+    Mutation(
+        "marts.bank_sensitivity_daily",
         "a_regime_lasts",
         update(
             "marts.bank_sensitivity_daily",

@@ -181,6 +181,31 @@ def windows_of(
         yield few, windows[0] > 0.0, windows[1], windows[2:]
 
 
+def fit_panel_without_largest(
+    panel: Panel, target: int, dropped: int, window: int, lags: int = NEWEY_WEST_LAGS
+) -> RollingFit:
+    """As `fit_panel`, each window without the `dropped` rows on which the factor `target` is largest in size,
+    of equal ones the oldest.
+
+    The rows that are left count as neighbours, as in statsmodels on a frame without the others.
+    """
+    _check(panel, window, window - dropped, lags)
+    fit = RollingFit.empty(*panel.factors.shape)
+    rows = np.flatnonzero(panel.wanted & (panel.rows_so_far() >= window))
+    fit.observations[rows] = window - dropped
+    data = np.vstack([panel.response, panel.factors.T])
+    size = np.abs(panel.factors[:, target])
+    for first in range(0, rows.size, BLOCK_WINDOWS):
+        few = rows[first : first + BLOCK_WINDOWS]
+        places = few[:, np.newaxis] - np.arange(window - 1, -1, -1)
+        left, number = size[places], np.arange(few.size)
+        for _ in range(dropped):
+            left[number, left.argmax(axis=1)] = -1.0
+        places = places[left >= 0].reshape(few.size, window - dropped)
+        _store(fit, few, _fit_block(np.ascontiguousarray(data[:, places.T]), None, None, lags))
+    return fit
+
+
 def _store(fit: RollingFit, rows: Integers, figures: tuple[Floats, Floats, Floats]) -> None:
     """Slopes, standard errors and R² of the windows that end on `rows`."""
     beta, std_error, r_squared = figures

@@ -1,10 +1,11 @@
 """Score 0..6 of every group of funds: how many of six tests of strength its members pass on average.
 
-In: staging.equity_prices (symbol, session_date), ref.groups and ref.group_members (groups of kind equity),
+In: staging.equity_prices (symbol, session_date), ref.groups and ref.group_members (groups of kind equity,
+their members from member_from to member_to),
 ref.instruments (benchmark), ref.calendar. Out: one row per group and session on which at least one member
 can be scored. Points of a fund: price chart on buy; close above its 50-session mean; above its 200-session
 mean; relative-strength chart against its benchmark in a column of X; that chart on buy; and the share of
-its peers (all members of equity groups that session) whose 126-session return is not larger than its own,
+its peers (all members of equity groups on that day) whose 126-session return is not larger than its own,
 itself counted. Charts: point and figure, 3.25 % boxes. The group's score is the mean of its members'
 scores, its change is taken over 30 calendar days, and rank 1 is the largest change.
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from transforms.increment import first_day
 from transforms.lib.history import FloatArray, change_pct, distance_from_mean_pct
+from transforms.lib.membership import member_days
 from transforms.lib.point_and_figure import NEAR_BOX, point_and_figure
 from transforms.lib.session_grid import DateArray, load_session_grid
 
@@ -31,7 +33,8 @@ CHANGE_DAYS = 30
 
 
 MEMBERS = """
-    select members.group_id, members.symbol, instruments.benchmark_symbol
+    select
+        members.group_id, members.symbol, instruments.benchmark_symbol, members.member_from, members.member_to
     from ref.group_members as members
     inner join ref.groups as groups on members.group_id = groups.group_id and groups.group_kind = 'equity'
     inner join ref.instruments as instruments on members.symbol = instruments.symbol
@@ -43,14 +46,21 @@ MEMBERS = """
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per group_id and session_date, in that order."""
     rows = con.execute(MEMBERS).fetchall()
-    benchmark = {symbol: market for _, symbol, market in rows}
+    benchmark = {symbol: market for _, symbol, market, _, _ in rows}
     symbols = sorted(benchmark)
-    groups = sorted({group for group, _, _ in rows})
+    groups = sorted({group for group, *_ in rows})
     grid = load_session_grid(con, [*symbols, *benchmark.values()])
     closes = np.column_stack([grid.close(symbol) for symbol in symbols])
-    scores = member_scores(closes, grid.ratios(symbols, [benchmark[symbol] for symbol in symbols]))
-    columns = [[symbols.index(symbol) for name, symbol, _ in rows if name == group] for group in groups]
-    group_scores, counts = compute_group_scores(scores, columns)
+    belongs = member_days(grid.session_dates, [row[3] for row in rows], [row[4] for row in rows])
+    columns = [symbols.index(row[1]) for row in rows]
+    peers = np.zeros(closes.shape, dtype=np.bool_)
+    for place, column in enumerate(columns):
+        peers[:, column] |= belongs[:, place]
+    scores = member_scores(closes, grid.ratios(symbols, [benchmark[symbol] for symbol in symbols]), peers)
+    own = np.where(belongs, scores[:, columns], np.nan)
+    group_scores, counts = compute_group_scores(
+        own, [[place for place, row in enumerate(rows) if row[0] == group] for group in groups]
+    )
     change = compute_changes(group_scores, grid.session_dates)
     rank = 1 + (change[:, np.newaxis, :] > change[:, :, np.newaxis]).sum(axis=2)
 
@@ -82,7 +92,7 @@ def compute_group_scores(
     """Mean score of each group's members and how many could be scored, both sessions x groups.
 
     Args:
-        scores: sessions x members, NaN where a member cannot be scored.
+        scores: sessions x members, NaN where a member cannot be scored or does not belong to its group.
         columns: the members of each group, as columns of `scores`.
     """
     group_scores = np.full((len(scores), len(columns)), np.nan)
@@ -109,11 +119,13 @@ def compute_changes(group_scores: FloatArray, session_dates: DateArray) -> Float
     return change
 
 
-def member_scores(closes: FloatArray, ratios: FloatArray) -> FloatArray:
-    """Score 0..6 of each instrument; NaN until the 200-session mean and the 126-session return exist."""
+def member_scores(closes: FloatArray, ratios: FloatArray, is_peer: NDArray[np.bool_]) -> FloatArray:
+    """Score 0..6 of each instrument; NaN until the 200-session mean and the 126-session return exist, and
+    where `is_peer` (sessions x instruments) says that it belongs to no group.
+    """
     price, strength = point_and_figure(closes, NEAR_BOX), point_and_figure(ratios, NEAR_BOX)
     above_50, above_200 = distance_from_mean_pct(closes, 50), distance_from_mean_pct(closes, 200)
-    returns = change_pct(closes, RETURN_SESSIONS)
+    returns = np.where(is_peer, change_pct(closes, RETURN_SESSIONS), np.nan)
     peers = np.isfinite(returns).sum(axis=1)
     not_larger = (returns[:, np.newaxis, :] <= returns[:, :, np.newaxis]).sum(axis=2)
     points = (

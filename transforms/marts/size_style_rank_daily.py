@@ -1,6 +1,7 @@
 """Ranking of the nine size and style boxes against each other by relative-strength signals.
 
-In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes), ref.calendar.
+In: staging.equity_prices (symbol, session_date), ref.group_members (group size_style_boxes, its members from
+member_from to member_to), ref.calendar.
 Out: one row per member and session with a close. For each box: against how many of the other boxes its
 relative-strength point-and-figure chart (box 3.25 %, three-box reversal) stands on a buy signal, on average
 over four grids of boxes that lie a quarter of a box apart; smallest and largest of the four beside. Ties are
@@ -24,6 +25,7 @@ import pandas as pd
 
 from transforms.increment import first_day
 from transforms.lib.history import FloatArray, IntArray, lagged
+from transforms.lib.membership import member_days
 from transforms.lib.point_and_figure import ANCHORS, NEAR_BOX, point_and_figure
 from transforms.lib.session_grid import load_session_grid
 
@@ -33,19 +35,19 @@ NEGLIGIBLE = -np.inf
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per symbol and session_date, in that order."""
-    members = [
-        str(symbol)
-        for (symbol,) in con.execute(
-            "select symbol from ref.group_members where group_id = ? order by symbol", [UNIVERSE]
-        ).fetchall()
-    ]
+    listed = con.execute(
+        "select symbol, member_from, member_to from ref.group_members where group_id = ? order by symbol",
+        [UNIVERSE],
+    ).fetchall()
+    members = [str(symbol) for symbol, _, _ in listed]
     grid = load_session_grid(con, members)
     closes = np.column_stack([grid.close(symbol) for symbol in members])
     bases = [base for base in members for quote in members if base != quote]
     quotes = [quote for base in members for quote in members if base != quote]
     ratios = grid.ratios(bases, quotes)
     opponents = len(members) - 1
-    present = np.isfinite(closes)
+    belongs = member_days(grid.session_dates, [row[1] for row in listed], [row[2] for row in listed])
+    present = np.isfinite(closes) & belongs
     # the opponents of each member that traded on the day
     others = np.array([[j for j in range(len(members)) if j != i] for i in range(len(members))], dtype=int)
     opponent_present = present[:, others.reshape(len(members), opponents)]

@@ -27,7 +27,10 @@ calendar as (
 ),
 
 entities as (
-    select symbol
+    select
+        symbol,
+        coalesce(member_from, date '1900-01-01') as member_from,
+        coalesce(member_to, date '2999-12-31') as member_to
     from ref.group_members
     where group_id = 'bank_rate_entities'
 ),
@@ -95,7 +98,9 @@ select
     yield_changes.slope_change_10bp
 from one_session_returns as own
 inner join entities
-    on entities.symbol = own.symbol
+    on
+        entities.symbol = own.symbol
+        and own.session_date between entities.member_from and entities.member_to
 inner join one_session_returns as market
     on market.session_number = own.session_number and market.symbol = 'SPY'
 inner join yield_changes

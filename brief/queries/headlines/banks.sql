@@ -1,9 +1,11 @@
--- KRE's last beta to yields up to the session, with its error.
+-- KRE's last beta to yields up to the session, with its error and its t without the five largest days.
 select
     sensitivity.session_date,
     sensitivity.beta_y2,
     betas.std_error,
     sensitivity.t_y2,
+    sensitivity.t_y2_without_top5,
+    sensitivity.regime_rests_on_few_days,
     sensitivity.regime,
     sensitivity.regime_start_date
 from marts.bank_sensitivity_daily as sensitivity
