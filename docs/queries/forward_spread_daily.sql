@@ -11,3 +11,10 @@ select pair_id, horizon_sessions, session_date, end_date, forward_spread_pp
 from marts.forward_spread_daily
 qualify row_number() over (partition by pair_id, horizon_sessions order by session_date desc) = 1
 order by horizon_sessions, forward_spread_pp desc;
+
+-- How often did small beat large caps over the next three months, year by year? Windows overlap
+select year(session_date) as year_of_reading, avg((forward_spread_pp > 0)::int) as share_above_zero, count(*) as windows
+from marts.forward_spread_daily
+where pair_id = 'IWM/SPY' and horizon_sessions = 63 and forward_spread_pp is not null
+group by year_of_reading
+order by year_of_reading;
