@@ -1,5 +1,5 @@
 """Rotation: spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events,
-regimes.
+regimes, what followed extreme spreads.
 
 In: the page. Out: blocks of its section, by the queries of `queries/rotation` and the macros of
 `templates/sections/rotation.html`. Caveat: ranks and percentiles refer to the history held of each pair;
@@ -30,11 +30,21 @@ BOXES = (("large", ("IWD", "IWB", "IWF")), ("mid", ("IJJ", "IJH", "IJK")), ("sma
 # Groups that are shown without unfolding the rest, and the width of their bars: the scale of the score.
 FIRST_GROUPS = 6
 FULL_SCORE = 6
+# A share of false findings that most would still accept.
+SMALL_Q = 0.10
+OUTER_BUCKETS = {
+    "at_most_1": "lowest 1 %",
+    "at_most_5": "lowest 5 %",
+    "at_least_95": "highest 5 %",
+    "at_least_99": "highest 1 %",
+}
 
 
 def rotation(page: Page, section: Section) -> None:
-    """Spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events, regimes."""
-    for part in (_spreads, _ratio, _quadrants, _size_style, _groups, _events, _regimes):
+    """Spreads by window, the ratio with its drawdown, quadrants, size and style, groups, events, regimes, and
+    what followed extreme spreads.
+    """
+    for part in (_spreads, _ratio, _quadrants, _size_style, _groups, _events, _regimes, _followed):
         attempt(section, part, page)
 
 
@@ -335,3 +345,68 @@ def _regimes(page: Page, section: Section) -> None:
         section.block("regimes", rows)
     else:
         section.note("no_regime", rows[0])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What followed outer readings of a pair: rows by horizon and bucket, and the drawing of those that have
+    an interval.
+    """
+
+    pair: str
+    window: str
+    lines: list[tuple[str, Row]]
+    points: figures.Points
+    drawings: list[Markup]
+    statement: str
+
+    @property
+    def last_day(self) -> Cell:
+        """The end of the last forward window."""
+        return self.lines[0][1]["last_window_end_date"]
+
+    @property
+    def family(self) -> Cell:
+        """How many rows of the table have a p."""
+        return self.lines[0][1]["family_size"]
+
+    @property
+    def beyond_chance(self) -> int:
+        """Rows shown whose q is 10 % or less."""
+        return sum(row["q_value"].known and row["q_value"].value <= SMALL_Q for _, row in self.lines)
+
+
+def _followed(page: Page, section: Section) -> None:
+    page.reader.require("marts.what_followed")
+    asked = {"pair": ROTATION_PAIR, "window": RANKED_WINDOW}
+    rows = page.reader.query("rotation/followed", **asked)
+    if not any(row["n_episodes"].value for row in rows):
+        raise Absent(f"marts.what_followed has no episode of {ROTATION_PAIR} over {RANKED_WINDOW} sessions.")
+    named = [(_bucket_name(row), row) for row in rows]
+    points = [
+        {
+            "name": name,
+            "v": round(row["excess_pp"].value, 4),
+            "low": round(row["excess_low_pp"].value, 4),
+            "high": round(row["excess_high_pp"].value, 4),
+        }
+        for name, row in named
+        if row["excess_low_pp"].known
+    ]
+    drawings = (
+        [page.draw(figures.intervals(points, unit="points more than usual"), "followed")] if points else []
+    )
+    view = Followed(
+        ROTATION_PAIR,
+        WINDOW_NAMES[RANKED_WINDOW],
+        named,
+        points,
+        drawings,
+        page.reader.statement("rotation/followed", **asked),
+    )
+    section.block("followed" if points else "all_followed", view)
+
+
+def _bucket_name(row: Row) -> str:
+    """An outer bucket and a horizon in words."""
+    return f"{OUTER_BUCKETS[row['percentile_bucket'].value]}, next {row['horizon_sessions'].value} sessions"

@@ -282,11 +282,9 @@ def _judged(counted: pd.DataFrame, chosen: dict[str, bool]) -> pd.DataFrame:
     q = np.full(len(counted), np.nan)
     if tested.any():
         q[tested] = multipletests(counted["p_value"].to_numpy()[tested], method="fdr_by")[1]
-    reason = np.select(
-        [tested, episodes > 0, counted["answered"].to_numpy(dtype=bool)],
-        ["", "fewer_than_20_episodes", "no_episode"],
-        "history_too_short",
-    ).astype(object)
+    why = np.array([None, "fewer_than_20_episodes", "no_episode", "history_too_short"], dtype=object)
+    answered = counted["answered"].to_numpy(dtype=bool)
+    reason = why[np.select([tested, episodes > 0, answered], [0, 1, 2], 3)]
     return counted.assign(
         hit_rate_low=np.where(tested, low, np.nan),
         hit_rate_high=np.where(tested, high, np.nan),
@@ -296,5 +294,5 @@ def _judged(counted: pd.DataFrame, chosen: dict[str, bool]) -> pd.DataFrame:
         shifts=np.full(len(counted), SHIFTS, dtype=np.int32),
         seed=np.full(len(counted), SEED, dtype=np.int32),
         chosen_after_the_fact=counted["pair_id"].map(chosen).astype(bool),
-        episodes_reason=np.where(tested, None, reason),
+        episodes_reason=reason,
     )[COLUMNS]
