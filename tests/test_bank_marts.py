@@ -30,6 +30,7 @@ from transforms.marts.bank_sensitivity_daily import (
     classify_regimes,
     hold_regimes,
 )
+from warehouse.catalog import load_catalog
 
 MONEY_CENTRE = ("BAC", "C", "JPM", "WFC")
 
@@ -321,6 +322,21 @@ def test_estimates_find_what_the_simulated_banks_were_made_to_do() -> None:
         (2012, pytest.approx(0.75, abs=0.2), "gains_when_rates_rise"),
         (2025, pytest.approx(-0.85, abs=0.2), "gains_when_rates_fall"),
     ]
+
+
+def test_rows_come_in_the_order_of_the_grain() -> None:
+    """The model says so, and the runner does not sort them."""
+    table = load_catalog()["marts.bank_rate_betas"]
+    con = simulated_banks()
+    for since in (None, "2025-03-03"):
+        con.execute("set variable since = ?::date", [since])
+        try:
+            frame = bank_rate_betas.build(con)[list(table.grain)]
+        finally:
+            con.execute("reset variable since")
+        keys = frame.astype({name: str for name in table.grain if name != "session_date"})
+        assert len(keys) > 5000 and not keys.duplicated().any()
+        pd.testing.assert_frame_equal(keys, keys.sort_values(list(table.grain), ignore_index=True))
 
 
 def test_empty_staging_gives_empty_marts() -> None:

@@ -159,11 +159,11 @@ def insert_rows(
     own = [name for name in table.column_names if not (table.schema == "marts" and name == "data_source")]
     columns = ", ".join(map(quoted, own))
     try:
-        relation = _relation_of(connection, table, own)
+        relation, in_order = _relation_of(connection, table, own)
         constant = ", getvariable('data_source')" if len(own) < len(table.columns) else ""
-        order = ", ".join(map(quoted, table.grain)) or "all"
+        order = "" if in_order else f" order by {', '.join(map(quoted, table.grain)) or 'all'}"
         connection.execute(
-            f"insert into {target} select {columns}{constant} from ({relation}) where {keep} order by {order}"
+            f"insert into {target} select {columns}{constant} from ({relation}) where {keep}{order}"
         )
     except (duckdb.Error, ModelError) as error:
         raise ModelError(f"{table.full_name} could not be built: {error}") from error
@@ -177,11 +177,15 @@ def row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(count)
 
 
-def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: list[str]) -> str:
-    """The rows of a model as SQL: its statement, or its frame under the name `model_rows`."""
+def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: list[str]) -> tuple[str, bool]:
+    """The rows of a model as SQL, its statement or its frame under the name `model_rows`, and whether they
+    come in the order of the grain.
+
+    A model in Python says so by `ROWS_IN_ORDER = True`: sorting millions of rows costs more than making them.
+    """
     assert table.model is not None
     if table.model.suffix == ".sql":
-        return table.model.read_text(encoding="utf-8")
+        return table.model.read_text(encoding="utf-8"), False
     module = importlib.import_module(f"transforms.{table.schema}.{table.name}")
     frame = module.build(connection)
     if list(frame.columns) != columns:
@@ -196,16 +200,13 @@ def _relation_of(connection: duckdb.DuckDBPyConnection, table: Table, columns: l
     # A frame says NaN where a value is missing; the warehouse says NULL.
     with_gaps = [name for name, values in numbers.items() if np.isnan(values).any()]
     typed = {column.name: column.type for column in table.columns}
-    return (
-        "select "
-        + ", ".join(
-            (
-                f"case when isnan({quoted(name)}::double) then null else {quoted(name)} end::{typed[name]} as"
-                f" {quoted(name)}"
-                if name in with_gaps
-                else f"{quoted(name)}::{typed[name]} as {quoted(name)}"
-            )
-            for name in columns
+    selected = ", ".join(
+        (
+            f"case when isnan({quoted(name)}::double) then null else {quoted(name)} end::{typed[name]} as"
+            f" {quoted(name)}"
+            if name in with_gaps
+            else f"{quoted(name)}::{typed[name]} as {quoted(name)}"
         )
-        + " from model_rows"
+        for name in columns
     )
+    return f"select {selected} from model_rows", getattr(module, "ROWS_IN_ORDER", False)

@@ -65,6 +65,7 @@ from transforms.lib.rolling_ols import (
     fit_panel,
 )
 
+ROWS_IN_ORDER = True  # of the grain: the runner need not sort five million rows
 RESPONSE = "total_return_pct"
 FACTOR_COLUMNS = {
     "market": "market_total_return_pct",
