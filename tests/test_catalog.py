@@ -55,6 +55,10 @@ CONTRACT = {
         "is_record_high",
         "last_undercut_date",
         "is_record_low",
+        "n_effective",
+        "spread_vol_scaled",
+        "spread_vol_scaled_percentile",
+        "spread_beta_adjusted_pp",
     },
     "yield_curve_daily": {
         "session_date",

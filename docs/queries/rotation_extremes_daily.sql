@@ -15,9 +15,9 @@ where cells_answered > 0
 group by all
 order by calendar_year desc;
 
--- The sessions with the largest share of extreme cells, once a hundred could be
+-- The sessions with the largest share of extreme cells
 select session_date, cells_extreme, cells_answered, cells_record
 from marts.rotation_extremes_daily
-where cells_answered >= 100
+where cells_answered > 0 and cells_extreme_percentile is not null
 order by cells_extreme / cells_answered desc, session_date
 limit 10;

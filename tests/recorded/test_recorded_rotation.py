@@ -92,3 +92,54 @@ def test_the_summary_of_16_july_2024(market: duckdb.DuckDBPyConnection) -> None:
     assert last["iwm_qqq_spread_5d_pp"] == pytest.approx(11.806650625)
     assert last["iwm_qqq_spread_5d_last_exceeded_date"] == pd.Timestamp("2001-04-03")
     assert last["rut_return_1d_pct"] == pytest.approx(3.504765, abs=1e-6)
+
+
+def test_scaling_takes_the_volatility_of_2020_out_of_the_percentile(
+    market: duckdb.DuckDBPyConnection,
+) -> None:
+    """Nominal: a tenth of the days beyond the 5th and 95th."""
+    shares = market.execute("""
+        select
+            year(session_date),
+            round(100 * avg((abs(spread_percentile - 50) >= 45)::int), 1),
+            round(100 * avg((abs(spread_vol_scaled_percentile - 50) >= 45)::int), 1)
+        from marts.rotation_pair_daily
+        where pair_id = 'IWM/SPY' and window_sessions = 5 and year(session_date) in (2013, 2020)
+        group by 1 order by 1
+        """).fetchall()
+    assert shares == [(2013, 1.6, 8.7), (2020, 33.6, 14.2)]
+
+
+def test_the_widest_spread_of_july_2024_is_the_fourth_when_scaled(market: duckdb.DuckDBPyConnection) -> None:
+    """Against a mean of zero and from 21 sessions on. About the mean and from the second session on it is the
+    sixth of 6,064: two of the five before it are divided by the volatility of a few days.
+    """
+    query = "from marts.rotation_pair_daily where pair_id = 'IWM/SPY' and window_sessions = ? order by all"
+    five, daily = (market.execute(query, [window]).df().set_index("session_date") for window in (5, 1))
+    last = five.loc["2024-07-16"]
+    assert (last["spread_rank"], last["history_sessions"]) == (1, 6066)
+    assert (last["spread_vol_scaled_rank"], last["vol_scaled_history_sessions"]) == (4, 6045)
+    deviation = daily["spread_pp"].ewm(halflife=21).std().shift(5)
+    about_mean = (five["spread_pp"] / deviation.reindex(five.index)).dropna()
+    assert (int((about_mean >= about_mean.loc["2024-07-16"]).sum()), len(about_mean)) == (6, 6064)
+
+
+def test_a_z_of_three_is_no_percentile_of_99_87(market: duckdb.DuckDBPyConnection) -> None:
+    (median,) = market.execute(
+        "select median(spread_percentile) from marts.rotation_pair_daily where abs(spread_z - 3) < 0.1"
+    ).fetchall()[0]
+    assert 99.0 < median < 99.5
+
+
+def test_quadrants_last_as_long_as_those_of_a_random_walk(market: duckdb.DuckDBPyConnection) -> None:
+    [(mean, single)] = market.execute("""
+        select avg(quadrant_spell_sessions), avg((quadrant_spell_sessions = 1)::int)
+        from (
+            select *, lead(quadrant_spell_sessions) over of_pair as following
+            from marts.rotation_state_daily
+            where quadrant is not null
+            window of_pair as (partition by pair_id order by session_date)
+        )
+        where following = 1
+        """).fetchall()
+    assert mean == pytest.approx(1.77, abs=0.05) and single == pytest.approx(0.57, abs=0.02)
