@@ -318,6 +318,35 @@ def test_old_yields_and_old_estimates_leave_the_headlines(
     assert ("Curve" in said, "Banks" in said) == (speaks, speaks)
 
 
+@pytest.mark.parametrize(
+    ("rests", "said"),
+    [
+        (
+            True,
+            ", t = -2.93, -1.45 without the five days of the largest yield moves); regime: gains when",
+        ),
+        (False, ", t = -2.93); regime: gains when rates fall"),
+        (None, ", t = -2.93); regime: gains when rates fall"),
+    ],
+)
+def test_a_class_that_rests_on_five_days_is_said(
+    marts: duckdb.DuckDBPyConnection, rests: bool | None, said: str
+) -> None:
+    marts.execute(
+        "insert into marts.bank_sensitivity_daily (entity_id, session_date, beta_y2, t_y2, t_y2_without_top5,"
+        " regime, regime_rests_on_few_days)"
+        " values ('KRE', '2024-07-15', -0.64, -2.93, ?, 'gains_when_rates_fall', ?)",
+        [None if rests is None else -1.45, rests],
+    )
+    marts.execute(
+        "insert into marts.bank_rate_betas (symbol, session_date, model, estimator, factor, std_error)"
+        " values ('KRE', '2024-07-15', 'market_2y_slope', 'w252', 'y2', 0.2)"
+    )
+    [sentence] = [text for text in headlines(marts, DAY) if text.startswith("Banks")]
+    assert said in sentence
+    assert ("but those five days decide what the day says." in sentence) == bool(rests)
+
+
 def test_without_anything_nothing_is_made_up(marts: duckdb.DuckDBPyConnection) -> None:
     sentences = headlines(marts, DAY)
     assert sentences == [

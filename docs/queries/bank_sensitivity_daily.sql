@@ -27,5 +27,5 @@ select
     entity_id, empirical_duration_market_hedged_years, empirical_duration_unconditional_years,
     empirical_duration_unconditional_low_years, empirical_duration_unconditional_high_years
 from marts.bank_sensitivity_daily
-where session_date = (select max(session_date) from marts.bank_sensitivity_daily) and entity_type = 'group'
-order by entity_id;
+where session_date = (select max(session_date) from marts.bank_sensitivity_daily)
+order by empirical_duration_unconditional_years desc, entity_id;

@@ -185,7 +185,7 @@ MUTATIONS = [
     Mutation(
         "marts.bank_sensitivity_daily",
         "the_rank_lies_in_its_interval",
-        update("marts.bank_sensitivity_daily", "rank_high = sensitivity_rank - 1", "rank_high is not null"),
+        update("marts.bank_sensitivity_daily", "rank_low = sensitivity_rank + 1", "rank_low is not null"),
     ),
     Mutation(
         "marts.bank_sensitivity_daily",
