@@ -194,6 +194,26 @@ def check_path_agrees_with_the_meetings(con: duckdb.DuckDBPyConnection) -> None:
     assert compared[0] > 5000 and compared[1] == 0.0
 
 
+def check_peak_and_trough_are_the_ends_of_the_solved_meetings(con: duckdb.DuckDBPyConnection) -> None:
+    """Day by day, by hand: of the meetings of the next 24 months, the first of equal ones."""
+    meetings = con.execute("""
+        select as_of_date, meeting_date, expected_rate_pct from marts.fomc_meetings_daily
+        where expected_rate_pct is not null order by as_of_date, meeting_date
+        """).df()
+    near = meetings["meeting_date"] <= meetings["as_of_date"] + pd.DateOffset(months=24)
+    days = meetings[near].groupby("as_of_date")
+    path = con.execute("from marts.policy_path_daily").df().set_index("as_of_date")
+    for name, place in (
+        ("peak", days["expected_rate_pct"].idxmax()),
+        ("trough", days["expected_rate_pct"].idxmin()),
+    ):
+        found = meetings.loc[place].set_index("as_of_date").reindex(path.index)
+        pd.testing.assert_series_equal(
+            path[f"path_{name}_pct"], found["expected_rate_pct"], check_names=False
+        )
+        assert path[f"path_{name}_meeting_date"].equals(found["meeting_date"]), name
+
+
 def check_settlement_days_without_a_session_are_there(con: duckdb.DuckDBPyConnection) -> None:
     """Good Friday 2023 was a settlement day with a jobs report, 13 September 2001 one without a session."""
     found = con.execute(
@@ -298,6 +318,7 @@ CHECKS: list[Check] = [
     check_least_squares_gives_the_same_rates,
     check_missing_figures_say_why,
     check_path_agrees_with_the_meetings,
+    check_peak_and_trough_are_the_ends_of_the_solved_meetings,
     check_settlement_days_without_a_session_are_there,
     check_sunday_decision_of_2020_is_mondays,
     check_next_meeting_of_march_2020,

@@ -1,5 +1,6 @@
 -- The path of the last days
-select as_of_date, target_lower_pct, target_upper_pct, effr_pct, year_end_rate_pct, bp_priced_year_end, terminal_rate_pct, terminal_meeting_date
+select as_of_date, target_lower_pct, target_upper_pct, effr_pct, year_end_rate_pct, bp_priced_year_end, path_peak_pct, path_peak_meeting_date,
+  path_trough_pct, path_trough_meeting_date
 from marts.policy_path_daily
 order by as_of_date desc
 limit 5;

@@ -39,6 +39,13 @@ FED_MUTATIONS = [
         update("marts.policy_surprises", "decided_change_bp = null", "decided_change_bp is not null"),
     ),
     Mutation(
+        "marts.policy_path_daily",
+        "peak_and_trough_are_the_ends_of_the_meetings",
+        update(
+            "marts.policy_path_daily", "path_trough_pct = path_peak_pct", "path_trough_pct < path_peak_pct"
+        ),
+    ),
+    Mutation(
         "marts.fomc_calibration",
         "the_market_beats_no_change_the_day_before",
         update(

@@ -1,11 +1,11 @@
 """The path of the policy rate that fed funds futures imply, one row per settlement day.
 
 In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), staging.fomc_moves, DFF.
-Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the
-extreme of the path, each against the rate expected before the next meeting; the fit of the whole curve; why
-a figure is missing. Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch
+Out: expected rate after the last meeting of the year and twelve months ahead (constant maturity), each
+against the rate expected before the next meeting; peak and trough of the path; the fit of the whole curve;
+why a figure is missing. Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch
 methodology). Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, so that
-it does not depend on which meetings are known; the terminal rate sees known meetings only.
+it does not depend on which meetings are known; peak and trough see known meetings only.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ COLUMNS = [
     "bp_priced_year_end",
     "rate_12m_pct",
     "bp_priced_12m",
-    "terminal_rate_pct",
-    "terminal_meeting_date",
+    "path_peak_pct",
+    "path_peak_meeting_date",
+    "path_trough_pct",
+    "path_trough_meeting_date",
     "curve_residual_bp",
     "curve_residual_month",
     "curve_contracts",
@@ -98,7 +100,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     start_missing = np.where(is_solved, table.missing_contract[rows, first], policy_inputs.NO_TEXT)
     year_end = _year_end(market, table, start, first, start_reason, start_missing)
     rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason, start_missing)
-    terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
+    peak, peak_place, trough, trough_place = policy_path.compute_extremes(
+        table, market.decision_date, market.as_of_date
+    )
     fit, curve_reason = _fit(market)
 
     lower, upper = _range_by_day(market, moves)
@@ -117,8 +121,10 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "bp_priced_year_end": 100.0 * (year_end.rate_pct - start),
             "rate_12m_pct": rate_12m,
             "bp_priced_12m": 100.0 * (rate_12m - start),
-            "terminal_rate_pct": terminal,
-            "terminal_meeting_date": _date_at(market.decision_date, terminal_place),
+            "path_peak_pct": peak,
+            "path_peak_meeting_date": _date_at(market.decision_date, peak_place),
+            "path_trough_pct": trough,
+            "path_trough_meeting_date": _date_at(market.decision_date, trough_place),
             "curve_residual_bp": fit.residual_bp,
             "curve_residual_month": _first_day(fit.month),
             "curve_contracts": fit.contracts,

@@ -9,8 +9,10 @@ select
     year_end_missing_contract,
     rate_12m_pct,
     bp_priced_12m,
-    terminal_rate_pct,
-    terminal_meeting_date,
+    path_peak_pct,
+    path_peak_meeting_date,
+    path_trough_pct,
+    path_trough_meeting_date,
     curve_residual_bp
 from marts.policy_path_daily
 where as_of_date in ($now, $week, $month)
