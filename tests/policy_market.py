@@ -35,13 +35,23 @@ MARTS = (
     "marts.fomc_probabilities_by_method",
     "marts.fomc_meetings_by_method",
     "staging.fomc_meeting_changes",
+    "marts.policy_path_daily",
+    "marts.fomc_calibration",
+    "marts.policy_path_errors",
     "marts.fomc_meetings_daily",
     "marts.fomc_probability_changes",
     "marts.fomc_meeting_history",
-    "marts.policy_path_daily",
     "marts.policy_repricing",
     "marts.policy_surprises",
+    "marts.fomc_skill",
+    "marts.fomc_reliability",
+)
+# Tables that grow by meeting; the others by settlement day.
+BY_MEETING = (
     "marts.fomc_calibration",
+    "marts.policy_path_errors",
+    "marts.fomc_skill",
+    "marts.fomc_reliability",
 )
 LAST_SESSION = "2025-09-24"
 
