@@ -11,6 +11,7 @@ from collections.abc import Callable
 import duckdb
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 
 from tests.policy_market import BY_MEETING, MARTS
 from transforms.staging import fomc_moves_2022
@@ -447,6 +448,91 @@ def check_skill_is_that_of_the_scores(con: duckdb.DuckDBPyConnection) -> None:
         assert np.isclose(parts + row["within_bin_score"], direction.mean())
 
 
+def check_path_surprise_is_the_residual_of_least_squares(con: duckdb.DuckDBPyConnection) -> None:
+    """By statsmodels, decision by decision, on the scheduled ones before."""
+    frame = con.execute("""
+        select s.*, m.scheduled, y.change_bp as year_end, f.change_bp as months_12,
+            s.meeting_date = (
+                select max(decision_date) from ref.fomc_meetings as listed
+                where listed.scheduled and year(listed.decision_date) = year(s.meeting_date)
+            ) as ends_the_year
+        from marts.policy_surprises as s
+        inner join ref.fomc_meetings as m on s.meeting_date = m.decision_date
+        left join (from marts.policy_repricing where horizon = 'year_end') as y on s.as_of_date = y.as_of_date
+        left join (from marts.policy_repricing where horizon = '12m') as f on s.as_of_date = f.as_of_date
+        order by s.meeting_date
+        """).df()
+    for change, name, ends in (
+        ("year_end", "path_surprise", frame["ends_the_year"].to_numpy()),
+        ("months_12", "path_surprise_12m", np.zeros(len(frame), dtype=bool)),
+    ):
+        both = (frame["surprise_bp"].notna() & frame[change].notna()).to_numpy() & ~ends
+        used = both & frame["scheduled"].to_numpy()
+        compared = 0
+        for place, row in frame.iterrows():
+            before = np.flatnonzero(used[:place])
+            assert row[f"{name}_meetings"] == before.size
+            there = not pd.isna(row[f"{name}_bp"])
+            assert there == (pd.isna(row[f"{name}_reason"])) == bool(both[place] and before.size >= 24)
+            if there:
+                past = frame.iloc[before]
+                design = sm.add_constant(past["surprise_bp"].to_numpy())
+                level, slope = sm.OLS(past[change].to_numpy(), design).fit().params
+                assert np.isclose(row[f"{name}_slope"], slope, atol=1e-9)
+                expected = row[change] - level - slope * row["surprise_bp"]
+                assert np.isclose(row[f"{name}_bp"], expected, atol=1e-8)
+                compared += 1
+        assert compared > 100
+
+
+def check_spreads_of_overnight_rates_are_those_published_by_then(con: duckdb.DuckDBPyConnection) -> None:
+    rates = con.execute("""
+        select observation_date as day, series_id, value from staging.fred_observations
+        where series_id in ('DFF', 'IORB', 'SOFR')
+        """).df()
+    table = rates.pivot(index="day", columns="series_id", values="value")
+    business = con.execute("select calendar_date from ref.calendar where is_fed_business_day order by 1").df()
+    days = business["calendar_date"].to_numpy()
+    path = con.execute(
+        "from marts.policy_path_daily where as_of_date >= '2017-06-01' order by as_of_date"
+    ).df()
+    seen = 0
+    for row in path.iloc[::13].to_dict("records"):
+        published = days[np.searchsorted(days, np.datetime64(row["as_of_date"]), side="right") - 2]
+        fixing = table.reindex([published]).iloc[0]
+        for name, expected, first in (
+            ("effr_less_iorb_bp", 100 * (fixing["DFF"] - fixing["IORB"]), "2021-07-29"),
+            ("sofr_less_effr_bp", 100 * (fixing["SOFR"] - fixing["DFF"]), "2018-04-03"),
+        ):
+            reason = row["iorb_reason" if "iorb" in name else "sofr_reason"]
+            if np.isnan(expected):
+                early = published < np.datetime64(first)
+                assert pd.isna(row[name]) and reason == ("before_first_rate" if early else "rate_missing")
+            else:
+                assert abs(row[name] - expected) < 1e-6 and pd.isna(reason)
+                seen += 1
+    assert seen > 100
+
+
+def check_real_rate_takes_the_last_month_that_is_over(con: duckdb.DuckDBPyConnection) -> None:
+    served = con.execute("""
+        select observation_date, value from staging.fred_observations where series_id = 'EXPINF1YR'
+        """).df()
+    value = served.set_index(served["observation_date"].dt.to_period("M"))["value"]
+    path = con.execute("from marts.policy_path_daily order by as_of_date").df()
+    for row in path.iloc[::29].to_dict("records"):
+        month = row["as_of_date"].to_period("M")
+        found = next((value[month - back] for back in (1, 2) if month - back in value.index), None)
+        if found is None:
+            assert pd.isna(row["real_rate_12m_pct"]) and pd.isna(row["expected_inflation_month"])
+        else:
+            assert row["expected_inflation_1y_pct"] == found
+        if found is not None and not pd.isna(row["rate_12m_pct"]):
+            assert abs(row["real_rate_12m_pct"] - (row["rate_12m_pct"] - found)) < 1e-9
+        assert pd.isna(row["real_rate_12m_pct"]) != pd.isna(row["real_rate_reason"])
+    assert value.empty == path["real_rate_12m_pct"].isna().all()
+
+
 def check_both_day_counts_are_there_and_the_older_one_ends_with_2024(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -494,6 +580,9 @@ CHECKS: list[Check] = [
     check_band_is_made_of_errors_known_on_the_day,
     check_reliability_is_counted_by_hand,
     check_skill_is_that_of_the_scores,
+    check_path_surprise_is_the_residual_of_least_squares,
+    check_spreads_of_overnight_rates_are_those_published_by_then,
+    check_real_rate_takes_the_last_month_that_is_over,
     check_both_day_counts_are_there_and_the_older_one_ends_with_2024,
 ]
 

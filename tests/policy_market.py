@@ -22,6 +22,8 @@ from tests.recorded_data import RECORDED
 
 MONTH_CODES = "FGHJKMNQUVXZ"
 SERIES = ("DFF", "DFEDTARL", "DFEDTARU")
+# What is served beside them; the recorded market lacks the last one.
+MORE_SERIES = ("IORB", "SOFR", "EXPINF1YR")
 STAGING = (
     "staging.fed_funds_futures",
     "staging.fred_observations",
@@ -167,12 +169,15 @@ def _settlements(files: dict[str, bytes]) -> pd.DataFrame:
 @functools.cache
 def _simulated_rates() -> pd.DataFrame:
     market = simulated_market()
-    return _rates({name: market.fred_csv(name, HISTORY_START, HISTORY_END) for name in SERIES})
+    return _rates(
+        {name: market.fred_csv(name, HISTORY_START, HISTORY_END) for name in (*SERIES, *MORE_SERIES)}
+    )
 
 
 @functools.cache
 def _recorded_rates() -> pd.DataFrame:
-    return _rates({name: (RECORDED / "fred" / f"{name}.csv").read_bytes() for name in SERIES})
+    files = {name: RECORDED / "fred" / f"{name}.csv" for name in (*SERIES, *MORE_SERIES)}
+    return _rates({name: path.read_bytes() for name, path in files.items() if path.is_file()})
 
 
 def _rates(files: dict[str, bytes]) -> pd.DataFrame:

@@ -19,3 +19,9 @@ from marts.policy_path_daily
 where curve_residual_bp is not null
 order by curve_residual_bp desc, as_of_date
 limit 10;
+
+-- How tight is policy after expected inflation, and how do overnight rates lie to each other?
+select as_of_date, rate_12m_pct, expected_inflation_1y_pct, real_rate_12m_pct, real_rate_reason, effr_less_iorb_bp, sofr_less_effr_bp
+from marts.policy_path_daily
+order by as_of_date desc
+limit 10;

@@ -48,6 +48,11 @@ FED_MUTATIONS = [
         ),
     ),
     Mutation(
+        "marts.policy_surprises",
+        "a_path_surprise_is_known_or_has_a_reason",
+        update("marts.policy_surprises", "path_surprise_reason = null", "path_surprise_reason is not null"),
+    ),
+    Mutation(
         ERRORS,
         "an_outcome_counts_after_it_came_into_force",
         update(ERRORS, "usable_from_date = meeting_date"),
