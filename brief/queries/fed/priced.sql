@@ -13,7 +13,13 @@ select
     path_peak_meeting_date,
     path_trough_pct,
     path_trough_meeting_date,
-    curve_residual_bp
+    curve_residual_bp,
+    real_rate_12m_pct,
+    real_rate_reason,
+    effr_less_iorb_bp,
+    iorb_reason,
+    sofr_less_effr_bp,
+    sofr_reason
 from marts.policy_path_daily
 where as_of_date in ($now, $week, $month)
 order by as_of_date
