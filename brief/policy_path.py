@@ -148,7 +148,10 @@ def _extended(page: Page, points: figures.Points, lines: list[Dated]) -> figures
     for dated in lines:
         last = next(point for point in reversed(points) if dated.line.field in point)
         until = dt.date.fromisoformat(last["d"]) + dt.timedelta(days=LEVEL_DRAWN_DAYS)
-        ends.append({"d": str(until), dated.line.field: last[dated.line.field]})
+        end = {"d": str(until), dated.line.field: last[dated.line.field]}
+        if dated.line is LINES[0]:
+            end |= {name: last[name] for name in ("low", "high") if name in last}
+        ends.append(end)
     starts: figures.Points = []
     if "marts.policy_path_daily" in page.reader.tables:
         before = {
