@@ -125,6 +125,7 @@ FED_MUTATIONS = [
             "mean_brier_score = 0.6, mean_brier_score_no_change = 0.6, scored_meetings = 25",
             "horizon_days = 1",
         ),
+        also=("skill_is_that_of_the_scored_meetings",),
     ),
     Mutation(
         "marts.fomc_calibration",
