@@ -29,6 +29,8 @@ from expectations.ages import FED_FUTURES, Age
 # Meetings that fit into the drawing, and the smallest share that is drawn.
 DRAWN_MEETINGS = 9
 DRAWN_PROB = 0.0005
+# How long before a meeting the bins of its probabilities are shown.
+RELIABILITY_DAYS = 30
 NO_MEETING = "The list of FOMC meetings has none after {day}, so the next meeting is not known."
 HORIZONS = {"year_end": "the year’s end", "12m": "twelve months ahead"}
 
@@ -54,6 +56,15 @@ class Stack:
     published: list[Row]
     drawings: list[Markup]
     statement: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How good the probabilities were: scores and gains by horizon, and the bins of one of them."""
+
+    scores: list[tuple[Row, Row]]
+    bins: list[Row]
+    horizon_days: int
 
 
 @dataclass(frozen=True)
@@ -235,8 +246,12 @@ def _surprises(page: Page, section: Section, as_of: dt.date) -> None:
 
 
 def _calibration(page: Page, section: Section, as_of: dt.date) -> None:
-    page.reader.require("marts.fomc_calibration")
+    for table in ("marts.fomc_calibration", "marts.fomc_skill", "marts.fomc_reliability"):
+        page.reader.require(table)
     rows = page.reader.query("fed/calibration", as_of=as_of)
     if not rows:
         raise Absent("marts.fomc_calibration has no scored meeting yet.")
-    section.block("calibration", rows)
+    bins = page.reader.query("fed/reliability", as_of=as_of, horizon_days=RELIABILITY_DAYS)
+    gains = {row["horizon_days"].value: row for row in page.reader.query("fed/skill", as_of=as_of)}
+    scores = [(row, gains[days]) for row in rows if (days := row["horizon_days"].value) in gains]
+    section.block("calibration", Calibration(scores, bins, RELIABILITY_DAYS))

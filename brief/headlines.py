@@ -106,7 +106,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class RateChange:
-    """The day's change of the rate expected for the year's end, among the earlier ones."""
+    """The day's change of the rate implied for the year's end, among the earlier ones."""
 
     row: Row
     days: Cell

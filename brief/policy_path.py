@@ -1,7 +1,8 @@
 """The path of the policy rate: what the futures price on a settlement day, a week and a month before.
 
-In: the page and a settlement day. Out: a figure of the rate expected after each meeting and a table of what
-is priced. Caveat: each line ends at its last solved meeting, so that lines may differ in length.
+In: the page and a settlement day. Out: a figure of the rate implied after each meeting, with the band that
+nine of ten past errors at that distance were within, and a table of what is priced. Caveat: each line ends
+at its last solved meeting, so that lines may differ in length.
 """
 
 from __future__ import annotations
@@ -53,11 +54,12 @@ class Dated:
 
 @dataclass(frozen=True)
 class Path:
-    """The figure of the rates expected after each meeting."""
+    """The figure of the rates implied after each meeting; `bands`: the day's row of each that has a band."""
 
     settled: Settlement
     lines: list[Dated]
     meetings: list[tuple[dt.date, list[Cell | None]]]
+    bands: dict[dt.date, Row]
     reached: list[tuple[str, float]]
     drawings: list[Markup]
     statement: str
@@ -92,6 +94,15 @@ def _figure(page: Page, section: Section, settled: Settlement, lines: list[Dated
         for point, meeting in zip(points, meetings, strict=True):
             if (dated.day, meeting) in rates:
                 point[dated.line.field] = round(rates[dated.day, meeting].value, 5)
+    bands = {
+        row["meeting_date"].value: row
+        for row in rows
+        if row["as_of_date"].value == lines[0].day and row["expected_rate_low_pct"].known
+    }
+    for point, meeting in zip(points, meetings, strict=True):
+        if meeting in bands:
+            point["low"] = round(bands[meeting]["expected_rate_low_pct"].value, 5)
+            point["high"] = round(bands[meeting]["expected_rate_high_pct"].value, 5)
     reached = {dated.name: _last(points, dated.line.field) for dated in lines}
     points = _extended(page, points, lines)
     if len(points) <= 1:
@@ -106,8 +117,9 @@ def _figure(page: Page, section: Section, settled: Settlement, lines: list[Dated
             )
             for dated in lines
         ],
-        unit="expected effective rate after each meeting, %",
+        unit="implied effective rate after each meeting, %",
         height=190,
+        band=("low", "high") if bands else None,
         step=True,
         digits=".2f",
     )
@@ -117,6 +129,7 @@ def _figure(page: Page, section: Section, settled: Settlement, lines: list[Dated
             settled,
             lines,
             [(meeting, [rates.get((dated.day, meeting)) for dated in lines]) for meeting in meetings],
+            bands,
             list(reached.items()),
             [page.draw(spec, "path")],
             page.reader.statement("fed/path", **_days(lines)),
@@ -135,7 +148,10 @@ def _extended(page: Page, points: figures.Points, lines: list[Dated]) -> figures
     for dated in lines:
         last = next(point for point in reversed(points) if dated.line.field in point)
         until = dt.date.fromisoformat(last["d"]) + dt.timedelta(days=LEVEL_DRAWN_DAYS)
-        ends.append({"d": str(until), dated.line.field: last[dated.line.field]})
+        end = {"d": str(until), dated.line.field: last[dated.line.field]}
+        if dated.line is LINES[0]:
+            end |= {name: last[name] for name in ("low", "high") if name in last}
+        ends.append(end)
     starts: figures.Points = []
     if "marts.policy_path_daily" in page.reader.tables:
         before = {

@@ -22,6 +22,8 @@ from tests.recorded_data import RECORDED
 
 MONTH_CODES = "FGHJKMNQUVXZ"
 SERIES = ("DFF", "DFEDTARL", "DFEDTARU")
+# What is served beside them; the recorded market lacks the last one.
+MORE_SERIES = ("IORB", "SOFR", "EXPINF1YR")
 STAGING = (
     "staging.fed_funds_futures",
     "staging.fred_observations",
@@ -35,13 +37,23 @@ MARTS = (
     "marts.fomc_probabilities_by_method",
     "marts.fomc_meetings_by_method",
     "staging.fomc_meeting_changes",
+    "marts.policy_path_daily",
+    "marts.fomc_calibration",
+    "marts.policy_path_errors",
     "marts.fomc_meetings_daily",
     "marts.fomc_probability_changes",
     "marts.fomc_meeting_history",
-    "marts.policy_path_daily",
     "marts.policy_repricing",
     "marts.policy_surprises",
+    "marts.fomc_skill",
+    "marts.fomc_reliability",
+)
+# Tables that grow by meeting; the others by settlement day.
+BY_MEETING = (
     "marts.fomc_calibration",
+    "marts.policy_path_errors",
+    "marts.fomc_skill",
+    "marts.fomc_reliability",
 )
 LAST_SESSION = "2025-09-24"
 
@@ -157,12 +169,15 @@ def _settlements(files: dict[str, bytes]) -> pd.DataFrame:
 @functools.cache
 def _simulated_rates() -> pd.DataFrame:
     market = simulated_market()
-    return _rates({name: market.fred_csv(name, HISTORY_START, HISTORY_END) for name in SERIES})
+    return _rates(
+        {name: market.fred_csv(name, HISTORY_START, HISTORY_END) for name in (*SERIES, *MORE_SERIES)}
+    )
 
 
 @functools.cache
 def _recorded_rates() -> pd.DataFrame:
-    return _rates({name: (RECORDED / "fred" / f"{name}.csv").read_bytes() for name in SERIES})
+    files = {name: RECORDED / "fred" / f"{name}.csv" for name in (*SERIES, *MORE_SERIES)}
+    return _rates({name: path.read_bytes() for name, path in files.items() if path.is_file()})
 
 
 def _rates(files: dict[str, bytes]) -> pd.DataFrame:

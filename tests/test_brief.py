@@ -611,7 +611,7 @@ def test_an_extreme_change_of_the_expected_rate_makes_the_headline(copy: Any) ->
     ).fetchone()[0]
     assert (
         sentence
-        == "Fed funds futures cut the rate expected for the end of the year by 96.9 basis points in a day:"
+        == "Fed funds futures cut the rate they imply for the end of the year by 96.9 basis points in a day:"
         f" no day of {days} before moved it as far"
     )
 

@@ -133,3 +133,17 @@ def test_bars_of_a_day_come_before_those_of_the_days_before() -> None:
     assert bars["yOffset"]["sort"] == bars["color"]["scale"]["domain"] == ["share", "share_1w"]
     assert bars["y"]["sort"] == ["5.00–5.25", "5.25–5.50"]
     assert bars["color"]["scale"]["range"] == [figures.BLUE, figures.GREY]
+
+
+def test_a_band_of_steps_holds_until_the_next_and_is_not_broken_by_other_lines() -> None:
+    points = [
+        {"d": "2024-09-18", "now": 5.0, "low": 4.9, "high": 5.1},
+        {"d": "2024-10-01", "before": 5.0},
+        {"d": "2024-11-07", "now": 4.6, "low": 4.3, "high": 4.9},
+    ]
+    series = [("now", "now", "blue"), ("before", "before", "grey")]
+    spec = figures.lines(points, series, unit="%", step=True, band=("low", "high"))
+    [band] = [layer for layer in spec["layer"] if layer["mark"]["type"] == "area"]
+    assert band["mark"]["interpolate"] == "step-after"
+    assert [point["d"] for point in band["data"]["values"]] == ["2024-09-18", "2024-11-07"]
+    assert (band["encoding"]["y"]["field"], band["encoding"]["y2"]["field"]) == ("low", "high")

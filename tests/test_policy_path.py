@@ -88,11 +88,10 @@ def test_a_path_of_steps_is_solved_and_fitted_exactly(steps: list[int], start: f
     year_end = policy_path.compute_rate_on(table, DECISIONS, np.array(["2022-12-31"], dtype="datetime64[D]"))
     assert year_end.rate_pct[0] == pytest.approx(levels[-1], abs=1e-9) and year_end.decision[0] == 7
     assert year_end.missing_contract[0] is None
-    terminal, place = policy_path.compute_terminal(table, DECISIONS, AS_OF)
-    assert abs(terminal[0] - start) == pytest.approx(np.abs(levels - start).max(), abs=1e-9)
-    assert (
-        np.flatnonzero(np.abs(np.abs(levels[1:] - start) - abs(terminal[0] - start)) < 1e-9).min() <= place[0]
-    )
+    peak, highest, trough, lowest = policy_path.compute_extremes(table, DECISIONS, AS_OF)
+    assert (peak[0], trough[0]) == pytest.approx((levels[1:].max(), levels[1:].min()), abs=1e-9)
+    assert levels[1 + highest[0]] == pytest.approx(peak[0], abs=1e-9)
+    assert levels[1 + lowest[0]] == pytest.approx(trough[0], abs=1e-9)
 
 
 @given(st.lists(st.floats(0.0, 6.0), min_size=13, max_size=13), st.floats(-0.5, 0.5))

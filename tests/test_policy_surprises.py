@@ -36,7 +36,7 @@ def test_contract_and_scale(decision: str, effective: str, month: str, scale: fl
 def test_a_run_knows_decisions_up_to_its_session_even_without_settlements() -> None:
     con = policy_warehouse("2024-09-20")
     add_settlements(con, "2024-07-30", {"2024-08": 94.69})
-    build_policy(con, ("marts.policy_surprises",))
+    build_policy(con, ("marts.policy_repricing", "marts.policy_surprises"))
     rows = con.execute("select meeting_date, reason from marts.policy_surprises order by 1").fetchall()
     assert [(str(day), why) for day, why in rows] == [
         ("2024-07-31", "price_missing"),

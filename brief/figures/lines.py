@@ -83,7 +83,7 @@ def lines(
     low, high = _extremes(points, [field for field, _, _ in series] + list(band or ()), base)
     axes = _axes(points, _domain(low, high, logarithmic=bool(ticks)), unit, digits, ticks, strip)
     layers = [_strip(axes, strip)] if strip else []
-    layers += _areas(axes, series[0][2], band, area)
+    layers += _areas(axes, series[0][2], band, area, points if step else None)
     if not ticks and (reference is not None or low < 0 < high):
         layers.append(_horizontal(axes, reference or 0))
     ends = []
@@ -155,11 +155,20 @@ def _strip(axes: _Axes, strip: Strip) -> Spec:
     return layer({"type": "rect"}, encoding, spans)
 
 
-def _areas(axes: _Axes, colour: str, band: tuple[str, str] | None, area: str | None) -> list[Spec]:
+def _areas(
+    axes: _Axes, colour: str, band: tuple[str, str] | None, area: str | None, steps: Points | None
+) -> list[Spec]:
+    """The filled parts; `steps`: the points of lines whose values hold until the next."""
     layers = []
     if band:
         mark = {"type": "area", "color": colour, "opacity": 0.22, "line": False}
-        layers.append(layer(mark, {**axes.at(band[0]), "y2": {"field": band[1]}}))
+        at = {**axes.at(band[0]), "y2": {"field": band[1]}}
+        if steps is None:
+            layers.append(layer(mark, at))
+        else:
+            # its own points, as for the lines
+            known = [point for point in steps if point.get(band[0]) is not None]
+            layers.append(layer({**mark, "interpolate": "step-after"}, at, known))
     if area:
         mark = {"type": "area", "color": colour, "opacity": 0.25}
         layers.append(layer(mark, {**axes.at(area), "y2": {"datum": 0}}))

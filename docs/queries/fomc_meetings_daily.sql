@@ -47,3 +47,9 @@ where year(meeting_date) = year(as_of_date)
 qualify row_number() over (partition by as_of_date order by meeting_date desc) = 1
 order by as_of_date desc
 limit 10;
+
+-- The path of the newest day with the band that nine of ten past errors were within
+select meeting_date, expected_rate_low_pct, expected_rate_pct, expected_rate_high_pct, band_meetings, band_reason
+from marts.fomc_meetings_daily
+where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily)
+order by meeting_date;

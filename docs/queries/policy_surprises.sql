@@ -19,3 +19,9 @@ inner join marts.rotation_pair_daily as pairs
 where surprises.surprise_bp is not null
 order by surprises.meeting_date desc
 limit 10;
+
+-- Which decisions moved the path by more than the decision itself explains?
+select meeting_date, surprise_bp, change_year_end_bp, path_surprise_bp, path_surprise_12m_bp, path_surprise_reason
+from marts.policy_surprises
+order by abs(path_surprise_bp) desc nulls last, meeting_date
+limit 10;

@@ -63,6 +63,7 @@ class Macro:
             "CPILFESL": self._consumer_prices,
             **dict.fromkeys(MONTHLY_GROWTH, self._monthly_level),
             **dict.fromkeys(WEEKLY_GROWTH, self._weekly_level),
+            "EXPINF1YR": self._expected_inflation,
             "DRTSCILM": self._lending_standards,
             "DRTSCIS": self._lending_standards,
             "ICSA": self._initial_claims,
@@ -100,6 +101,14 @@ class Macro:
         noise = self._streams.stream(f"cpi {series_id}").standard_normal(count) * (0.05 if core else 0.14)
         values = (179.3 if core else 169.3) * np.exp(np.cumsum(trend / 1200.0 + noise / 100.0))
         return Observations(self._grid.month_days, values, 3)
+
+    def _expected_inflation(self, series_id: str) -> Observations:
+        """Expected inflation of the year ahead in %: steadier than that of the year behind."""
+        prices = self._consumer_prices("CPIAUCSL").values
+        before = np.concatenate([np.full(12, prices[0] / 1.023), prices[:-12]])
+        inflation = 100.0 * (prices / before - 1.0)
+        noise = self._streams.ar1("expected inflation", len(prices), 6.0, 0.15)
+        return Observations(self._grid.month_days, 1.3 + 0.4 * smooth(inflation, 4.0, start=2.3) + noise, 3)
 
     def _monthly_level(self, series_id: str) -> Observations:
         return self._level(series_id, MONTHLY_GROWTH[series_id], self._grid.month_days, 12.0)

@@ -9,6 +9,8 @@ PROBABILITIES, BY_METHOD = "marts.fomc_probabilities", "marts.fomc_probabilities
 METHODS, DAILY = "marts.fomc_meetings_by_method", "marts.fomc_meetings_daily"
 CHANGES, LOOK_BACK = "staging.fomc_meeting_changes", "marts.fomc_probability_changes"
 HISTORY = "marts.fomc_meeting_history"
+ERRORS, SKILL = "marts.policy_path_errors", "marts.fomc_skill"
+RELIABILITY = "marts.fomc_reliability"
 DOTS, GAPS = "marts.fomc_projections", "marts.market_versus_dots"
 # The recorded market has no projections.
 A_DOT = (
@@ -39,6 +41,83 @@ FED_MUTATIONS = [
         update("marts.policy_surprises", "decided_change_bp = null", "decided_change_bp is not null"),
     ),
     Mutation(
+        DAILY,
+        "a_band_is_around_its_rate_or_says_why_not",
+        update(
+            DAILY, "expected_rate_low_pct = expected_rate_low_pct - 0.1", "expected_rate_low_pct is not null"
+        ),
+    ),
+    Mutation(
+        "marts.policy_surprises",
+        "a_path_surprise_is_known_or_has_a_reason",
+        update("marts.policy_surprises", "path_surprise_reason = null", "path_surprise_reason is not null"),
+    ),
+    Mutation(
+        ERRORS,
+        "an_outcome_counts_after_it_came_into_force",
+        update(ERRORS, "usable_from_date = meeting_date"),
+    ),
+    Mutation(
+        ERRORS,
+        "the_error_is_that_of_the_calibration",
+        update(ERRORS, "implied_less_decided_bp = 7", "implied_less_decided_bp is not null"),
+    ),
+    Mutation(
+        ERRORS,
+        "the_path_is_off_by_less_than_a_point_a_month_ahead",
+        update(
+            ERRORS,
+            "rms_error_bp = 70, scored_meetings = 30",
+            "horizon_days = 30 and scored_meetings between 20 and 39",
+        ),
+    ),
+    Mutation(
+        ERRORS,
+        "what_is_missing_has_its_reason",
+        update(ERRORS, "mean_error_bp = null", "mean_error_bp is not null"),
+    ),
+    Mutation(
+        SKILL,
+        "the_parts_of_a_score_add_up",
+        update(SKILL, "reliability_score = reliability_score + 0.1", "reliability_score is not null"),
+    ),
+    Mutation(
+        SKILL,
+        "skill_is_that_of_the_scored_meetings",
+        update(
+            SKILL, "scored_meetings = scored_meetings + 1", "years_counted = 'all' and scored_meetings > 50"
+        ),
+    ),
+    Mutation(
+        SKILL,
+        "an_interval_of_a_gain_is_there_from_forty_meetings_on",
+        update(SKILL, "gain_over_no_change_low = null", "gain_over_no_change_low is not null"),
+    ),
+    Mutation(
+        RELIABILITY,
+        "a_share_lies_in_its_interval",
+        update(
+            RELIABILITY, "came_true_low_share = 0.99, came_true_high_share = 1", "came_true_low_share < 0.5"
+        ),
+    ),
+    Mutation(
+        RELIABILITY,
+        "a_mean_probability_lies_in_its_bin",
+        update(RELIABILITY, "mean_prob = 0.3", "bin_lower_prob = 0.5 and mean_prob is not null"),
+    ),
+    Mutation(
+        RELIABILITY,
+        "a_share_without_an_interval_says_why",
+        update(RELIABILITY, "interval_reason = null", "interval_reason is not null"),
+    ),
+    Mutation(
+        "marts.policy_path_daily",
+        "peak_and_trough_are_the_ends_of_the_meetings",
+        update(
+            "marts.policy_path_daily", "path_trough_pct = path_peak_pct", "path_trough_pct < path_peak_pct"
+        ),
+    ),
+    Mutation(
         "marts.fomc_calibration",
         "the_market_beats_no_change_the_day_before",
         update(
@@ -46,6 +125,7 @@ FED_MUTATIONS = [
             "mean_brier_score = 0.6, mean_brier_score_no_change = 0.6, scored_meetings = 25",
             "horizon_days = 1",
         ),
+        also=("skill_is_that_of_the_scored_meetings",),
     ),
     Mutation(
         "marts.fomc_calibration",

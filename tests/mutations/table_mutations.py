@@ -264,6 +264,7 @@ MUTATIONS = [
         "marts.regimes_daily",
         "hit_rate_belongs_to_enough_windows",
         update("marts.regimes_daily", "observations = 10", "mean_forward_spread_pp is not null"),
+        also=("intervals_contain_their_figure",),
     ),
     Mutation(
         "marts.regimes_daily",

@@ -24,7 +24,7 @@ from transforms.lib.fomc import BoolArray, DateArray, FloatArray, IntArray, Text
 # Kuttner's scale factor D/(D - d) explodes at the end of a month: with seven days or fewer left, the next
 # month's contract is used as it is.
 MAX_DAYS_LEFT_UNSCALED: Final = 7
-TERMINAL_MONTHS: Final = 24
+EXTREME_MONTHS: Final = 24
 # The solved path checks its far prices against each other; the twelve-month rate takes two as they are.
 # Three and more months out no two neighbours of the recorded history since 2005 are 0.35 points apart,
 # while placeholders of 2004 are (ZQK05 1.6 points off for a day).
@@ -108,21 +108,25 @@ def compute_rate_on(table: Table, decision_date: DateArray, on: DateArray) -> Ra
     return RateOn(rate, last, why, missing)
 
 
-def compute_terminal(
+def compute_extremes(
     table: Table, decision_date: DateArray, as_of_date: DateArray
-) -> tuple[FloatArray, IntArray]:
-    """Expected rate that is farthest from the rate before the next decision, and its decision (-1: none).
+) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
+    """Highest expected rate after a decision and the place of that decision (-1: none), then the lowest.
 
-    Of the solved decisions up to 24 months ahead; of equal ones the first.
+    Of the solved decisions up to 24 months ahead; of equal ones the first. Two figures and not the one that
+    is farther from today's rate: that one flips from the peak to the trough without news when the other
+    becomes the farther one.
     """
-    start, _ = compute_start(table)
-    limit = shift_months(as_of_date, TERMINAL_MONTHS)
-    distance = np.abs(table.end_rate_pct - start[:, None])
-    distance = np.where(decision_date[None, :] <= limit[:, None], distance, np.nan)
-    some = np.isfinite(distance).any(axis=1)
-    place = np.where(some, np.where(np.isfinite(distance), distance, -1.0).argmax(axis=1), -1)
-    rate = np.where(some, table.end_rate_pct[np.arange(place.size), place], np.nan)
-    return rate, place
+    limit = shift_months(as_of_date, EXTREME_MONTHS)
+    near = (decision_date[None, :] <= limit[:, None]) & np.isfinite(table.start_rate_pct)
+    rate = np.where(near, table.end_rate_pct, np.nan)
+    there = np.isfinite(rate)
+    some, rows = there.any(axis=1), np.arange(as_of_date.size)
+    highest = np.where(some, np.where(there, rate, -np.inf).argmax(axis=1), -1)
+    lowest = np.where(some, np.where(there, rate, np.inf).argmin(axis=1), -1)
+    peak: FloatArray = np.where(some, rate[rows, highest], np.nan)
+    trough: FloatArray = np.where(some, rate[rows, lowest], np.nan)
+    return peak, highest, trough, lowest
 
 
 def shift_months(dates: DateArray, months: int) -> DateArray:

@@ -1,16 +1,17 @@
 """The path of the policy rate that fed funds futures imply, one row per settlement day.
 
-In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), staging.fomc_moves, DFF.
-Out: expected rate after the last meeting of the year, twelve months ahead (constant maturity) and at the
-extreme of the path, each against the rate expected before the next meeting; the fit of the whole curve; why
-a figure is missing. Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch
-methodology). Caveat: rates are risk-neutral. The twelve-month rate comes from month averages alone, so that
-it does not depend on which meetings are known; the terminal rate sees known meetings only.
+In: settlements, final averages and decisions (transforms/lib/policy_inputs.py), staging.fomc_moves, DFF,
+IORB, SOFR, EXPINF1YR. Out: expected rate after the last meeting of the year and twelve months ahead
+(constant maturity), each against the rate expected before the next meeting; peak and trough of the path;
+the fit of the whole curve; the real rate; the effective rate beside IORB and SOFR; why a figure is missing.
+Formulas: transforms/lib/fomc.py, transforms/lib/policy_path.py (CME FedWatch methodology). Caveat: rates
+are risk-neutral. The twelve-month rate comes from month averages alone, so that it does not depend on which
+meetings are known; peak and trough see known meetings only.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -30,8 +31,10 @@ COLUMNS = [
     "bp_priced_year_end",
     "rate_12m_pct",
     "bp_priced_12m",
-    "terminal_rate_pct",
-    "terminal_meeting_date",
+    "path_peak_pct",
+    "path_peak_meeting_date",
+    "path_trough_pct",
+    "path_trough_meeting_date",
     "curve_residual_bp",
     "curve_residual_month",
     "curve_contracts",
@@ -40,6 +43,14 @@ COLUMNS = [
     "year_end_missing_contract",
     "rate_12m_reason",
     "curve_reason",
+    "expected_inflation_1y_pct",
+    "expected_inflation_month",
+    "real_rate_12m_pct",
+    "real_rate_reason",
+    "effr_less_iorb_bp",
+    "iorb_reason",
+    "sofr_less_effr_bp",
+    "sofr_reason",
     "reason",
 ]
 
@@ -58,7 +69,7 @@ from staging.fomc_moves
 order by as_of_date, meeting_number
 """
 
-# The rate of a Fed business day is published on the next one: the last rate that could be had on a day.
+# The rates of a Fed business day are published on the next one: the last rates that could be had on a day.
 RATES = """
 with business_days as (
     select
@@ -69,16 +80,41 @@ with business_days as (
 )
 
 select
+    business_days.calendar_date,
     business_days.published_date,
-    fixings.value
+    fixings.value,
+    reserves.value as iorb,
+    secured.value as sofr
 from business_days
 left join staging.fred_observations as fixings
     on
         business_days.calendar_date = fixings.observation_date
         and fixings.series_id = 'DFF'
+left join staging.fred_observations as reserves
+    on
+        business_days.calendar_date = reserves.observation_date
+        and reserves.series_id = 'IORB'
+left join staging.fred_observations as secured
+    on
+        business_days.calendar_date = secured.observation_date
+        and secured.series_id = 'SOFR'
 where business_days.published_date is not null
 order by business_days.published_date
 """
+
+EXPECTED_INFLATION = """
+select
+    observation_date,
+    value
+from staging.fred_observations
+where series_id = 'EXPINF1YR'
+order by observation_date
+"""
+# IORB replaced the two rates of before (IOER, IORR) on this day; those are not loaded.
+FIRST_IORB = np.datetime64("2021-07-29", "D")
+FIRST_SOFR = np.datetime64("2018-04-03", "D")
+# The figure of a month counts from the next month on; one that is late may be two months old, not older.
+MAX_MONTHS_OF_INFLATION = 2
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -98,8 +134,15 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     start_missing = np.where(is_solved, table.missing_contract[rows, first], policy_inputs.NO_TEXT)
     year_end = _year_end(market, table, start, first, start_reason, start_missing)
     rate_12m, rate_12m_reason = _twelve_months(market, start, start_reason, start_missing)
-    terminal, terminal_place = policy_path.compute_terminal(table, market.decision_date, market.as_of_date)
+    peak, peak_place, trough, trough_place = policy_path.compute_extremes(
+        table, market.decision_date, market.as_of_date
+    )
     fit, curve_reason = _fit(market)
+
+    rates = _published_rates(con, market.as_of_date)
+    inflation, inflation_month = _expected_inflation(con, market.as_of_date)
+    real_rate = rate_12m - inflation
+    no_real_rate = np.where(np.isnan(rate_12m), rate_12m_reason, "expected_inflation_missing")
 
     lower, upper = _range_by_day(market, moves)
     reason = np.where(np.isnan(lower), "target_range_unknown", policy_inputs.NO_TEXT)
@@ -110,15 +153,17 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "as_of_date": market.as_of_date,
             "target_lower_pct": lower,
             "target_upper_pct": upper,
-            "effr_pct": _effective_rate(con, market.as_of_date),
+            "effr_pct": rates.effr_pct,
             "next_meeting_date": _date_at(market.decision_date, first),
             "rate_before_next_meeting_pct": start,
             "year_end_rate_pct": year_end.rate_pct,
             "bp_priced_year_end": 100.0 * (year_end.rate_pct - start),
             "rate_12m_pct": rate_12m,
             "bp_priced_12m": 100.0 * (rate_12m - start),
-            "terminal_rate_pct": terminal,
-            "terminal_meeting_date": _date_at(market.decision_date, terminal_place),
+            "path_peak_pct": peak,
+            "path_peak_meeting_date": _date_at(market.decision_date, peak_place),
+            "path_trough_pct": trough,
+            "path_trough_meeting_date": _date_at(market.decision_date, trough_place),
             "curve_residual_bp": fit.residual_bp,
             "curve_residual_month": _first_day(fit.month),
             "curve_contracts": fit.contracts,
@@ -127,6 +172,14 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             "year_end_missing_contract": year_end.missing_contract,
             "rate_12m_reason": rate_12m_reason,
             "curve_reason": curve_reason,
+            "expected_inflation_1y_pct": inflation,
+            "expected_inflation_month": inflation_month,
+            "real_rate_12m_pct": real_rate,
+            "real_rate_reason": np.where(np.isnan(real_rate), no_real_rate, policy_inputs.NO_TEXT),
+            "effr_less_iorb_bp": rates.effr_less_iorb_bp,
+            "iorb_reason": _reason_of_spread(rates.effr_less_iorb_bp, rates.day, FIRST_IORB),
+            "sofr_less_effr_bp": rates.sofr_less_effr_bp,
+            "sofr_reason": _reason_of_spread(rates.sofr_less_effr_bp, rates.day, FIRST_SOFR),
             "reason": reason,
         },
         columns=COLUMNS,
@@ -214,18 +267,64 @@ def _range_by_day(
     return lower, upper
 
 
-def _effective_rate(con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray) -> fomc.FloatArray:
+@dataclass(frozen=True)
+class Rates:
+    """Overnight rates of the last Fed business day whose rates were published, by settlement day."""
+
+    day: fomc.DateArray
+    effr_pct: fomc.FloatArray
+    effr_less_iorb_bp: fomc.FloatArray
+    sofr_less_effr_bp: fomc.FloatArray
+
+
+def _published_rates(con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray) -> Rates:
     rates = con.execute(RATES).df()
-    if rates.empty:
-        return np.full(as_of_date.size, np.nan)
     place = np.searchsorted(policy_inputs.to_dates(rates["published_date"]), as_of_date, side="right") - 1
-    rate: fomc.FloatArray = np.where(
-        place >= 0, policy_inputs.to_floats(rates["value"])[np.maximum(place, 0)], np.nan
+    known = place >= 0
+
+    def at(name: str) -> fomc.FloatArray:
+        if rates.empty:
+            return np.full(as_of_date.size, np.nan)
+        return np.where(known, policy_inputs.to_floats(rates[name])[np.maximum(place, 0)], np.nan)
+
+    # differences of two-decimal rates carry dust; "+ 0.0" turns a rounded -0.0 into 0.0
+    effr = at("value")
+    day = _date_at(policy_inputs.to_dates(rates["calendar_date"]), np.where(known, place, -1))
+    return Rates(
+        day=day,
+        effr_pct=effr,
+        effr_less_iorb_bp=np.round(100.0 * (effr - at("iorb")), 6) + 0.0,
+        sofr_less_effr_bp=np.round(100.0 * (at("sofr") - effr), 6) + 0.0,
     )
-    return rate
+
+
+def _reason_of_spread(
+    spread_bp: fomc.FloatArray, day: fomc.DateArray, first: np.datetime64
+) -> fomc.TextArray:
+    """Why a spread of overnight rates is missing."""
+    why = np.where(day < first, "before_first_rate", "rate_missing").astype(object)
+    return np.where(np.isfinite(spread_bp), policy_inputs.NO_TEXT, why)
+
+
+def _expected_inflation(
+    con: duckdb.DuckDBPyConnection, as_of_date: fomc.DateArray
+) -> tuple[fomc.FloatArray, fomc.DateArray]:
+    """Expected inflation of the year ahead in per cent, of the last month that is over, and that month."""
+    rows = con.execute(EXPECTED_INFLATION).df()
+    if rows.empty:
+        return np.full(as_of_date.size, np.nan), np.full(as_of_date.size, np.datetime64("NaT", "D"))
+    month = fomc.compute_month_number(policy_inputs.to_dates(rows["observation_date"]))
+    current = fomc.compute_month_number(as_of_date)
+    place = np.searchsorted(month, current) - 1
+    found = month[np.maximum(place, 0)]
+    fresh = (place >= 0) & (current - found <= MAX_MONTHS_OF_INFLATION)
+    value = policy_inputs.to_floats(rows["value"])[np.maximum(place, 0)]
+    return np.where(fresh, value, np.nan), _first_day(np.where(fresh, found, -1))
 
 
 def _date_at(dates: fomc.DateArray, place: fomc.IntArray) -> fomc.DateArray:
+    if not dates.size:
+        return np.full(place.size, np.datetime64("NaT", "D"))
     found: fomc.DateArray = np.where(place >= 0, dates[np.maximum(place, 0)], np.datetime64("NaT", "D"))
     return found
 

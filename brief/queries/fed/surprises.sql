@@ -3,6 +3,8 @@ select
     meeting_date,
     decided_change_bp,
     surprise_bp,
+    path_surprise_bp,
+    path_surprise_reason,
     contract,
     reason
 from marts.policy_surprises
