@@ -109,11 +109,13 @@ def _counted(own: signals.Signals, episodes: BoolArray, dates: NDArray[np.dateti
     there = n_episodes > 0
     outcome, rows = own.outcome_pp, len(own.outcome_pp)
     cell, row = np.nonzero(episodes.T)
-    by_cell = np.split(outcome[row], np.flatnonzero(np.diff(cell)) + 1) if len(row) else []
+    values, cell_begins = outcome[row], np.flatnonzero(np.diff(cell, prepend=-1))
     mean, median, hits = (np.full(len(cells), np.nan) for _ in range(3))
-    mean[there] = [values.mean() for values in by_cell]
-    median[there] = [np.median(values) for values in by_cell]
-    hits[there] = [(values > 0).mean() for values in by_cell]
+    if len(values):
+        count, ordered = n_episodes[there], values[np.lexsort((values, cell))]
+        mean[there] = np.add.reduceat(values, cell_begins) / count
+        median[there] = (ordered[cell_begins + (count - 1) // 2] + ordered[cell_begins + count // 2]) / 2
+        hits[there] = np.add.reduceat((values > 0).astype(np.float64), cell_begins) / count
     answered = own.begins < rows
     base, base_rate = np.full((2, len(own.begins)), np.nan)
     base[answered] = [outcome[begin:].mean() for begin in own.begins[answered]]
@@ -223,30 +225,40 @@ def _excess_by_draw(
         return csr_array((values, (cell, rows)), shape=(cells, size))
 
     parts: list[csr_array] = []
+    # Pairs of equal sessions and beginnings have equal numbers of rows, which are summed once.
+    rows_of: dict[tuple[bytes, bytes], int] = {}
+    places: list[tuple[int, int]] = []
+    size_so_far = 0
     for own, episodes in zip(loaded, begun, strict=True):
         row, cell = np.nonzero(episodes)
-        at = own.session[row] - first
-        parts.append(sums_of(at, cell, episodes.shape[1], own.outcome_pp[row]))
-        parts.append(sums_of(at, cell, episodes.shape[1], np.ones(len(row))))
+        at = own.session - first
+        cells, stretch, stretches = episodes.shape[1], _stretches(own), len(own.begins) + 1
         # The histories of the windows end together: between two beginnings each row is added once.
-        every, stretch = own.session - first, _stretches(own)
-        parts.append(sums_of(every, stretch, len(own.begins) + 1, own.outcome_pp))
-        parts.append(sums_of(every, stretch, len(own.begins) + 1, np.ones(len(every))))
+        new = [
+            sums_of(at[row], cell, cells, own.outcome_pp[row]),
+            sums_of(at[row], cell, cells, np.ones(len(row))),
+            sums_of(at, stretch, stretches, own.outcome_pp),
+        ]
+        key = (at.tobytes(), own.begins.tobytes())
+        if key not in rows_of:
+            rows_of[key] = size_so_far + 2 * cells + stretches
+            new.append(sums_of(at, stretch, stretches, np.ones(len(at))))
+        places.append((size_so_far, rows_of[key]))
+        parts += new
+        size_so_far += sum(part.shape[0] for part in new)
     matrix = vstack(parts, format="csr")
     drawn = np.concatenate([matrix @ counts for counts in _draws(size, loaded[0].horizon)], axis=1)
-    excess, begin = [], 0
-    for own, episodes, window in zip(loaded, begun, windows, strict=True):
+    excess = []
+    for own, episodes, window, (begin, rows_at) in zip(loaded, begun, windows, places, strict=True):
         cells, stretches = episodes.shape[1], len(own.begins) + 1
-        end = begin + 2 * (cells + stretches)
-        outcome, number, base, rows = np.split(drawn[begin:end], np.cumsum([cells, cells, stretches]))
-        order = np.argsort(own.begins, kind="stable")
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        since = 1 + place[window]  # the stretch in which the window's history begins
+        outcome, number, base = np.split(
+            drawn[begin : begin + 2 * cells + stretches], np.cumsum([cells, cells])
+        )
+        rows = drawn[rows_at : rows_at + stretches]
+        since = 1 + np.argsort(np.argsort(own.begins, kind="stable"), kind="stable")[window]
         with np.errstate(divide="ignore", invalid="ignore"):
             history = np.cumsum(base[::-1], axis=0)[::-1] / np.cumsum(rows[::-1], axis=0)[::-1]
             excess.append(outcome / number - history[since])
-        begin = end
     return excess
 
 
