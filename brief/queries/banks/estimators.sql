@@ -9,7 +9,8 @@ select
     beta - 1.645 * std_error as low,
     beta + 1.645 * std_error as high,
     t_stat,
-    observations
+    critical_t,
+    n_effective
 from marts.bank_rate_betas
 where
     symbol = 'KRE' and model = 'market_2y_slope' and factor = 'y2' and beta is not null
