@@ -343,6 +343,8 @@ def test_only_windows_that_have_ended_count() -> None:
         else:
             assert np.isnan(after.mean[day]) and np.isnan(after.hit_rate[day])
             assert np.isnan(after.mean_low[day]) and np.isnan(after.base_rate[day])
+    few = after.nonoverlapping < 10
+    assert few.any() and np.isnan(after.mean_low[few]).all() and np.isnan(after.mean_high[few]).all()
     part = statistics_by_regime(regime[:500], ended[:500], horizon)
     for field in dataclasses.fields(after):
         np.testing.assert_array_equal(getattr(after, field.name)[:500], getattr(part, field.name))

@@ -20,7 +20,8 @@ base_mean_forward_spread_pp: the same of all windows that had ended, whatever th
 Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the
 latest vintage; first prints differ by little, and where only latest vintages are held nothing better is
 available. Where the futures are missing on either day, expected_policy_change, regime and the statistics are
-NULL. Fewer than 60 forward windows give no statistics, fewer than two that do not overlap no interval.
+NULL. Fewer than 60 forward windows give no statistics, fewer than ten that do not overlap no interval
+of the mean.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ RELEASE_LAG_DAYS = 5  # the week ends on Saturday, its claims come on the Thursd
 WEEKS_MEAN, WEEKS_BACK = 4, 13
 POLICY_SESSIONS = 63
 LEAST_WINDOWS = 60
+# With fewer windows apart the interval is too narrow: on the recorded regimes and simulated spreads it held
+# the truth in 75 to 81 %, from ten on in 83 to 90.
+LEAST_APART = 10
 CONFIDENCE = 0.90
 # By number, from 1 on; 0 = unknown.
 GROWTH = pd.Index(["down", "up"])
@@ -251,7 +255,7 @@ def statistics_by_regime(regime: IntArray, ended: FloatArray, horizon: int) -> A
     error /= np.sqrt(variance_share_recovered(horizon))
     answered = np.isfinite(mean)
     half = np.where(
-        answered & (apart >= 2),
+        answered & (apart >= LEAST_APART),
         students_t.ppf(0.5 + CONFIDENCE / 2, np.maximum(apart - 1, 1)) * error,
         np.nan,
     )
