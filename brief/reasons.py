@@ -1,4 +1,4 @@
-"""Reasons of the Fed marts in words.
+"""Reasons of the Fed marts, and of betas on FOMC days, in words.
 
 In: a reason of `warehouse/catalog/columns/fomc.yml` and the contract that a row lacks. Out: a part of a
 sentence. Caveat: `ZQG25` names the year by two digits; contracts begin in 1988.
@@ -38,6 +38,10 @@ REASONS: Final = {
     "earlier_meeting_unsolved": "an earlier meeting could not be priced",
     "target_range_unknown": "the target range in force is not known",
     "no_meeting_known": "no meeting is known",
+    "announcements_below_40": "fewer than 40 announcements",
+    "degenerate_window": "a factor does not move, or is made of the others",
+    "surprises_above_a_tick_below_20": "fewer than 20 announcements moved the contract by more than a tick",
+    "top3_share_above_70_pct": "three days carry more than 70 % of the factor",
     "too_few_contracts": "too few contracts",
     "previous_day_missing": "no settlements on the day before",
     "compared_day_missing": "no settlements on that day",

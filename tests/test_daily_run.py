@@ -148,6 +148,10 @@ def test_later_data_changes_no_filled_value(market: Path, begun: Settings, tmp_p
         connection.execute(f"attach '{path}/warehouse.duckdb' as late (read_only)")
         compared = 0
         for table in load_catalog().in_schema("marts"):
+            if (
+                table.full_name == "marts.what_followed"
+            ):  # the state at the newest session, as its comment says
+                continue
             keys = [f'"{name}"' for name in table.grain]
             values = [f'"{column.name}"' for column in table.columns if column.name not in table.grain]
             differing = " or ".join(
