@@ -378,7 +378,7 @@ class Followed:
 
 def _followed(page: Page, section: Section) -> None:
     page.reader.require("marts.what_followed")
-    asked = {"pair": ROTATION_PAIR, "window": RANKED_WINDOW}
+    asked = {"pair": ROTATION_PAIR, "sessions": RANKED_WINDOW}
     rows = page.reader.query("rotation/followed", **asked)
     if not any(row["n_episodes"].value for row in rows):
         raise Absent(f"marts.what_followed has no episode of {ROTATION_PAIR} over {RANKED_WINDOW} sessions.")

@@ -272,8 +272,9 @@ def test_a_query_by_day_looks_at_the_new_days_and_any_other_at_all() -> None:
     for day, t_stat in (("2024-07-16", 9.0), ("2024-07-17", 4.0)):
         connection.execute(
             "insert into marts.bank_rate_betas by name select 'KRE' as symbol, 'y2_only' as model,"
-            " 'w60' as estimator, 'y2' as factor, 2 as beta, 0.5 as std_error, 0.5 as r_squared, 2 as critical_t,"
-            f" 60 as observations, 'files' as data_source, date '{day}' as session_date, {t_stat} as t_stat"
+            " 'w60' as estimator, 'y2' as factor, 2 as beta, 0.5 as std_error, 0.5 as r_squared,"
+            " 2 as critical_t, 60 as observations, 'files' as data_source,"
+            f" date '{day}' as session_date, {t_stat} as t_stat"
         )
     rule = "t_is_beta_over_its_standard_error"
     results = {entry["rule"]: entry for entry in check_table(connection, table).results}

@@ -16,5 +16,5 @@ select
     family_size,
     last_window_end_date
 from marts.what_followed
-where pair_id = $pair and window_sessions = $window and percentile_bucket <> 'between_5_and_95'
+where pair_id = $pair and window_sessions = $sessions and percentile_bucket <> 'between_5_and_95'
 order by horizon_sessions asc, list_position(['at_most_1', 'at_most_5', 'at_least_95', 'at_least_99'], percentile_bucket) asc
