@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
 import duckdb
 import numpy as np
@@ -134,11 +133,11 @@ def load_signals(con: duckdb.DuckDBPyConnection) -> Iterator[Signals]:
 
 def session_dates(con: duckdb.DuckDBPyConnection) -> NDArray[np.datetime64]:
     """The date of each session by its number; no date before number 1."""
-    rows: list[tuple[int, date]] = con.execute(
+    sessions = con.execute(
         "select session_number, calendar_date from ref.calendar where session_number is not null"
-        " and calendar_date <= getvariable('session_date') order by session_number"
-    ).fetchall()
-    dates = np.full((rows[-1][0] if rows else 0) + 1, np.datetime64("NaT", "s"))
-    for number, day in rows:
-        dates[number] = np.datetime64(day, "s")
+        " and calendar_date <= getvariable('session_date')"
+    ).fetchnumpy()
+    number = np.asarray(sessions["session_number"], dtype=np.int64)
+    dates = np.full(int(number.max(initial=0)) + 1, np.datetime64("NaT", "s"))
+    dates[number] = np.asarray(sessions["calendar_date"], dtype="datetime64[s]")
     return dates
