@@ -122,7 +122,7 @@ def headline(page: Page) -> Markup:
     first = min(facts, key=lambda fact: fact.share)
     if first.share <= ORDINARY:
         return first.sentence
-    return _say("nothing_moved", len(facts)) if first.share > QUIET else _say("ordinary", first.short)
+    return _say("nothing_moved") if first.share > QUIET else _say("ordinary", first.short)
 
 
 def headlines(connection: duckdb.DuckDBPyConnection, session: date) -> list[str]:
