@@ -72,14 +72,13 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     # every forecast once per choice of years, NaN where it does not count
     rows = pd.concat([rows.assign(years_counted=years) for years in YEARS], ignore_index=True)
     day, wanted = np.tile(day, len(YEARS)), np.tile(wanted, len(YEARS))
-    counted = policy_inputs.to_floats(rows["ranked_probability_score"])
-    counts = np.isfinite(counted) & (
+    score = policy_inputs.to_floats(rows["ranked_probability_score"])
+    counts = np.isfinite(score) & (
         (rows["years_counted"] == "all") | rows["zero_bound"].eq(False).fillna(False)
     ).to_numpy(dtype=bool)
     keys = ["method_version", "horizon_days", "years_counted"]
     series: IntArray = np.asarray(rows.groupby(keys).ngroup(), dtype=np.int64)
 
-    score = policy_inputs.to_floats(rows["ranked_probability_score"])
     gains = np.stack(
         [policy_inputs.to_floats(rows[f"ranked_probability_score_{name}"]) - score for name in GAINS]
     )
