@@ -343,11 +343,23 @@ def test_only_windows_that_have_ended_count() -> None:
         else:
             assert np.isnan(after.mean[day]) and np.isnan(after.hit_rate[day])
             assert np.isnan(after.mean_low[day]) and np.isnan(after.base_rate[day])
-    few = after.nonoverlapping < 10
-    assert few.any() and np.isnan(after.mean_low[few]).all() and np.isnan(after.mean_high[few]).all()
     part = statistics_by_regime(regime[:500], ended[:500], horizon)
     for field in dataclasses.fields(after):
         np.testing.assert_array_equal(getattr(after, field.name)[:500], getattr(part, field.name))
+
+
+def test_no_interval_of_fewer_than_ten_windows_apart() -> None:
+    """One regime that lasts: 60 windows come long before ten that do not overlap."""
+    rng = np.random.default_rng(12)
+    horizon = 21
+    ended = np.append(np.full(horizon, np.nan), rng.normal(0, 1, 400))
+    after = statistics_by_regime(np.ones(len(ended), dtype=np.int64), ended, horizon)
+    few = np.isfinite(after.mean) & (after.nonoverlapping < 10)
+    assert few.sum() > 100 and after.nonoverlapping[-1] > 10
+    assert np.isnan([after.mean_low[few], after.mean_high[few]]).all()
+    assert np.isfinite([after.hit_rate_low[few], after.base_rate[few]]).all()
+    enough = after.nonoverlapping >= 10
+    assert np.isfinite([after.mean_low[enough], after.mean_high[enough]]).all()
 
 
 def test_interval_after_a_regime_is_that_of_a_stationary_bootstrap() -> None:
