@@ -69,6 +69,7 @@ def test_the_parts_of_a_change_hold_every_changed_row_once(change: Change) -> No
     # A history is a handful of words: shrinking one would cost minutes and say nothing more.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
+@example(["session_without_rows", "session_without_rows", "late_rows", "three_sessions"])
 @example(["a_model_less", "rows_of_the_future", "unrestated_split"])
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=3, max_size=5))
 def test_any_history_equals_a_rebuild(names: list[str]) -> None:

@@ -1,6 +1,7 @@
--- What each pair did over the 21 and 63 sessions that began a session after each session: total returns from the close of t + 1 to that
--- of t + 1 + h. From t + 1, because a reading at the close of t can be acted on at the next close at the earliest. A row is there once
--- its window has ended; it grows by end_date. In: marts.instrument_daily (total_return_index), ref.pairs, ref.calendar.
+-- What each pair did over the 21 and 63 sessions that began a session after each session: total returns from the close of t + 1 to
+-- that of t + 1 + h. From t + 1, because a reading at the close of t can be acted on at the next close at the earliest. A row is there
+-- once both have the close that ends its window, so that it comes with that close and not with the calendar; it grows by end_date. In:
+-- marts.instrument_daily (total_return_index), ref.pairs, ref.calendar.
 with sessions as (
     select
         calendar_date,
@@ -37,8 +38,8 @@ growth as materialized (
         closed.total_return_index / opened.total_return_index as growth
     from windows
     inner join marts.instrument_daily as read_on on windows.session_date = read_on.session_date
+    inner join marts.instrument_daily as closed on windows.end_date = closed.session_date and read_on.symbol = closed.symbol
     left join marts.instrument_daily as opened on windows.start_date = opened.session_date and read_on.symbol = opened.symbol
-    left join marts.instrument_daily as closed on windows.end_date = closed.session_date and read_on.symbol = closed.symbol
 )
 
 select
