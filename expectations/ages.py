@@ -16,6 +16,7 @@ from datetime import date, timedelta
 import duckdb
 
 from expectations.rules import Query
+from market_calendar.allowed_ages import ALLOWED_AGES
 from market_calendar.sessions import (
     fed_business_days_between,
     first_and_last_day,
@@ -84,7 +85,6 @@ class Family:
         name: for the name of its rule, `newest_<name>_is_not_too_old`.
         title: what ends, at the start of a sentence.
         found_in: where its newest day is: tables with the column of the day and what counts.
-        allowed: how many units older than the session the newest day may be.
         unit: what the age is counted in.
         remedy: what to do when it is older.
         series: the series behind it, which may be given up by an `active_to`; then there is no answer.
@@ -93,10 +93,14 @@ class Family:
     name: str
     title: str
     found_in: tuple[Place, ...]
-    allowed: int
     unit: Unit
     remedy: str
     series: str | None = None
+
+    @property
+    def allowed(self) -> int:
+        """How many units older than the session the newest day may be."""
+        return ALLOWED_AGES[self.name]
 
     def given_up_sql(self, session: date) -> str:
         """SQL for a row where the series was given up before the session."""
@@ -139,13 +143,12 @@ class Age:
         )
 
 
-def _series(series: str, title: str, allowed: int = 4, unit: Unit = BUSINESS_DAYS) -> Family:
+def _series(series: str, title: str, unit: Unit = BUSINESS_DAYS) -> Family:
     counts = f"series_id = '{series}' and value is not null"
     return Family(
         f"observation_of_{series.lower()}",
         title,
         (Place("marts.macro_daily", "observation_date", counts),),
-        allowed,
         unit,
         f"Serve {series} again, or give it an active_to in warehouse/reference/fred_series.csv if it ended.",
         series,
@@ -156,16 +159,13 @@ FED_FUTURES = Family(
     "settlement",
     "Fed funds futures",
     (Place("marts.policy_path_daily", "as_of_date"), Place("marts.fomc_meetings_daily", "as_of_date")),
-    3,
     SETTLEMENT_DAYS,
     "Serve newer settlements (docs/runbook/stale-inputs.md).",
 )
-# Yields of a day arrive on the next business day; three days of patience come on top of that.
 YIELDS = Family(
     "yield_curve",
     "Treasury yields",
     (Place("marts.yield_curve_daily", "session_date", "y2_pct is not null and y10_pct is not null"),),
-    4,
     BUSINESS_DAYS,
     "Serve newer observations of DGS2 and DGS10.",
 )
@@ -173,7 +173,6 @@ PRICES = Family(
     "price",
     "Prices of small against large caps (IWM, SPY)",
     (Place("marts.rotation_pair_daily", "session_date", "pair_id = 'IWM/SPY' and spread_pp is not null"),),
-    0,
     SESSIONS,
     "Serve newer closes of IWM and SPY.",
 )
@@ -181,16 +180,13 @@ BANK_ESTIMATES = Family(
     "bank_estimate",
     "Estimates of the banks' sensitivity to yields",
     (Place("marts.bank_sensitivity_daily", "session_date", "beta_y2 is not null"),),
-    4,
     SESSIONS,
     "Serve newer yields and newer prices of the banks.",
 )
-# A quarter is published 75 days after its end at the latest; the next one may be missed once.
 BANK_QUARTERS = Family(
     "bank_quarter",
     "Banks' reported quarters",
     (Place("marts.bank_reported_losses", "quarter_end"),),
-    260,
     CALENDAR_DAYS,
     "Add the newest quarter to warehouse/reference/bank_reported_losses.csv, or fetch it from the FDIC.",
 )
@@ -204,8 +200,7 @@ FAMILIES: tuple[Family, ...] = (
     VIX,
     _series("BAA10Y", "Baa spreads"),
     _series("BAMLH0A0HYM2", "High-yield spreads"),
-    # A week is released five days after its end; one release may be missed.
-    _series("ICSA", "Jobless claims", 19, CALENDAR_DAYS),
+    _series("ICSA", "Jobless claims", CALENDAR_DAYS),
 )
 # The longest that passes between two events of a kind; when more has passed, the list of events has ended.
 EVENT_DAYS = {"cpi": 62, "jobs": 80, "fomc": 62, "jackson_hole": 740}

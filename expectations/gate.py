@@ -2,11 +2,11 @@
 
 In: a table of the catalog and its rows as a frame, or a connection to the built publication. Out: one
 result per rule in the shape of `ops.validation_results`. Rules come from three places: the catalog (types,
-keys, nulls, ranges, permitted texts, row counts), `expectations/<schema>/<table>.yml` under `expectations:`
-(native Great Expectations items with a severity and a why), and the same file's `queries:` (SQL that
-returns the offending rows). A table with a family of answers in it has a rule on their age, too
-(`expectations.ages`). A rule that raises counts as failed. A row rule of severity `warning`
-quarantines its rows before load; `critical` stops.
+keys and what they refer to, nulls, ranges, permitted texts, row counts),
+`expectations/<schema>/<table>.yml` under `expectations:` (native Great Expectations items with a severity
+and a why), and the same file's `queries:` (SQL that returns the offending rows). A table with a family of
+answers in it has a rule on their age, too (`expectations.ages`). A rule that raises counts as failed. A row
+rule of severity `warning` quarantines its rows before load; `critical` stops.
 
 The rules are in `rules`; what runs them is in `suites` (Great Expectations) and `sql_rules`; `suspects` picks
 the rows that Great Expectations needs to see.
@@ -111,6 +111,9 @@ def check_table(
     checks = SqlChecks(connection, table, new or "true", changed_from or {})
     count = checks.row_count
     gate.results += checks.check_shape(count)
+    # Staging is a working layer; what is published of it is checked in the marts.
+    if table.schema == "marts":
+        gate.results += checks.check_references(count)
     rules = handwritten(table)
     items = derived_items(table, table.column_names, sql_checks_done=True) + rules["expectations"]
     if items:
@@ -125,6 +128,14 @@ def check_table(
     for query in (*rules["queries"], *_rules_on_age(connection, table)):
         gate.results.append(checks.check_query(query))
     return gate
+
+
+def check_references(connection: duckdb.DuckDBPyConnection, table: Table) -> list[RuleResult]:
+    """Check the foreign keys of a table that is not built, such as one of `ref`; its primary key and its
+    texts were checked when it was read.
+    """
+    checks = SqlChecks(connection, table)
+    return checks.check_references(checks.row_count)
 
 
 def _rules_on_age(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Query]:

@@ -105,6 +105,10 @@ def _wrong_ranges(row: Row, before: tuple[float, float] | None) -> Iterator[str]
         )
 
 
+# Derived from fomc_meetings, so that no decision is written down twice.
+DERIVED_EVENTS = ("fomc", "first_cut", "first_hike")
+
+
 def check_events(events: pd.DataFrame, series: pd.DataFrame) -> Iterator[Problem]:
     """Wrong rows of `events.csv`, and kinds of releases that a series needs and the list has not."""
     rows = events.assign(_line=range(2, len(events) + 2)).sort_values(["event_type", "event_date"])
@@ -123,6 +127,8 @@ def check_events(events: pd.DataFrame, series: pd.DataFrame) -> Iterator[Problem
 
 def _wrong_event(row: Row) -> Iterator[str]:
     day = row["event_date"]
+    if row["event_type"] in DERIVED_EVENTS:
+        yield "decisions are listed in fomc_meetings.csv; leave this row out"
     if pd.notna(row["released_at_utc"]) and _new_york_day(row["released_at_utc"]) != day:
         yield f"released_at_utc {row['released_at_utc']} is another day in New York"
     if row["event_type"] in MONTHLY and _is_covered(day) and not _is_business_day(day):

@@ -17,9 +17,14 @@ import pandas as pd
 
 from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
 from expectations.rules import Query
-from warehouse.catalog import Table, literal, load_catalog, quoted
+from warehouse.catalog import Column, Table, literal, load_catalog, quoted
 
 READ = re.compile(r"\b(?:from|join) ((?:staging|marts)\.\w+)")
+
+
+def reference_rule(column: Column) -> str:
+    """The name of the rule on a foreign key: `symbol_is_in_ref_instruments`."""
+    return f"{column.name}_is_in_{column.referenced_table.replace('.', '_')}"
 
 
 def _limited(sql: str, table: Table, condition: str) -> str:
@@ -83,6 +88,21 @@ class SqlChecks:
             some = " or ".join(f"not isfinite({quoted(column)})" for column in floats)
             infinite = f"select {key or '*'} from {self._rows} where {some}"
             results.append(self._check("numbers_are_finite", None, "critical", count, infinite))
+        return results
+
+    def check_references(self, count: int) -> list[RuleResult]:
+        """Every value of a foreign key is a key of the table that it refers to."""
+        key = ", ".join(map(quoted, self.table.grain)) or "*"
+        results = []
+        for column in self.table.foreign_keys:
+            name = quoted(column.name)
+            orphans = (
+                f"select {key}, {name} as orphan from {self._rows} as given where {name} is not null and not"
+                f" exists (select 1 from {column.referenced_table} as held"
+                f" where held.{quoted(column.referenced_column)} = given.{name})"
+            )
+            rule = reference_rule(column)
+            results.append(self._check(rule, column.name, "critical", count, orphans))
         return results
 
     def check_query(self, query: Query) -> RuleResult:

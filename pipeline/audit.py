@@ -17,7 +17,7 @@ from alerts.checks import EXTENSION_RULE, StaleInput
 from datasets.registry import DATASETS
 from expectations.ages import Age, old_answers
 from expectations.cross_checks import compare, record_cross_checks
-from expectations.gate import check_table
+from expectations.gate import check_references, check_table
 from expectations.results import RuleResult, rule_result
 from expectations.suites import Record
 from market_calendar.horizons import horizons
@@ -127,6 +127,8 @@ def _check(run: RunContext) -> tuple[Rows, Rows, Rows, list[Age]]:
                 changed_from=built.changed_from,
             )
             results += [{"run_id": run.run_id, **result} for result in gate.results]
+        for table in catalog.in_schema("ref"):
+            results += [{"run_id": run.run_id, **result} for result in check_references(connection, table)]
         earlier = earlier_cross_checks(run.settings, connection, built, cutoff_utc(run.target))
         checks = compare(connection, _required_inputs(run, connection), earlier)
         results += [

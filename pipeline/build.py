@@ -38,6 +38,7 @@ from transforms.extension import PIPELINE_FILE, Extended, extend_models
 from transforms.runner import ModelError, build_models
 from warehouse.catalog import load_catalog
 from warehouse.database import pipeline_database
+from warehouse.latest import create_latest_views, drop_latest_views
 from warehouse.publication import (
     code_version,
     copied_publication,
@@ -138,6 +139,7 @@ def _rebuild(
             data_source=run.settings.source,
             progress=partial(LOG.info, "build: %s"),
         )
+        create_latest_views(connection, catalog)
         _keep_inputs(run, connection, "pipeline", target, target, code)
         digests = quick_digests(connection)
     return BuildSummary(rows=rows, rebuilt_because=reason), digests
@@ -182,6 +184,7 @@ def _extend(
     """Extend the current generation."""
     catalog, before = load_catalog(), base.inputs
     with copied_publication(run.settings, base.generation, PIPELINE_FILE) as connection:
+        drop_latest_views(connection)
         if any(name.startswith("ref.") and change for name, change in changes.items()):
             copy_tables(connection, catalog, "ref", PIPELINE_FILE)
         done = extend_models(
@@ -193,6 +196,7 @@ def _extend(
             session_moved=target != before.session,
             progress=partial(LOG.info, "build: %s"),
         )
+        create_latest_views(connection, catalog)
         _keep_inputs(run, connection, PIPELINE_FILE, target, before.rebuilt_session, code)
         digests = quick_digests(connection) if base.due else []
     return _summary(base, done, rules_changed=before.code.get(RULES) != code[RULES]), digests

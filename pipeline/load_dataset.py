@@ -490,6 +490,9 @@ def _holes(
     items, rejected = [item for item, _ in read.items], [row for _, row, _ in read.rejected]
     days = {name: file.days for name, file in read.grown.items()}
     found = unserved_days(connection, dataset, items, rows[~goes_on(rows)], days, rejected)
-    shown = [f"{name} {', '.join(map(str, days[:SHOWN_ROWS]))}: {len(days)} days" for name, days in found]
+    shown = [
+        f"{name} {', '.join(map(str, days[:SHOWN_ROWS]))}: {len(days)} {'day' if len(days) == 1 else 'days'}"
+        for name, days in found
+    ]
     count = sum(len(days) for _, days in found)
     yield _result(dataset.table, "every_expected_day_is_served", len(items), shown, count)

@@ -1,15 +1,18 @@
-"""The last step: record the publication, export Parquet, draw the brief and move the link.
+"""The last step: record the publication and its contract, export Parquet, draw the brief, move the link.
 
-In: the run's context and the audited build. Out: generation N behind `published/current`, `published.json`
-and `published/status.json`. Each part can be repeated after an attempt that was killed.
+In: the run's context and the audited build. Out: generation N behind `published/current`, `published.json`,
+the page of the session in `published/briefs/` and `published/status.json`. Each part can be repeated after an
+attempt that was killed.
 """
 
 from __future__ import annotations
 
 import duckdb
 
+from brief import archive
 from brief.headlines import headlines
 from brief.page import DrawingFailed, write_pages
+from expectations.data_contract import CONTRACT, Facts, contract_text
 from pipeline.context import RunContext
 from pipeline.endings import StepFailed
 from pipeline.log import LOG
@@ -20,6 +23,7 @@ from pipeline.turns import forget_left
 from warehouse import publication
 from warehouse.catalog import load_catalog
 from warehouse.database import append, pipeline_database
+from warehouse.durable import replace_durably
 from warehouse.status import SUCCESS
 
 
@@ -43,6 +47,9 @@ def publish(run: RunContext) -> Published:
             publication.move_into_place(run.settings, generation)
         # From here on each part may have been done by an attempt that was killed, and can be done again.
         published = run.state.read("published", Published) or Published(generation=generation)
+        # Before the link: what is killed between the two is built again, and after the link there is nothing
+        # left to do.
+        _archive(run, generation, published)
         publication.publish_link(run.settings, generation)
         with pipeline_database(run.settings) as connection:
             heal_publication_record(run.settings, connection)
@@ -74,8 +81,12 @@ def _finish_build(run: RunContext) -> int:
     with publication.opened_publication(run.settings) as connection:
         with publication.attached_pipeline(connection, run.settings):
             publication.copy_tables(connection, catalog, "ops")
-        _record(run, connection, generation)
+        facts = _record(run, connection, generation)
         publication.fill_data_dictionary(connection, catalog)
+        publication.fill_table_keys(connection, catalog)
+        publication.fill_lineage(connection, catalog)
+        contract = contract_text(publication.published_tables(connection, catalog), facts)
+        replace_durably(building / CONTRACT, contract)
         built = run.state.read("built", BuildSummary)
         if built is None or built.extends is None:
             publication.export_parquet(connection, catalog, building)
@@ -92,14 +103,34 @@ def _finish_build(run: RunContext) -> int:
     return generation
 
 
-def _record(run: RunContext, connection: duckdb.DuckDBPyConnection, generation: int) -> None:
+def _archive(run: RunContext, generation: int, published: Published) -> None:
+    """Put the page of the session into the archive, while readers have the last publication still.
+
+    Raises:
+        StepFailed: it cannot be written; the archive is as it was.
+    """
+    brief = run.settings.published / "generations" / str(generation) / "brief.html"
+    headline = published.headlines[0] if published.headlines else ""
+    page = archive.Kept(run.plan.target, headline, run.settings.simulated)
+    try:
+        archive.put_in_place(archive.prepare(run.settings.published / archive.FOLDER, brief, page))
+    except (OSError, archive.Unsuitable) as error:
+        raise StepFailed(
+            f"The morning brief could not be put into the archive: {type(error).__name__}: {error}. Readers"
+            " keep the last publication; make room or make published/briefs writable, then run again."
+        ) from error
+
+
+def _record(run: RunContext, connection: duckdb.DuckDBPyConnection, generation: int) -> Facts:
+    facts = Facts(generation, run.target, run.settings.source, publication.code_version())
     row = {
         "generation": generation,
         "session_date": run.target,
         "data_source": run.settings.source,
         "published_at_utc": run.clock(),
         "storage_version": publication.STORAGE_VERSION,
-        "code_version": publication.code_version(),
+        "code_version": facts.code_version,
         "run_id": run.run_id,
     }
     append(connection, "ops.publication", [row])
+    return facts

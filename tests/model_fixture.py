@@ -18,7 +18,7 @@ import duckdb
 import pandas as pd
 
 from market_calendar.sessions import cutoff_utc
-from transforms.runner import build_model
+from transforms.runner import build_model, set_variables
 from warehouse.catalog import Column, Table, literal, load_catalog, quoted
 from warehouse.reference_data import load_reference
 
@@ -58,9 +58,7 @@ def set_session(
 ) -> None:
     """Set the session of the publication, its cut-off and the kind of data."""
     day = dt.date.fromisoformat(session)
-    con.execute("set variable session_date = ?::date", [day])
-    con.execute("set variable cutoff_utc = ?::timestamp", [cutoff or cutoff_utc(day)])
-    con.execute("set variable data_source = ?::varchar", [data_source])
+    set_variables(con, session=day, cutoff_utc=cutoff or cutoff_utc(day), data_source=data_source)
 
 
 def create(con: duckdb.DuckDBPyConnection, full_name: str) -> None:

@@ -1,4 +1,4 @@
-"""group_score_daily, macro_daily, event_responses, regimes_daily, daily_summary: by hand, against scipy,
+"""group_score_daily, macro_daily, event_responses, regimes, daily_summary: by hand, against scipy,
 without look-ahead.
 """
 
@@ -27,7 +27,8 @@ from tests.model_fixture import (
 )
 from transforms.marts.event_responses import like_means, market_model_before, rank_among_like
 from transforms.marts.group_score_daily import member_scores
-from transforms.marts.regimes_daily import growth_state, policy_state, statistics_by_regime
+from transforms.marts.regimes_daily import statistics_by_regime
+from transforms.marts.session_regimes_daily import growth_state, latest_claims, policy_state
 
 # -- group scores -----------------------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ def test_ranks_are_among_like_events_to_date() -> None:
 
 
 def _event_tables(con: duckdb.DuckDBPyConnection) -> None:
-    for name in ("marts.yield_curve_daily", "marts.policy_repricing"):
+    for name in ("marts.yield_curve_daily", "marts.policy_repricing", "staging.fomc_decisions"):
         create(con, name)
 
 
@@ -316,7 +317,7 @@ def test_growth_counts_claims_from_the_thursday_after() -> None:
     # the 17th week (27 April) is the first with 13 weeks and a mean of four before it; it is out on 2
     # May. The 18th (4 May: 300) is out on 9 May: 225 > 200, down. With the 19th (100): 200 = 200, up.
     # With the 20th: 175, up.
-    assert growth_state(days, weeks, claims).tolist() == [0, 2, 1, 2, 2]
+    assert growth_state(latest_claims(days, weeks, claims)).tolist() == [0, 2, 1, 2, 2]
 
 
 def test_policy_compares_with_63_sessions_before() -> None:
@@ -417,6 +418,7 @@ def _regimes(session: str) -> pd.DataFrame:
         con, "ICSA", [(str(week.date()), float(value)) for week, value in zip(weeks, claims, strict=True)]
     )
     build(con, "marts.rotation_pair_daily")
+    build(con, "marts.session_regimes_daily")
     return build(con, "marts.regimes_daily")
 
 
@@ -445,6 +447,7 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         "marts.fomc_meetings_daily",
         "marts.policy_path_daily",
         "marts.bank_sensitivity_daily",
+        "staging.fomc_decisions",
     ):
         create(con, name)
     for model in (
@@ -457,6 +460,7 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         "yield_curve_daily",
         "macro_daily",
         "event_responses",
+        "session_regimes_daily",
         "regimes_daily",
     ):
         build(con, f"marts.{model}")
@@ -478,3 +482,4 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
     assert summary["events_today"]["2024-07-11"] == "cpi"
     last = summary.loc["2024-07-16"]
     assert pd.isna(last["kre_beta_y2"]) and pd.isna(last["next_meeting_cut_prob"])
+    assert last["kre_rates_missing_reason"] == last["fed_missing_reason"] == "none_yet"

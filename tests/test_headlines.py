@@ -214,6 +214,34 @@ def test_the_outcomes_in_question_are_named(
     assert fed_sentences(marts) == [said]
 
 
+@pytest.mark.parametrize(
+    ("as_of", "meeting", "moves", "said"),
+    [
+        ("2024-07-16", "2024-07-31", {"hold": 1.0}, "after the 31 Jul meeting unchanged 100 %."),
+        ("2024-07-16", "2024-07-31", {"hike1": 1.0}, "after the 31 Jul meeting 25 bp higher 100 %."),
+        ("2024-07-16", "2024-07-31", {"hike3": 0.998, "hike4": 0.002}, "75 bp higher 100 %."),
+        ("2024-07-16", "2024-07-17", {"cut1": 0.75, "cut2": 0.25}, "25 bp lower 75 %, 50 bp lower 25 %."),
+        ("2024-07-15", "2024-07-17", {"cut2": 1.0}, "50 bp lower 100 %; 16 Jul is not settled yet."),
+    ],
+)
+def test_a_certain_outcome_and_a_meeting_tomorrow_name_no_outcome_of_nothing(
+    marts: duckdb.DuckDBPyConnection, as_of: str, meeting: str, moves: dict[str, float], said: str
+) -> None:
+    price(marts, as_of, meeting, **moves)
+    [sentence] = fed_sentences(marts)
+    assert sentence.endswith(said)
+    assert " 0 %" not in sentence and "below" not in sentence
+
+
+def test_what_cme_published_is_not_repeated_where_it_is_the_same(marts: duckdb.DuckDBPyConnection) -> None:
+    price(marts, "2022-07-12", "2022-07-27", hold=0.902, cut1=0.098)
+    count_days(marts, "cme_2022", "2022-07-12", "2022-07-27", True, hold=0.9, cut1=0.1)
+    assert fed_sentences(marts, date(2022, 7, 12)) == [
+        "Fed funds futures (12 Jul): after the 27 Jul meeting unchanged 90 %, 25 bp lower 10 %; the same as"
+        " CME published then."
+    ]
+
+
 def test_shares_that_do_not_add_to_100_say_that_they_are_rounded(marts: duckdb.DuckDBPyConnection) -> None:
     price(marts, "2024-07-16", "2024-09-18", cut1=0.667, cut2=0.307, hold=0.026)
     price(marts, "2024-07-16", "2024-11-07", cut1=0.664, cut2=0.307, hold=0.029)

@@ -180,7 +180,7 @@ def test_a_hole_is_asked_for_again_and_named(
     home.run([(dataset, item)], AS_OF)
     assert len(server.paths("chart/")) == 2 and home.stopped is None
     passed, count, sample = home.rule("every_expected_day_is_served")
-    assert (passed, count) == (False, 1) and sample == f"{item} 2024-07-09: 1 days"
+    assert (passed, count) == (False, 1) and sample == f"{item} 2024-07-09: 1 day"
     server.fault = None
     home.run([(dataset, item)], AS_OF, trailing=True)
     assert home.rule("every_expected_day_is_served")[0], "the day came with a later answer"
@@ -219,7 +219,7 @@ def test_a_hole_of_another_provider_is_named_too(tmp_path: Path, monkeypatch: py
             TIINGO_API_KEY="key",
         )
         home.run([("prices", "KRE")], AS_OF)
-        assert home.rule("every_expected_day_is_served")[2] == "KRE 2024-07-09: 1 days"
+        assert home.rule("every_expected_day_is_served")[2] == "KRE 2024-07-09: 1 day"
         assert len(running.paths("/prices")) == 2
 
 

@@ -28,7 +28,7 @@ LOOK_BACK_DAYS = {
     "staging.instrument_returns": {"staging.equity_prices": 400},
     "staging.instrument_history": {},
     "marts.instrument_daily": {
-        "staging.equity_prices": 0,
+        "staging.equity_prices": 60,
         "staging.instrument_returns": 0,
         "staging.instrument_history": 0,
     },

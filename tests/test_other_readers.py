@@ -31,6 +31,32 @@ for name in names:
     print(duckdb.__version__, f"marts.{name}", rows, f"{int(total or 0) % 2**64:016x}")
 connection.execute("select comment from duckdb_columns() where schema_name = 'marts'").fetchall()
 """
+# The views, in a file that is attached under another name, with the two settings of docs/connect.md.
+LATEST = """
+import sys, duckdb
+connection = duckdb.connect()
+connection.execute(f"attach '{sys.argv[1]}' as elsewhere (read_only)")
+connection.execute("set enable_external_access = false")
+connection.execute("set lock_configuration = true")
+for name, comment in connection.execute(
+    "select view_name, comment from duckdb_views() where schema_name = 'latest' order by 1"
+).fetchall():
+    [(rows,)] = connection.execute(f"select count(*) from elsewhere.latest.{name}").fetchall()
+    columns = connection.execute(
+        "select count(*), count(comment) from duckdb_columns()"
+        " where schema_name = 'latest' and table_name = ?", [name]
+    ).fetchone()
+    print(name, rows, comment is not None, *columns)
+"""
+
+
+def printed(python: str, code: str, file: str) -> list[list[str]]:
+    """What a piece of code prints about a publication, as words."""
+    result = subprocess.run(
+        [python, "-c", code, file], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return [line.split() for line in result.stdout.splitlines()]
 
 
 @pytest.mark.full
@@ -57,17 +83,14 @@ def test_another_duckdb_reads_the_same(version: str, home_after: HomeAfter, tmp_
         check=True,
         timeout=300,
     )
-    current = current_generation(settings)
-    result = subprocess.run(
-        [python, "-c", CODE, f"{current}/warehouse.duckdb"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    lines = [line.split() for line in result.stdout.splitlines()]
+    file = f"{current_generation(settings)}/warehouse.duckdb"
+    lines = printed(python, CODE, file)
     assert {line[0].rsplit(".", 1)[0] for line in lines} == {version}
     with published(settings) as connection:
         expected = [[name, str(rows), digest] for name, rows, digest in digests(connection)]
     assert [line[1:] for line in lines] == expected
+    views = printed(python, LATEST, file)
+    assert views == printed(sys.executable, LATEST, file)
+    assert len(views) > 20
+    # The view itself and each of its columns have a comment.
+    assert all(line[2] == "True" and line[3] == line[4] != "0" for line in views)

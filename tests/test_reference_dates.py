@@ -96,6 +96,15 @@ def a_month(later: int) -> Change:
     return change
 
 
+def called(kind: str) -> Change:
+    """The row is said to be of another kind."""
+
+    def change(frame: pd.DataFrame, row: int) -> None:
+        frame.loc[row, "event_type"] = kind
+
+    return change
+
+
 def two_gone(frame: pd.DataFrame, row: int) -> None:
     """The row and the one of its kind behind it are missing."""
     kind = frame["event_type"] == frame.loc[row, "event_type"]
@@ -112,6 +121,7 @@ def two_gone(frame: pd.DataFrame, row: int) -> None:
         (a_month(-1), "it reports on 2024-05, and the release before on 2024-05"),
         (a_month(-3), "the report on 2024-03 cannot come on that day"),
         (two_gone, "it reports on 2024-08, and the release before on 2024-05"),
+        (called("first_cut"), "decisions are listed in fomc_meetings.csv"),
     ],
 )
 def test_a_wrong_release_is_named(change: Change, said: str) -> None:

@@ -341,7 +341,7 @@ def test_a_run_has_a_note_and_links_that_lead_to_its_pages(case: Case) -> None:
     folder = f"/rotation/published/generations/{generation}"
     assert links == {
         "Failed checks": f"{folder}/validation.html",
-        "Morning brief": f"{folder}/brief.html",
+        "Morning brief": f"/rotation/published/briefs/{session}.html",
         "Publication": f"{folder}/",
         "Runbook": "/rotation/docs/runbook/failed.md",
     }

@@ -244,7 +244,7 @@ def test_links_lead_to_the_pages_of_the_web_interface_without_settings(home: Set
     base = "/team/rotation"
     assert links() == {
         "Runbook": f"{base}/docs/runbook/failed.md",
-        "Morning brief": f"{base}/published/generations/3/brief.html",
+        "Morning brief": f"{base}/published/briefs/2024-07-16.html",
         "Publication": f"{base}/published/generations/3/",
         "Failed checks": f"{base}/published/generations/3/validation.html",
     }
@@ -255,7 +255,7 @@ def test_links_lead_where_the_settings_say(home: Settings, monkeypatch: pytest.M
     monkeypatch.setenv("ROTATION_PUBLISHED_URL", "https://files.example.com/rotation/")
     monkeypatch.setenv("ROTATION_RUNBOOK_URL", "https://git.example.com/rotation/blob/main/")
     found = links()
-    assert found["Morning brief"] == "https://files.example.com/rotation/generations/3/brief.html"
+    assert found["Morning brief"] == "https://files.example.com/rotation/briefs/2024-07-16.html"
     assert found["Runbook"] == "https://git.example.com/rotation/blob/main/docs/runbook/failed.md"
 
 
@@ -292,7 +292,8 @@ def test_alerts_name_an_address_that_can_be_followed(home: Settings, monkeypatch
 def test_the_note_of_a_published_run(home: Settings) -> None:
     base = "/team/rotation/published/generations/3"
     assert published_note(run_that_published(home)) == (
-        f"**Session 2024-07-16: [generation 3]({base}/brief.html)**, 1,234 new rows,"
+        "**Session 2024-07-16: [generation 3](/team/rotation/published/briefs/2024-07-16.html)**,"
+        " 1,234 new rows,"
         f" 5 of 653 [rules]({base}/validation.html) failed\n\n"
         "Small caps led.\n\n"
         "Failed: marts.t1 is_fine (1 row), marts.t2 is_fine (2 rows), marts.t3 is_fine (3 rows) and 2"

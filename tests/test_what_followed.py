@@ -78,6 +78,7 @@ def random_walks(
                     }
                 )[known],
             )
+    build(con, "marts.forward_return_daily")
     build(con, "marts.forward_spread_daily")
     build(con, "marts.what_followed_episodes")
     return con

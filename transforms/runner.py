@@ -17,6 +17,7 @@ from datetime import date, datetime
 import duckdb
 import numpy as np
 
+from market_calendar.allowed_ages import ALLOWED_AGES
 from warehouse.catalog import Table, load_catalog, quoted
 
 SIDE_BY_SIDE = 2
@@ -121,10 +122,14 @@ def _side_by_side(tables: Sequence[Table], build: Callable[[Table], int]) -> dic
 def set_variables(
     connection: duckdb.DuckDBPyConnection, *, session: date, cutoff_utc: datetime, data_source: str
 ) -> None:
-    """What models read beside their inputs."""
+    """What models read beside their inputs; `allowed_ages` is a map from family to number."""
     connection.execute("set variable session_date = ?::date", [session])
     connection.execute("set variable cutoff_utc = ?::timestamp", [cutoff_utc])
     connection.execute("set variable data_source = ?::varchar", [data_source])
+    connection.execute(
+        "set variable allowed_ages = map(?::varchar[], ?::integer[])",
+        [list(ALLOWED_AGES), list(ALLOWED_AGES.values())],
+    )
 
 
 def build_model(connection: duckdb.DuckDBPyConnection, table: Table) -> int:

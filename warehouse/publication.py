@@ -22,6 +22,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse import latest
 from warehouse.catalog import Catalog, Table, literal, quoted
 from warehouse.database import append, cannot_open, limits, require_present_home, require_tables
 from warehouse.durable import clone_file, replace_durably, replace_json, sync
@@ -291,15 +292,59 @@ def _linked(earlier: Path | None, folder: Path, name: Path) -> bool:
 
 
 def fill_data_dictionary(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
-    """`ops.data_dictionary` from the catalog, for the tables that are published."""
+    """`ops.data_dictionary` from the catalog, for the tables that are published and the views on them."""
+    published = published_tables(connection, catalog)
+    of_tables = [(table.schema, table, table.source) for table in published]
+    of_views = [(latest.SCHEMA, table, table.full_name) for table in published if table.latest is not None]
     rows = [
-        (table.schema, table.name, column.name, column.type, column.unit, column.description, table.source)
-        for table in published_tables(connection, catalog)
+        (schema, table.name, column.name, column.type, column.unit, column.description, source)
+        for schema, table, source in (*of_tables, *of_views)
         for column in table.columns
     ]
     names = [column.name for column in catalog["ops.data_dictionary"].columns]
     connection.execute("delete from ops.data_dictionary")
     append(connection, "ops.data_dictionary", [dict(zip(names, row, strict=True)) for row in sorted(rows)])
+
+
+def fill_table_keys(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """`ops.table_keys` from the catalog, for the tables that are published and exported."""
+    rows = [
+        dict(
+            zip(
+                ("table_name", "key_type", "columns", "referenced_table", "referenced_columns"),
+                row,
+                strict=True,
+            )
+        )
+        for table in published_tables(connection, catalog)
+        if table.schema != "staging"
+        for row in keys_of(table)
+    ]
+    connection.execute("delete from ops.table_keys")
+    append(connection, "ops.table_keys", sorted(rows, key=lambda row: str(list(row.values()))))
+
+
+def fill_lineage(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """`ops.lineage` from the catalog, for all tables that are read or made."""
+    rows = [
+        {"table_name": name, "input_name": item, "steps": steps}
+        for name in sorted(catalog.tables)
+        if not name.startswith("ops.")
+        for item, steps in sorted(catalog.ancestors(name).items())
+    ]
+    connection.execute("delete from ops.lineage")
+    append(connection, "ops.lineage", rows)
+
+
+def keys_of(table: Table) -> list[tuple[str, str, str, str | None, str | None]]:
+    """The rows of `ops.table_keys` of a table: its grain, then its foreign keys."""
+    primary: list[tuple[str, str, str, str | None, str | None]] = (
+        [(table.full_name, "primary", ", ".join(table.grain), None, None)] if table.grain else []
+    )
+    return primary + [
+        (table.full_name, "foreign", column.name, column.referenced_table, column.referenced_column)
+        for column in table.foreign_keys
+    ]
 
 
 def move_into_place(settings: Settings, generation: int) -> None:

@@ -48,6 +48,11 @@ class Settings:
         return "simulated" if self.source == "simulated" else "real"
 
     @property
+    def simulated(self) -> bool:
+        """Whether every number of the home is made up."""
+        return self.kind == "simulated"
+
+    @property
     def landing(self) -> Path:
         """Folder of the payloads as they were fetched."""
         return self.home / "landing"

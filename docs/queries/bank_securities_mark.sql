@@ -1,7 +1,6 @@
 -- The last estimate by bucket
 select bucket, etf_symbol, weight_pct, price_change_pct, mark_pct_of_book, since_date
-from marts.bank_securities_mark
-where session_date = (select max(session_date) from marts.bank_securities_mark)
+from latest.bank_securities_mark
 order by bucket;
 
 -- How much of the securities does it cover?

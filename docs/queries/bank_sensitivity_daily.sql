@@ -9,10 +9,9 @@ limit 5;
 
 -- Who would move most if yields fell by 25 bp, and how sure is the order?
 select
-    entity_id, entity_type, move_if_yields_down_25bp_pct, move_low_pct, move_high_pct, sensitivity_rank, rank_low, rank_high,
+    entity_name, entity_type, move_if_yields_down_25bp_pct, move_low_pct, move_high_pct, sensitivity_rank, rank_low, rank_high,
     ranked_members, regime
-from marts.bank_sensitivity_daily
-where session_date = (select max(session_date) from marts.bank_sensitivity_daily)
+from latest.bank_sensitivity_daily
 order by move_if_yields_down_25bp_pct desc, entity_id;
 
 -- When did the regime of KRE change?
@@ -24,8 +23,7 @@ order by session_date desc;
 
 -- How many years of bond duration do the banks have, with and without the market's own reaction?
 select
-    entity_id, empirical_duration_market_hedged_years, empirical_duration_unconditional_years,
+    entity_name, empirical_duration_market_hedged_years, empirical_duration_unconditional_years,
     empirical_duration_unconditional_low_years, empirical_duration_unconditional_high_years
-from marts.bank_sensitivity_daily
-where session_date = (select max(session_date) from marts.bank_sensitivity_daily)
+from latest.bank_sensitivity_daily
 order by empirical_duration_unconditional_years desc, entity_id;

@@ -25,4 +25,11 @@ from marts.event_responses as one
 inner join marts.event_responses as six using (event_type, event_date, pair_id)
 where one.pair_id = 'IWM/SPY' and one.window_sessions = 1 and six.window_sessions = 6
 group by event_type
+having count(*) >= 10
 order by event_type;
+
+-- What did regional banks do on the day of the first cut or hike of each cycle, and over six sessions?
+select event_type, event_date, window_sessions, base_return_pct as kre_return_pct, quote_return_pct as spy_return_pct, spread_pp, change_2y_bp
+from marts.event_responses
+where event_type in ('first_cut', 'first_hike') and pair_id = 'KRE/SPY' and window_sessions in (1, 6)
+order by event_date desc, window_sessions;

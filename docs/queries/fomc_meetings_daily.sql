@@ -17,12 +17,20 @@ from marts.fomc_meetings_daily
 group by all
 order by rows desc, reason;
 
--- What changed most over the day? Chance of being below the range of the day before, on both days
-select meeting_date, compared_date_1d, expected_rate_change_1d_bp, below_base_1d_prob, below_base_1d_change_pp, above_base_1d_change_pp,
-    change_1d_reason
+-- Meetings now, a week ago and a month ago: expected rate, and the chance of a range below the one in force then, on both days
+select meeting_date, expected_rate_pct, expected_rate_pct - expected_rate_change_1w_bp / 100 as expected_rate_1w_ago_pct,
+    expected_rate_pct - expected_rate_change_1m_bp / 100 as expected_rate_1m_ago_pct, base_1w_lower_pct, below_base_1w_prob,
+    below_base_1w_prob - below_base_1w_change_pp / 100 as below_base_1w_ago_prob, change_1w_reason
 from marts.fomc_meetings_daily
 where as_of_date = (select max(as_of_date) from marts.fomc_meetings_daily)
-order by abs(below_base_1d_change_pp) desc nulls last, meeting_date;
+order by meeting_date;
+
+-- Days on which a meeting's chance of a cut rose by more than 10 points, against the range in force on the day before
+select as_of_date, meeting_date, below_base_1d_change_pp, expected_rate_change_1d_bp, base_1d_lower_pct
+from marts.fomc_meetings_daily
+where below_base_1d_change_pp > 10
+order by as_of_date desc, meeting_date
+limit 20;
 
 -- News or base effect? The days on which cut_prob jumped furthest from what the fixed base says
 select now.as_of_date, now.meeting_date, 100 * (now.cut_prob - earlier.cut_prob) as cut_prob_change_pp, now.below_base_1d_change_pp,

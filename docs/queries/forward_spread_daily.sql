@@ -1,10 +1,19 @@
--- What did IWM do against QQQ after its widest five-session spreads?
-select readings.session_date, readings.spread_pp, forward.forward_spread_pp, forward.end_date
+-- What followed over 21 sessions when the five-session spread of IWM and QQQ stood at its 99th percentile or above?
+select readings.session_date, readings.spread_pp, readings.spread_percentile, forward.forward_spread_pp, forward.end_date
 from marts.rotation_pair_daily as readings
 inner join marts.forward_spread_daily as forward using (pair_id, session_date)
-where readings.pair_id = 'IWM/QQQ' and readings.window_sessions = 5 and forward.horizon_sessions = 21
-order by readings.spread_pp desc, readings.session_date
-limit 10;
+where pair_id = 'IWM/QQQ' and window_sessions = 5 and horizon_sessions = 21 and spread_percentile >= 99
+order by session_date desc
+limit 20;
+
+-- What followed when IWM/SPY was in the leading quadrant and the market expected easing? Windows overlap
+select horizon_sessions, count(*) as sessions, avg(forward_spread_pp) as mean_pp, avg((forward_spread_pp > 0)::int) as share_above_zero
+from marts.rotation_state_daily
+inner join marts.regimes_daily using (pair_id, session_date)
+inner join marts.forward_spread_daily using (pair_id, session_date, horizon_sessions)
+where pair_id = 'IWM/SPY' and quadrant = 'leading' and expected_policy_change = 'easing'
+group by horizon_sessions
+order by horizon_sessions;
 
 -- The newest window that has ended, of each pair
 select pair_id, horizon_sessions, session_date, end_date, forward_spread_pp

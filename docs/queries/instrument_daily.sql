@@ -17,3 +17,10 @@ from marts.instrument_daily
 where symbol = 'SPY'
 group by 1
 order by 1;
+
+-- The bars of the last sessions, and how the volume compares with its average
+select session_date, open, high, low, close, volume, volume / volume_20d_average as volume_ratio
+from marts.instrument_daily
+where symbol = 'KRE'
+order by session_date desc
+limit 10;

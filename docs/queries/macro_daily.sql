@@ -13,8 +13,8 @@ group by 1
 order by 1 desc
 limit 12;
 
--- Initial claims with the day on which they could first be had
-select observation_date, value, change_1y, available_at_utc
+-- Initial claims with the moment from which they could be had, and whether FRED dates it or the release rule does
+select observation_date, value, change_1y, available_at_utc, availability
 from marts.macro_daily
 where series_id = 'ICSA'
 order by observation_date desc

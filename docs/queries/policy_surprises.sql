@@ -11,14 +11,15 @@ where surprise_bp is not null
 order by abs(surprise_bp) desc, meeting_date
 limit 10;
 
--- How did small caps respond to the surprises?
-select surprises.meeting_date, surprises.surprise_bp, pairs.spread_pp
+-- Every decision with its surprise and how regional banks and small caps responded against the market on that session
+select surprises.meeting_date, surprises.decided_change_bp, surprises.surprise_bp, surprises.reason, responses.pair_id, responses.spread_pp,
+    responses.abnormal_spread_pp
 from marts.policy_surprises as surprises
-inner join marts.rotation_pair_daily as pairs
-    on surprises.meeting_date = pairs.session_date and pairs.pair_id = 'IWM/SPY' and pairs.window_sessions = 1
-where surprises.surprise_bp is not null
-order by surprises.meeting_date desc
-limit 10;
+inner join marts.event_responses as responses
+    on surprises.meeting_date = responses.event_date and responses.event_type = 'fomc'
+where responses.pair_id in ('KRE/SPY', 'IWM/SPY') and responses.window_sessions = 1
+order by surprises.meeting_date desc, responses.pair_id
+limit 20;
 
 -- Which decisions moved the path by more than the decision itself explains?
 select meeting_date, surprise_bp, change_year_end_bp, path_surprise_bp, path_surprise_12m_bp, path_surprise_reason

@@ -15,6 +15,23 @@ BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
 MUTATIONS = [
     *FED_MUTATIONS,
     Mutation(
+        "marts.calendar",
+        "no_day_is_missing",
+        delete(
+            "marts.calendar", "not is_nyse_session and calendar_date between '2024-07-03' and '2024-07-10'"
+        ),
+    ),
+    Mutation(
+        "marts.calendar",
+        "a_month_of_sessions_has_one_last_session",
+        update("marts.calendar", "is_month_end_session = true", "calendar_date = '2024-07-15'"),
+    ),
+    Mutation(
+        "marts.calendar",
+        "what_comes_next_is_not_behind",
+        update("marts.calendar", "next_cpi_release_days = 40", "calendar_date = '2024-07-15'"),
+    ),
+    Mutation(
         "staging.price_findings",
         "served_prices_do_not_contradict_each_other",
         "insert into staging.price_findings (symbol, session_date, finding, treatment, explanation)"
@@ -221,9 +238,36 @@ MUTATIONS = [
         update("marts.daily_summary", "rut_return_1d_pct = iwm_return_1d_pct + 5"),
     ),
     Mutation(
+        "marts.daily_summary",
+        "a_number_or_its_reason",
+        update("marts.daily_summary", "vix_close = null"),
+    ),
+    Mutation(
+        "marts.daily_summary",
+        "a_date_says_which_day_is_shown",
+        update("marts.daily_summary", "fed_date = session_date + 1"),
+    ),
+    Mutation(
+        "marts.daily_summary",
+        "shown_yields_were_known",
+        # The last yields of the market are of the session before the last, so that a row before it is taken.
+        update(
+            "marts.daily_summary",
+            "curve_date = session_date",
+            "session_date in (select session_date from marts.yield_curve_daily)",
+            "session_date desc",
+        ),
+    ),
+    Mutation(
+        "marts.daily_summary",
+        "nothing_shown_is_older_than_allowed",
+        update("marts.daily_summary", "curve_date = curve_date - 14", "true", "session_date desc"),
+    ),
+    Mutation(
         "marts.event_responses",
         "window_of_one_is_the_pairs_daily_spread",
         update("marts.event_responses", "spread_pp = spread_pp + 1", "window_sessions = 1"),
+        also=("response_is_base_less_quote",),
     ),
     Mutation(
         "marts.event_responses",
@@ -280,6 +324,29 @@ MUTATIONS = [
         ),
     ),
     Mutation(
+        "marts.session_regimes_daily",
+        "unknown_regime_has_its_reason",
+        update("marts.session_regimes_daily", "regime_unknown_reason = 'rate_missing'", "regime is not null"),
+    ),
+    Mutation(
+        "marts.session_regimes_daily",
+        "regime_is_what_its_figures_say",
+        update(
+            "marts.session_regimes_daily",
+            "rate_12m_change_63d_bp = -0.5 - rate_12m_change_63d_bp",
+            "regime is not null",
+        ),
+    ),
+    Mutation(
+        "marts.session_regimes_daily",
+        "only_published_claims_count",
+        update(
+            "marts.session_regimes_daily",
+            "claims_week_date = claims_week_date + 7",
+            "claims_week_date is not null",
+        ),
+    ),
+    Mutation(
         "marts.rotation_pair_daily",
         "a_record_has_no_earlier_equal",
         update("marts.rotation_pair_daily", "is_record_high = not is_record_high", "spread_rank is not null"),
@@ -332,6 +399,78 @@ MUTATIONS = [
         "marts.forward_spread_daily",
         "a_window_begins_after_its_reading",
         update("marts.forward_spread_daily", "start_date = session_date"),
+    ),
+    Mutation(
+        "marts.forward_return_daily",
+        "a_return_begins_after_its_day",
+        update("marts.forward_return_daily", "start_date = session_date"),
+    ),
+    Mutation(
+        "marts.instrument_daily",
+        "prices_of_a_session_share_one_split_basis",
+        update("marts.instrument_daily", "high = high / 2, low = low / 2", "symbol = 'IWM'"),
+    ),
+    Mutation(
+        "marts.rotation_to_date_daily",
+        "first_session_of_a_period_has_the_pairs_daily_spread",
+        update(
+            "marts.rotation_to_date_daily",
+            "spread_to_date_pp = spread_to_date_pp + 1",
+            "period = 'week' and period_session = 1",
+        ),
+    ),
+    Mutation(
+        "marts.rotation_to_date_daily",
+        "same_point_lies_a_year_before",
+        update(
+            "marts.rotation_to_date_daily",
+            "year_before_date = session_date - 7",
+            "year_before_date is not null",
+        ),
+    ),
+    Mutation(
+        "marts.monthly_returns",
+        "month_ends_within_itself",
+        update("marts.monthly_returns", "month_end_date = month_start_date - 1"),
+    ),
+    Mutation(
+        "marts.monthly_spreads",
+        "spread_of_a_month_is_near_that_of_prices",
+        update(
+            "marts.monthly_spreads",
+            "month_total_return_spread_pp = month_total_return_spread_pp + 12",
+            "true",
+        ),
+    ),
+    Mutation(
+        "marts.group_memberships",
+        "every_membership_is_there",
+        update(
+            "marts.group_memberships",
+            "member_last_date = member_first_date - 1",
+            "member_first_date > '2000-01-01'",
+        ),
+    ),
+    Mutation(
+        "marts.inversions",
+        "inversions_hold_every_inverted_session",
+        update("marts.inversions", "inversion_sessions = inversion_sessions + 1"),
+    ),
+    Mutation(
+        "marts.inversions",
+        "an_inversion_ends_on_a_session_without_one",
+        update("marts.inversions", "inversion_end_date = inversion_start_date"),
+    ),
+    Mutation(
+        "marts.event_responses",
+        "response_is_base_less_quote",
+        update("marts.event_responses", "base_return_pct = base_return_pct + 1", "event_type = 'cpi'"),
+    ),
+    Mutation(
+        "marts.event_responses",
+        "a_turn_is_a_decision",
+        "insert into marts.event_responses by name select * replace ('first_cut' as event_type)"
+        " from marts.event_responses where event_type = 'cpi' order by all limit 1",
     ),
     Mutation(
         "marts.what_followed_episodes",

@@ -6,6 +6,7 @@ import pytest
 
 from expectations.ages import FAMILIES, Family
 from expectations.rules import derived_items, handwritten, rule_name
+from expectations.sql_rules import reference_rule
 from tests.mutations.harness import (
     Copy,
     built_market,
@@ -33,6 +34,8 @@ SHORT = (
     "the_listed_banks_are_there",
 )
 SHORT_TABLES = ("marts.yield_curve_daily",)
+# No key of any table.
+ORPHANS = {"VARCHAR": "'unheard of'", "DATE": "date '1901-01-01'"}
 mutation = pytest.mark.mutation
 
 
@@ -100,6 +103,11 @@ def beyond(column: Column, limit: float | str, step: int) -> str:
     return repr(limit + step) if column.type != "DOUBLE" else repr(float(limit) + step * 1e-3 - 0.0)
 
 
+def references(table: Table) -> tuple[Column, ...]:
+    """The foreign keys that the gate checks."""
+    return table.foreign_keys if table.schema == "marts" else ()
+
+
 def catalog_mutations(table: Table) -> list[tuple[str, str, set[str]]]:
     """What breaks the rules that follow from the catalog: a name, SQL, and the rules that must fail. Each
     column is broken in a row of its own.
@@ -126,6 +134,8 @@ def catalog_mutations(table: Table) -> list[tuple[str, str, set[str]]]:
             )
     texts = {column.name: "'unheard of'" for column in table.columns if column.values}
     found.append(("text", changes(texts), {f"{name}_values_to_be_in_set" for name in texts}))
+    orphans = {column.name: ORPHANS[column.type] for column in references(table)}
+    found.append(("orphan", changes(orphans), {reference_rule(column) for column in references(table)}))
     nulls = dict.fromkeys(table.required_columns, "null")
     found.append(("null", changes(nulls), {f"{name}_is_not_null" for name in nulls}))
     for text in ("nan", "inf", "-inf"):
@@ -149,6 +159,7 @@ def breaks_catalog_rules(copy: Copy, table: Table) -> None:
         "table_row_count",
         *(f"{name}_is_not_null" for name in table.required_columns),
     }
+    keys = {reference_rule(column) for column in references(table)}
     [(rows,)] = copy.connection.execute(f"select count(*) from {table.full_name}").fetchall()
     fill = "" if rows >= len(table.columns) else f"{made_up_rows(table)}; "
     with copy.changed(fill or "select 1"):
@@ -157,9 +168,12 @@ def breaks_catalog_rules(copy: Copy, table: Table) -> None:
         with copy.changed(fill + sql):
             broken = {rule for _, rule in newly_failed(before, copy.failed([table]))}
         assert expected <= broken, f"{table.full_name}: {name}: not caught by {sorted(expected - broken)}"
-        # An infinite number lies beyond every limit too.
-        limits = {rule for rule in broken if "between" in rule} if name in ("inf", "-inf", "nan") else set()
-        unfitting = (broken & (derived | shape)) - expected - limits
+        # An infinite number and a day of no calendar lie beyond every limit too.
+        beyond_all = name in ("inf", "-inf", "nan", "orphan")
+        limits = {rule for rule in broken if "between" in rule} if beyond_all else set()
+        # A day or a text beyond its limits is none of another table either.
+        limits |= keys if "above" in name or name == "text" else set()
+        unfitting = (broken & (derived | shape | keys)) - expected - limits
         assert not unfitting, f"{table.full_name}: {name}: also {sorted(unfitting)}"
 
 
@@ -202,4 +216,5 @@ def test_every_rule_of_the_catalog_has_a_mutation() -> None:
         broken = set().union(*(expected for _, _, expected in catalog_mutations(table)))
         derived = {rule_name(item) for item in derived_items(table, table.column_names, sql_checks_done=True)}
         shape = {f"{name}_is_not_null" for name in table.required_columns}
+        shape |= {reference_rule(column) for column in references(table)}
         assert derived | shape <= broken, table.full_name

@@ -26,7 +26,9 @@ MODELS = (
     "marts.group_score_daily",
     "marts.yield_curve_daily",
     "marts.macro_daily",
+    "staging.fomc_decisions",
     "marts.event_responses",
+    "marts.session_regimes_daily",
     "marts.regimes_daily",
     "marts.daily_summary",
 )

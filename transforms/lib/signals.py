@@ -38,6 +38,9 @@ READINGS = """
     where readings.spread_percentile is not null
 """
 
+# Those that are judged; marts.forward_spread_daily has shorter ones as well, to be read one by one.
+HORIZONS_SESSIONS = (21, 63)
+
 OUTCOMES = """
     select
         pairs.place as pair, forward.horizon_sessions, calendar.session_number, forward.forward_spread_pp
@@ -45,7 +48,7 @@ OUTCOMES = """
     inner join (select pair_id, row_number() over (order by pair_id) - 1 as place from ref.pairs) as pairs
         on forward.pair_id = pairs.pair_id
     inner join ref.calendar as calendar on forward.session_date = calendar.calendar_date
-    where forward.forward_spread_pp is not null
+    where forward.forward_spread_pp is not null and list_contains(?::integer[], forward.horizon_sessions)
     order by pair, forward.horizon_sessions, calendar.session_number
 """
 
@@ -99,7 +102,7 @@ def load_signals(con: duckdb.DuckDBPyConnection) -> Iterator[Signals]:
         str(name) for (name,) in con.execute("select pair_id from ref.pairs order by pair_id").fetchall()
     ]
     readings = con.execute(READINGS, [list(WINDOWS_SESSIONS), len(WINDOWS_SESSIONS)]).fetchnumpy()
-    outcomes = con.execute(OUTCOMES).fetchnumpy()
+    outcomes = con.execute(OUTCOMES, [list(HORIZONS_SESSIONS)]).fetchnumpy()
     pair = np.asarray(outcomes["pair"], dtype=np.int64)
     horizon = np.asarray(outcomes["horizon_sessions"], dtype=np.int64)
     session = np.asarray(outcomes["session_number"], dtype=np.int64)

@@ -459,6 +459,8 @@ qualify row_number() over (partition by entity_id order by session_date desc) <=
 order by entity_id, session_date
 """
 
+NAMES = "select symbol, name from ref.instruments union all select group_id, name from ref.groups"
+
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Read the betas and the groups' inputs and return the mart."""
@@ -477,7 +479,10 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     symbols.insert(0, "entity_type", "symbol")
     groups.insert(0, "entity_type", "group")
     estimates = pd.concat([part for part in (symbols, groups) if len(part)] or [symbols])
-    return compute_sensitivity(estimates, intervals, previous)
+    mart = compute_sensitivity(estimates, intervals, previous)
+    names = dict(con.execute(NAMES).fetchall())
+    mart.insert(3, "entity_name", mart["entity_id"].map(names).fillna(mart["entity_id"]).astype(object))
+    return mart
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, since: date | None) -> pd.DataFrame:

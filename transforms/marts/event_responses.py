@@ -1,9 +1,16 @@
-"""How relative returns moved on event days: spread on the day and to one and five sessions later.
+"""How returns and spreads moved on event days: on the day and to one and five sessions later.
 
 In: staging.equity_prices, ref.events (cpi, jobs, jackson_hole), ref.fomc_meetings (decisions that took
-place), ref.instruments (benchmarks), ref.calendar, marts.yield_curve_daily, marts.policy_repricing. Out:
-one row per event, pair and window of 1, 2 or 6 sessions (the event's session, and to +1 and +5) whose last
-session has closed.
+place), staging.fomc_decisions (their outcomes), ref.instruments (benchmarks), ref.calendar,
+marts.yield_curve_daily, marts.policy_repricing. Out: one row per event, pair and window of 1, 2 or 6
+sessions (the event's session, and to +1 and +5) whose last session has closed. Pairs: four of small against
+large caps, and all of the themes of banks.
+
+first_cut and first_hike are decisions of type fomc once more: those that change the target range in the
+direction opposite to the change before, scheduled or not. An outcome counts from its announcement where it is
+listed, else from the evening on which the target range series shows it, which can be the session after; until
+then the row is not there. The first change of the list has none before it and is neither, and a decision
+whose outcome is not known is passed over.
 
 The event's session is the first that closes at or after the release: an event on a day without a session,
 or after the close, counts for the next session. The window starts at the close before it.
@@ -19,7 +26,9 @@ the type up to the row's own, and beside that among all sessions to date.
 Caveat: the largest of some hundred events of a type is not news by itself: abnormal_z says how unusual it was
 for its time, like_events out of how many it was picked. change_2y_bp and change_year_end_rate_bp (same
 contracts on both days) are those of the event's session alone, whatever the window; several events can share
-a session or a window, and each row then holds the whole move. Ranks and means need ten like events.
+a session or a window, and each row then holds the whole move (a first cut is also a decision of the same
+day). Ranks and means need ten like events, which first cuts and first hikes have not: they are to be read one
+by one.
 """
 
 from __future__ import annotations
@@ -43,7 +52,8 @@ from transforms.lib.session_grid import SessionGrid, float_column, load_session_
 
 Columns = dict[str, NDArray[Any]]
 
-PAIRS = ("IWM/SPY", "IWM/QQQ", "^RUT/^GSPC", "IWC/SPY", "KRE/SPY")
+PAIRS = ("IWM/SPY", "IWM/QQQ", "^RUT/^GSPC", "IWC/SPY")
+BANK_THEMES = ("banks_vs_market", "regional_vs_large_banks", "banks_vs_small_caps")
 WINDOWS_SESSIONS = (1, 2, 6)
 COLUMNS = [
     "event_type",
@@ -52,6 +62,8 @@ COLUMNS = [
     "window_sessions",
     "session_date",
     "window_end_date",
+    "base_return_pct",
+    "quote_return_pct",
     "spread_pp",
     "market_alpha_of_spread_pp",
     "market_beta_of_spread",
@@ -77,10 +89,24 @@ CONFIDENCE = 0.90
 EXACT_FIT_SHARE = 1e-12  # of the variation; below it the residuals are rounding
 
 EVENTS = """
-    with happened as (
+    with changes as (
+        select
+            decision_date, announced_at_utc,
+            sign(round(lower_after + upper_after - lower_before - upper_before, 4)) as direction
+        from staging.fomc_decisions
+        where direction != 0
+    ),
+    turns as (
+        select *
+        from changes
+        qualify direction != lag(direction) over (order by decision_date)
+    ),
+    happened as (
         select event_type, event_date, released_at_utc from ref.events where event_type != 'fomc'
         union all
         select 'fomc', decision_date, announced_at_utc from ref.fomc_meetings where not cancelled
+        union all
+        select if(direction < 0, 'first_cut', 'first_hike'), decision_date, announced_at_utc from turns
     ),
     sessions as (
         select calendar_date, session_number, close_at_utc from ref.calendar where session_number is not null
@@ -112,7 +138,7 @@ PAIR_SYMBOLS = """
         coalesce(base.benchmark_symbol, pairs.quote_symbol)
     from ref.pairs as pairs
     inner join ref.instruments as base on pairs.base_symbol = base.symbol
-    where list_contains(?::varchar[], pairs.pair_id)
+    where list_contains(?::varchar[], pairs.pair_id) or list_contains(?::varchar[], pairs.theme)
     order by pairs.pair_id
 """
 
@@ -130,7 +156,7 @@ class Events:
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per event_type, event_date, pair_id and window_sessions, in that order."""
-    pairs = con.execute(PAIR_SYMBOLS, [list(PAIRS)]).fetchall()
+    pairs = con.execute(PAIR_SYMBOLS, [list(PAIRS), list(BANK_THEMES)]).fetchall()
     grid = load_session_grid(con, [symbol for _, *symbols in pairs for symbol in symbols])
     events = _load_events(con, grid)
     parts: list[Columns] = []
@@ -141,9 +167,9 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             events.row,
         )
         for window in WINDOWS_SESSIONS:
-            spread = change_pct(grid.close(base), window) - change_pct(grid.close(quote), window)
+            returns = change_pct(grid.close(base), window), change_pct(grid.close(quote), window)
             move = change_pct(grid.close(market), window)
-            columns = _responses(events, grid, window, spread, move, model)
+            columns = _responses(events, grid, window, returns, move, model)
             size = len(columns["event_type"])
             parts.append({"pair_id": np.full(size, pair_id, dtype=object), **columns})
     whole = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
@@ -171,7 +197,7 @@ def _responses(
     events: Events,
     grid: SessionGrid,
     window: int,
-    spread: FloatArray,
+    returns: tuple[FloatArray, FloatArray],
     move: FloatArray,
     model: MarketModel,
 ) -> Columns:
@@ -181,10 +207,11 @@ def _responses(
         events: all events.
         grid: the sessions.
         window: sessions in the window.
-        spread: of the pair over the window that ends on each session.
+        returns: of the pair's base and quote over the window that ends on each session, per cent.
         move: of the market over the same window.
         model: of the spread on the market before each event.
     """
+    spread = returns[0] - returns[1]
     history = compute_expanding_statistics(spread)
     end = events.row + window - 1
     inside = (events.row >= 1) & (end < len(grid.closes))
@@ -201,6 +228,8 @@ def _responses(
         "window_sessions": np.full(len(kept), window, dtype=np.int32),
         "session_date": grid.session_dates[start],
         "window_end_date": grid.session_dates[row],
+        "base_return_pct": returns[0][row],
+        "quote_return_pct": returns[1][row],
         "spread_pp": own,
         "market_alpha_of_spread_pp": model.alpha_pp[kept],
         "market_beta_of_spread": model.beta[kept],

@@ -1,57 +1,15 @@
--- What each pair did over the 21 and 63 sessions that began a session after each session: total returns from the close of t + 1 to
--- that of t + 1 + h. From t + 1, because a reading at the close of t can be acted on at the next close at the earliest. A row is there
--- once both have the close that ends its window, so that it comes with that close and not with the calendar; it grows by end_date. In:
--- marts.instrument_daily (total_return_index), ref.pairs, ref.calendar.
-with sessions as (
-    select
-        calendar_date,
-        session_number
-    from ref.calendar
-    where session_number is not null and calendar_date <= getvariable('session_date')
-),
-
-horizons as (
-    select unnest([21, 63])::integer as horizon_sessions
-),
-
--- the session of the reading, and those at whose closes the window begins and ends
-windows as (
-    select
-        horizons.horizon_sessions,
-        read_on.calendar_date as session_date,
-        started.calendar_date as start_date,
-        ended.calendar_date as end_date
-    from sessions as read_on
-    cross join horizons
-    inner join sessions as started on read_on.session_number + 1 = started.session_number
-    inner join sessions as ended on read_on.session_number + 1 + horizons.horizon_sessions = ended.session_number
-    where ended.calendar_date >= coalesce(getvariable('since'), date '1900-01-01')
-),
-
-growth as materialized (
-    select
-        read_on.symbol,
-        windows.horizon_sessions,
-        windows.session_date,
-        windows.start_date,
-        windows.end_date,
-        closed.total_return_index / opened.total_return_index as growth
-    from windows
-    inner join marts.instrument_daily as read_on on windows.session_date = read_on.session_date
-    inner join marts.instrument_daily as closed on windows.end_date = closed.session_date and read_on.symbol = closed.symbol
-    left join marts.instrument_daily as opened on windows.start_date = opened.session_date and read_on.symbol = opened.symbol
-)
-
+-- What each pair did next: the forward return of its base less that of its quote. A row is there once both have the close that ends the
+-- window; it grows by end_date, which base and quote of a session and horizon share. In: marts.forward_return_daily, ref.pairs.
 select
     pairs.pair_id,
     base.horizon_sessions,
     base.session_date,
     base.start_date,
     base.end_date,
-    100.0 * (base.growth - quote.growth) as forward_spread_pp
-from growth as base
+    base.forward_return_pct - quote.forward_return_pct as forward_spread_pp
+from marts.forward_return_daily as base
 inner join ref.pairs as pairs on base.symbol = pairs.base_symbol
-inner join growth as quote
+inner join marts.forward_return_daily as quote
     on
         pairs.quote_symbol = quote.symbol
         and base.session_date = quote.session_date

@@ -46,6 +46,7 @@ MEMBERS = """
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per group_id and session_date, in that order."""
     rows = con.execute(MEMBERS).fetchall()
+    names = dict(con.execute("select group_id, name from ref.groups").fetchall())
     benchmark = {symbol: market for _, symbol, market, _, _ in rows}
     symbols = sorted(benchmark)
     groups = sorted({group for group, *_ in rows})
@@ -75,6 +76,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         {
             "group_id": np.array(groups, dtype=object)[group],
             "session_date": grid.session_dates[row],
+            "group_name": np.array([names[name] for name in groups], dtype=object)[group],
             "score": group_scores[row, group],
             "score_change_30_days": change[row, group],
             "improvement_rank": pd.arrays.IntegerArray(

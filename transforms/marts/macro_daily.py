@@ -34,7 +34,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         """
         select
             observations.series_id, observations.observation_date, observations.value,
-            observations.available_at_utc, series.frequency,
+            observations.available_at_utc, observations.availability, series.frequency,
             cast(observations.observation_date - interval 1 month as date) as month_before,
             cast(observations.observation_date - interval 1 year as date) as year_before
         from staging.fred_observations as observations
@@ -82,6 +82,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             ),
             "history_start_date": first.astype("datetime64[s]"),
             "available_at_utc": rows["available_at_utc"],
+            "availability": rows["availability"],
         }
     )
 

@@ -1,12 +1,8 @@
-"""Growth and expected-policy regimes, and how small against large caps did after days like today.
+"""How small against large caps did after sessions of the same regime, by session, pair and horizon.
 
-In: staging.fred_observations (initial claims ICSA), marts.policy_path_daily (rate_12m_pct),
-marts.rotation_pair_daily (spreads over 21, 63, 126 and 252 sessions), ref.calendar. Out: one row per
-session, pair and horizon.
+In: marts.session_regimes_daily (the regime of each session), marts.rotation_pair_daily (spreads over 21, 63,
+126 and 252 sessions), ref.calendar. Out: one row per session, pair and horizon.
 
-growth: up when the mean of the last four weeks of initial claims is at or below that of 13 weeks before
-(its 3-month change), else down. expected_policy_change: easing when the rate that futures imply 12 months
-ahead is lower than 63 sessions before, tightening when it is higher or equal. regime: the two together.
 mean_forward_spread_pp, hit_rate (share above 0) and observations cover all earlier sessions in the same
 regime whose forward window had ended by the row's session. Forward windows overlap: n_nonoverlapping counts
 those that do not (the first, then the first that begins once it has ended, and so on).
@@ -17,11 +13,8 @@ widened by what such blocks cannot see of windows that overlap (they find 74 % o
 of the hit rate: Wilson 1927 (statsmodels), 90 %, for n_nonoverlapping trials. base_rate and
 base_mean_forward_spread_pp: the same of all windows that had ended, whatever the regime.
 
-Caveat: claims of a week count from the Thursday after it (the release rule), but with the values of the
-latest vintage; first prints differ by little, and where only latest vintages are held nothing better is
-available. Where the futures are missing on either day, expected_policy_change, regime and the statistics are
-NULL. Fewer than 60 forward windows give no statistics, fewer than ten that do not overlap no interval
-of the mean.
+Caveat: where the regime is not known, the statistics are NULL. Fewer than 60 forward windows give no
+statistics, fewer than ten that do not overlap no interval of the mean.
 """
 
 from __future__ import annotations
@@ -31,9 +24,8 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from transforms.lib.history import FloatArray, IntArray, lagged
+from transforms.lib.history import FloatArray, IntArray
 from transforms.lib.overlapping_windows import (
     first_of_each_stretch,
     standard_error_of_mean,
@@ -42,20 +34,11 @@ from transforms.lib.overlapping_windows import (
 
 PAIRS = ("IWM/SPY", "^RUT/^GSPC", "IWM/QQQ", "KRE/SPY")
 HORIZONS_SESSIONS = (21, 63, 126, 252)
-GROWTH_SERIES = "ICSA"
-RELEASE_LAG_DAYS = 5  # the week ends on Saturday, its claims come on the Thursday after
-WEEKS_MEAN, WEEKS_BACK = 4, 13
-POLICY_SESSIONS = 63
 LEAST_WINDOWS = 60
 # With fewer windows apart the interval is too narrow: on the recorded regimes and simulated spreads it held
 # the truth in 75 to 81 %, from ten on in 83 to 90.
 LEAST_APART = 10
 CONFIDENCE = 0.90
-# By number, from 1 on; 0 = unknown.
-GROWTH = pd.Index(["down", "up"])
-POLICY = pd.Index(["easing", "tightening"])
-REGIME = pd.Index([f"growth_{growth}_{policy}" for growth in GROWTH for policy in POLICY])
-
 
 COLUMNS = [
     "session_date",
@@ -86,39 +69,24 @@ SPREADS = """
         and pairs.spread_pp is not null
 """
 
-CALENDAR = """
-    select calendar.calendar_date, calendar.session_number, path.rate_12m_pct
-    from ref.calendar as calendar
-    left join marts.policy_path_daily as path on calendar.calendar_date = path.as_of_date
-    where
-        calendar.session_number is not null and calendar.calendar_date <= getvariable('session_date')
-        and calendar.session_number >= ?
+REGIMES = """
+    select
+        regimes.session_date, calendar.session_number, regimes.growth, regimes.expected_policy_change,
+        regimes.regime
+    from marts.session_regimes_daily as regimes
+    inner join ref.calendar as calendar on regimes.session_date = calendar.calendar_date
+    where calendar.session_number >= ?
     order by calendar.session_number
-"""
-
-CLAIMS = """
-    select observation_date, value from staging.fred_observations
-    where series_id = ? order by observation_date
 """
 
 
 @dataclass(frozen=True)
 class Regimes:
-    """The regime of each session."""
+    """The regime of each session, without a gap."""
 
-    session_dates: NDArray[np.datetime64]
+    sessions: pd.DataFrame  # session_date, growth, expected_policy_change, regime
     first_session: int  # number of the first of them
-    growth: IntArray  # 2 = up, 1 = down, 0 = unknown
-    policy: IntArray  # 2 = tightening, 1 = easing, 0 = unknown
-    regime: IntArray  # growth and policy in one number, 0 = unknown
-
-    def texts(self) -> dict[str, object]:
-        """The columns growth, expected_policy_change and regime; an unknown one is NULL."""
-        return {
-            "growth": pd.Categorical.from_codes(self.growth - 1, GROWTH),
-            "expected_policy_change": pd.Categorical.from_codes(self.policy - 1, POLICY),
-            "regime": pd.Categorical.from_codes(self.regime - 1, REGIME),
-        }
+    regime: IntArray  # 0 = unknown, else a number for each
 
 
 def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -142,37 +110,30 @@ def _load_regimes(con: duckdb.DuckDBPyConnection, spreads: pd.DataFrame) -> Regi
         if len(spreads)
         else np.iinfo(np.int32).max
     )
-    calendar = con.execute(CALENDAR, [first_needed]).df()
-    claims = con.execute(CLAIMS, [GROWTH_SERIES]).df()
-    dates = calendar["calendar_date"].to_numpy().astype("datetime64[D]")
-    growth = growth_state(
-        dates,
-        claims["observation_date"].to_numpy().astype("datetime64[D]"),
-        claims["value"].to_numpy(dtype=np.float64),
-    )
-    policy = policy_state(calendar["rate_12m_pct"].to_numpy(dtype=np.float64))
+    sessions = con.execute(REGIMES, [first_needed]).df()
+    regime, _ = pd.factorize(sessions["regime"], sort=True)
     return Regimes(
-        session_dates=dates,
-        first_session=int(calendar["session_number"].iloc[0]) if len(calendar) else 0,
-        growth=growth,
-        policy=policy,
-        regime=np.where((growth > 0) & (policy > 0), len(POLICY) * (growth - 1) + policy, 0),
+        sessions=sessions.drop(columns="session_number"),
+        first_session=int(sessions["session_number"].iloc[0]) if len(sessions) else 0,
+        regime=regime.astype(np.int64) + 1,
     )
 
 
 def _frame(regimes: Regimes, spreads: pd.DataFrame, pair_id: str, horizon: int) -> pd.DataFrame:
     """The rows of one pair and horizon; `spreads` are those of its windows."""
-    dates = regimes.session_dates
-    ended = np.full(len(dates), np.nan)  # spread of the window that ends on the session
+    size = len(regimes.sessions)
+    ended = np.full(size, np.nan)  # spread of the window that ends on the session
     row = spreads["session_number"].to_numpy(dtype=np.int64) - regimes.first_session
     ended[row] = spreads["spread_pp"].to_numpy()
     after = statistics_by_regime(regimes.regime, ended, horizon)
     return pd.DataFrame(
         {
-            "session_date": dates.astype("datetime64[s]"),
+            "session_date": regimes.sessions["session_date"],
             "pair_id": pair_id,
-            "horizon_sessions": np.full(len(dates), horizon, dtype=np.int32),
-            **regimes.texts(),
+            "horizon_sessions": np.full(size, horizon, dtype=np.int32),
+            "growth": regimes.sessions["growth"],
+            "expected_policy_change": regimes.sessions["expected_policy_change"],
+            "regime": regimes.sessions["regime"],
             "mean_forward_spread_pp": after.mean,
             "ci_low_pp": after.mean_low,
             "ci_high_pp": after.mean_high,
@@ -185,24 +146,6 @@ def _frame(regimes: Regimes, spreads: pd.DataFrame, pair_id: str, horizon: int) 
             "n_nonoverlapping": after.nonoverlapping.astype(np.int32),
         }
     )
-
-
-def growth_state(sessions: np.ndarray, weeks: np.ndarray, claims: FloatArray) -> IntArray:
-    """2 = up, 1 = down, 0 = unknown, by the latest week whose claims were out on the session's day."""
-    mean = np.full(len(claims), np.nan)
-    for week in range(WEEKS_MEAN - 1, len(claims)):
-        mean[week] = claims[week - WEEKS_MEAN + 1 : week + 1].mean()
-    change = mean - lagged(mean, WEEKS_BACK)
-    place = np.searchsorted(weeks + np.timedelta64(RELEASE_LAG_DAYS, "D"), sessions, side="right") - 1
-    latest = change[np.maximum(place, 0)] if len(change) else np.full(len(sessions), np.nan)
-    known = (place >= 0) & np.isfinite(latest)
-    return np.where(known, np.where(latest <= 0, 2, 1), 0).astype(np.int64)
-
-
-def policy_state(rate_12m_pct: FloatArray) -> IntArray:
-    """2 = tightening, 1 = easing, 0 = unknown, by the change over 63 sessions."""
-    change = np.round(rate_12m_pct - lagged(rate_12m_pct, POLICY_SESSIONS), 9)
-    return np.where(np.isfinite(change), np.where(change < 0, 1, 2), 0).astype(np.int64)
 
 
 @dataclass(frozen=True)

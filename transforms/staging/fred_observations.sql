@@ -1,9 +1,12 @@
 -- Latest version of every observation within the cut-off; a blank of the source is no observation. Versions that FRED dates go before
 -- those with an assumed time and by their own date, because several come with one payload; among equals the one known last counts.
 -- While FRED lacks the newest days of a series, a second source that agrees with it on the days before stands in: days after FRED's
--- last one only, so that FRED's own rows count again as soon as they are there.
+-- last one only, so that FRED's own rows count again as soon as they are there. first_available_date is that of the first version with a
+-- value: a revision gives another value, it does not make the day known later.
 with versions as (
-    select *
+    select
+        *,
+        min(available_at_utc) filter (where value is not null) over (partition by series_id, observation_date) as first_available_at_utc
     from pipeline.raw.fred_observations
     where available_at_utc <= getvariable('cutoff_utc')
     qualify row_number() over (
@@ -16,7 +19,9 @@ with versions as (
 ),
 
 second_sources as (
-    select *
+    select
+        *,
+        min(available_at_utc) over (partition by source, series_id, observation_date) as first_available_at_utc
     from pipeline.raw.second_source_rates
     where available_at_utc <= getvariable('cutoff_utc')
     qualify row_number() over (
@@ -109,6 +114,8 @@ select
     observation_date,
     value,
     available_at_utc,
+    availability,
+    cast(timezone('America/New_York', timezone('UTC', first_available_at_utc)) as date) as first_available_date,
     source
 from versions
 where value is not null
@@ -118,5 +125,7 @@ select
     observation_date,
     value,
     available_at_utc,
+    availability,
+    cast(timezone('America/New_York', timezone('UTC', first_available_at_utc)) as date) as first_available_date,
     source
 from stand_ins

@@ -18,7 +18,7 @@ from transforms.lib.history import FloatArray, IntArray, change_pct, lagged
 from transforms.lib.price_rows import PriceRows, load_price_rows
 
 WINDOWS_SESSIONS = (1, 5, 6, 21, 63, 126, 252)
-PERIODS = ("wtd", "mtd", "1m", "ytd")
+PERIODS = ("wtd", "mtd", "1m", "qtd", "ytd")
 
 # Sessions are numbered without gaps, so the last session of the period before is the period's first number
 # less one. A month back from the 31st is the last day of a shorter month.
@@ -33,6 +33,7 @@ PERIOD_STARTS = """
         min(days.session_number) over (partition by date_trunc('week', days.calendar_date)) - 1 as wtd,
         min(days.session_number) over (partition by date_trunc('month', days.calendar_date)) - 1 as mtd,
         coalesce(month_ago.last_session_number, 0) as "1m",
+        min(days.session_number) over (partition by date_trunc('quarter', days.calendar_date)) - 1 as qtd,
         min(days.session_number) over (partition by date_trunc('year', days.calendar_date)) - 1 as ytd
     from last_sessions as days
     left join last_sessions as month_ago

@@ -9,7 +9,7 @@ everywhere; a second definition is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ MODEL_SCHEMAS = ("staging", "marts")
 CALENDAR_END = "calendar_end"
 ALL, LAST_ROW, WHOLE_KEY = "all", "last_row", "whole_key"
 REACHES = (ALL, LAST_ROW, WHOLE_KEY)
+# The date dimension: columns that lead to it, directly or through another table, join to it.
+CALENDAR = "marts.calendar"
+# A mart with one of these in its grain has rows of every day.
+DAYS = ("session_date", "as_of_date", "observation_date")
 
 
 class CatalogError(ValueError):
@@ -33,7 +37,13 @@ class CatalogError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column name: the same type, unit and meaning in every table that has it."""
+    """One column name: the same type, unit and meaning in every table that has it.
+
+    Attributes:
+        references: the column whose values this one takes, as `schema.table.column`; empty where there is
+            none.
+        joins_calendar: whether the references lead to the calendar.
+    """
 
     name: str
     type: str
@@ -42,6 +52,18 @@ class Column:
     min: float | str | None = None
     max: float | str | None = None
     values: tuple[str, ...] = ()
+    references: str = ""
+    joins_calendar: bool = False
+
+    @property
+    def referenced_table(self) -> str:
+        """The table of `references`."""
+        return self.references.rpartition(".")[0]
+
+    @property
+    def referenced_column(self) -> str:
+        """The column of `references`."""
+        return self.references.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,34 @@ class Table:
     compared: tuple[str, ...] = field(default=())
     family: str = ""
     increment: Increment | None = None
+    # Of a daily mart the columns whose newest day each has its own; None where there is no view of the newest
+    # day.
+    latest: tuple[str, ...] | None = None
+
+    @property
+    def day(self) -> str:
+        """The day of a row of a daily mart; empty for any other table."""
+        found = [name for name in self.grain if name in DAYS] if self.schema == "marts" else []
+        return found[0] if len(found) == 1 else ""
+
+    @property
+    def foreign_keys(self) -> tuple[Column, ...]:
+        """The columns whose values are those of another table's key."""
+        return tuple(
+            column
+            for column in self.columns
+            if column.references and column.referenced_table != self.full_name
+        )
+
+    @property
+    def calendar_sentence(self) -> str:
+        """Which columns of a mart join to the calendar."""
+        if self.schema != "marts" or self.full_name == CALENDAR:
+            return ""
+        names = [column.name for column in self.columns if column.joins_calendar]
+        if not names:
+            return f"No column joins to {CALENDAR}: a row is of no single day."
+        return f"Joins to {CALENDAR}.calendar_date by {', '.join(names)}."
 
     @property
     def full_name(self) -> str:
@@ -114,11 +164,17 @@ class Table:
         """`comment on` statements: meaning and source of the table, meaning and unit of each column."""
         target = f"{catalog}.{self.full_name}" if catalog else self.full_name
         table = f"{self.description} Grain: {', '.join(self.grain) or 'one row'}. Source: {self.source}."
+        table = f"{table} {self.calendar_sentence}".rstrip()
         statements = [f"comment on table {target} is {literal(table)}"]
-        for column in self.columns:
-            text = f"{column.description} Unit: {column.unit}."
-            statements.append(f"comment on column {target}.{quoted(column.name)} is {literal(text)}")
-        return statements
+        return statements + self.column_comments(target)
+
+    def column_comments(self, target: str) -> list[str]:
+        """`comment on column` statements for a table or view that has these columns."""
+        return [
+            f"comment on column {target}.{quoted(column.name)} is"
+            f" {literal(f'{column.description} Unit: {column.unit}.')}"
+            for column in self.columns
+        ]
 
 
 @dataclass(frozen=True)
@@ -157,6 +213,16 @@ class Catalog:
             visit(name, ())
         return ordered
 
+    def ancestors(self, name: str) -> dict[str, int]:
+        """What a table is made from, with the least number of steps to it; itself with 0."""
+        found = {name: 0}
+        ahead = [name]
+        for item in ahead:  # grows while it is read: the nearest first
+            new = [source for source in self.tables[item].inputs if source not in found]
+            found |= dict.fromkeys(new, found[item] + 1)
+            ahead += new
+        return found
+
 
 def quoted(name: str) -> str:
     """An SQL identifier."""
@@ -177,6 +243,7 @@ def load_catalog() -> Catalog:
             if name in columns:
                 raise CatalogError(f"{path.name}: column {name} is defined a second time")
             columns[name] = _column(path, name, entry)
+    columns = _with_calendar(columns)
     tables: dict[str, Table] = {}
     for path in sorted((HERE / "tables").glob("*.yml")):
         for full_name, entry in _mapping(path).items():
@@ -195,7 +262,34 @@ def load_catalog() -> Catalog:
         for item in table.inputs:
             if item not in tables:
                 raise CatalogError(f"{table.full_name}: input {item} is not a table of the catalog")
+    _refuse_wrong_references(columns, tables)
     return Catalog(columns, tables)
+
+
+def _refuse_wrong_references(columns: Mapping[str, Column], tables: Mapping[str, Table]) -> None:
+    """A reference leads to the whole key of a table, of the same type."""
+    for column in columns.values():
+        if not column.references:
+            continue
+        table = tables.get(column.referenced_table)
+        if table is None or table.grain != (column.referenced_column,):
+            raise CatalogError(f"column {column.name}: {column.references} is not the key of a table")
+        if columns[column.referenced_column].type != column.type:
+            raise CatalogError(f"column {column.name}: {column.references} is of another type")
+
+
+def _with_calendar(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns, each with whether its references lead to the calendar."""
+
+    def leads_there(column: Column, path: tuple[str, ...] = ()) -> bool:
+        if not column.references or column.name in path:
+            return False
+        if column.referenced_table == CALENDAR:
+            return True
+        target = columns.get(column.referenced_column)
+        return target is not None and leads_there(target, (*path, column.name))
+
+    return {name: replace(column, joins_calendar=leads_there(column)) for name, column in columns.items()}
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -207,7 +301,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
-    unknown = set(entry) - {"type", "unit", "description", "min", "max", "values"}
+    unknown = set(entry) - {"type", "unit", "description", "min", "max", "values", "references"}
     missing = {"type", "unit", "description"} - set(entry)
     if unknown or missing:
         raise CatalogError(
@@ -222,6 +316,7 @@ def _column(path: Path, name: str, entry: dict[str, Any]) -> Column:
         min=limits.get("min"),
         max=limits.get("max"),
         values=tuple(str(value) for value in entry.get("values", ())),
+        references=str(entry.get("references", "")),
     )
 
 
@@ -240,7 +335,7 @@ def _table(
     required = {"description", "source", "grain", "columns"}
     if schema == "marts":
         # Airflow has an asset for each family of marts.
-        known, required = known | {"family"}, required | {"family"}
+        known, required = known | {"family", "latest"}, required | {"family"}
     unknown = set(entry) - known
     missing = required - set(entry)
     if unknown or missing:
@@ -262,7 +357,7 @@ def _table(
         )
     low, high = entry.get("row_count", (0, None))
     increment = _increment(path, f"{schema}.{name}", entry) if "increment" in entry else None
-    return Table(
+    table = Table(
         schema,
         name,
         " ".join(entry["description"].split()),
@@ -277,6 +372,22 @@ def _table(
         family=str(entry.get("family", "")),
         increment=increment,
     )
+    return replace(table, latest=_latest(path, table, entry))
+
+
+def _latest(path: Path, table: Table, entry: dict[str, Any]) -> tuple[str, ...] | None:
+    """Whose newest day the view of a daily mart shows: that of the table, or of each key that `latest`
+    names; `latest: false` for one of whose rows no day is the newest.
+    """
+    given = entry.get("latest", [])
+    if given is False or (not table.day and not given):
+        return None
+    if not table.day or not set(given) <= set(table.grain) - {table.day}:
+        raise CatalogError(
+            f"{path}: {table.full_name}: latest: must be false, or columns of the grain of a mart with a day"
+            f" ({', '.join(DAYS)}) in it"
+        )
+    return tuple(given)
 
 
 def _increment(path: Path, full_name: str, entry: dict[str, Any]) -> Increment:
