@@ -111,13 +111,27 @@ class Publication:
     run_id: str | None
 
 
+@dataclass(frozen=True)
+class Links:
+    """Addresses of other pages, as the page's links name them; None: there is no such page, and no link."""
+
+    previous: str | None = None
+    next: str | None = None
+    index: str | None = None
+    validation: str | None = "validation.html"
+    brief: str = "brief.html"
+
+
 @dataclass
 class Page:
-    """What every section needs: the reader, the session, whether the market is made up."""
+    """What every section needs: the reader, the session, whether the market is made up, where other pages
+    are.
+    """
 
     reader: Reader
     session: dt.date
     simulated: bool
+    links: Links = field(default_factory=Links)
 
     @cached_property
     def publication(self) -> Publication:
@@ -135,6 +149,13 @@ class Page:
     def draw(self, spec: figures.Spec, name: str) -> Markup:
         """One specification as SVG."""
         return figures.draw(spec, name, simulated=self.simulated)
+
+    def draw_broad(self, spec: figures.Spec, name: str) -> Markup:
+        """One specification as two SVGs, for a phone and for the width of a desk; the page shows one."""
+        narrow = {key: value for key, value in spec.items() if key != "readout"}
+        return Markup('<div class="narrow">{}</div><div class="broad">{}</div>').format(
+            self.draw(narrow, name), self.draw(figures.broad(spec), f"{name}-broad")
+        )
 
 
 def since_floor(session: dt.date) -> dt.date:

@@ -85,7 +85,7 @@ def plain_day(value: dt.date, *, year: bool = True) -> str:
 
 def plain_range(lower: float, upper: float) -> str:
     """5.25–5.50; a single target, as before December 2008, as 2.00."""
-    return f"{lower:.2f}–{upper:.2f}" if upper > lower else f"{upper:.2f}"
+    return f"{plain_number(lower)}–{plain_number(upper)}" if upper > lower else plain_number(upper)
 
 
 def text(cell: Cell | None, shown: str | None = None) -> Markup:

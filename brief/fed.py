@@ -57,6 +57,15 @@ class Stack:
     drawings: list[Markup]
     statement: str
 
+    @property
+    def outcomes_of(self) -> list[tuple[dt.date, list[Row]]]:
+        """For each meeting the outcomes that are in question, the likeliest first."""
+        return [
+            (meeting, sorted(likely, key=lambda row: -row["share"].value))
+            for meeting, rows in groupby(self.outcomes, key=lambda row: row["meeting_date"].value)
+            if (likely := [row for row in rows if row["share"].value >= 100 * IN_QUESTION_PROB])
+        ]
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -227,7 +236,8 @@ def _repricing(page: Page, section: Section, as_of: dt.date) -> None:
     statement = reader.statement("fed/repricing", horizon=horizon, as_of=as_of)
     section.block(
         "repricing",
-        Repricing(name, as_of, rows[::-1], largest, [page.draw(spec, "repricing")], statement),
+        Repricing(name, as_of, rows[::-1], largest, [page.draw_broad(spec, "repricing")], statement),
+        wide=True,
     )
 
 

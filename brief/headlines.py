@@ -175,8 +175,8 @@ def _fed_facts(page: Page) -> list[Fact]:
     if not rows:
         return []
     change = rows[0]["change_bp"].value
-    larger = reader.scalar("headlines/repricing_larger", session=session, change=change)
-    days = reader.scalar("headlines/repricing_days", session=session)
+    larger = reader.scalar("headlines/repricing_larger", session=session, change=change, horizon="year_end")
+    days = reader.scalar("headlines/repricing_days", session=session, horizon="year_end")
     if days.value < YEAR_OF_DAYS:
         return []
     change = RateChange(rows[0], days, larger)

@@ -153,9 +153,9 @@ def _history(page: Page, section: Section, settled: Settlement) -> None:
     points = _stacked(found, first["target_upper_pct"].value)
     if not rows or len({point["d"] for point in points}) < 2:
         return
-    drawing = page.draw(figures.range_areas(points), "history")
+    drawing = page.draw_broad(figures.range_areas(points), "history")
     statement = page.reader.statement("fed/range_history", **values)
-    section.block("history", History(first, found, points[-1]["run"], rows, [drawing], statement))
+    section.block("history", History(first, found, points[-1]["run"], rows, [drawing], statement), wide=True)
 
 
 def _stacked(found: list[RangePoint], upper_in_force: float) -> figures.Points:

@@ -1,4 +1,6 @@
-"""`brief.html` and `validation.html` of a publication: two self-contained pages, no script, no network.
+"""`brief.html` and `validation.html` of a publication: two self-contained pages without the network.
+
+One small inline script sorts, searches and reads out; the pages are complete without it.
 
 In: a connection whose main database is the publication (read-only will do). Out: the two files in a folder
 and the headline as plain text. A table that is missing or empty costs its section one line; any other
@@ -17,11 +19,12 @@ from pathlib import Path
 
 import duckdb
 
-from brief.blocks import Page, Publication, Section
+from brief.blocks import Links, Page, Publication, Section
+from brief.changed import rule_changes
 from brief.headlines import headline, short
 from brief.reader import Reader
 from brief.rendering import environment, plain_text
-from brief.sections import all_sections
+from brief.sections import all_sections, first_sections
 from expectations.ages import old_answers
 
 TABLE_NAME = re.compile(r"\b(?:marts|ops)\.[a-z0-9_]+")
@@ -81,12 +84,13 @@ class Tally:
     failed: int
 
 
-def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
+def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path, links: Links | None = None) -> str:
     """Write both pages.
 
     Args:
         connection: on a publication; nothing is written to it.
         folder: where `brief.html` and `validation.html` are put.
+        links: the other pages that the brief leads to; by default the validation page alone.
 
     Returns:
         The headline as plain text.
@@ -95,7 +99,7 @@ def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
         DrawingFailed: any failure other than a table that is missing or empty.
     """
     try:
-        page = _opened(connection)
+        page = _opened(connection, links or Links())
         brief, sentence = build_brief(page)
         (folder / "brief.html").write_text(brief, encoding="utf-8")
         (folder / "validation.html").write_text(build_validation(page), encoding="utf-8")
@@ -106,49 +110,57 @@ def write_pages(connection: duckdb.DuckDBPyConnection, folder: Path) -> str:
     return sentence
 
 
-def _opened(connection: duckdb.DuckDBPyConnection) -> Page:
+def _opened(connection: duckdb.DuckDBPyConnection, links: Links) -> Page:
     reader = Reader(connection)
     found = reader.records(Publication, "page/publication")
     if not found:
         raise ValueError("ops.publication is empty")
-    return Page(reader, found[0].session_date, found[0].data_source == "simulated")
+    return Page(reader, found[0].session_date, found[0].data_source == "simulated", links)
 
 
 def build_brief(page: Page) -> tuple[str, str]:
     """The page and its headline as plain text."""
     top = headline(page)
-    sections = all_sections(page)
+    first, sections = first_sections(page), all_sections(page)
     rendered = (
         environment()
         .get_template("brief.html")
         .render(
             publication=page.publication,
             simulated=page.simulated,
+            links=page.links,
             headline=top,
             short=short(page),
+            first=first,
             sections=sections,
             rules=_rules(page),
             inputs=_inputs(page),
             old=old_answers(page.reader.connection, page.session),
-            sources=_sources(page, sections),
+            sources=_sources(page, [*first, *sections]),
         )
     )
     return rendered, plain_text(top)
 
 
 def build_validation(page: Page) -> str:
-    """Every validation result of the run, failed first."""
+    """Every validation result of the run: what failed, new failures first, then what passed."""
     run = page.publication.run_id
     held = "ops.validation_results" in page.reader.tables
     results = page.reader.records(Result, "validation/results", run=run) if held else []
+    changes = rule_changes(page) if held else None
+    new = {(row["table_name"].value, row["rule"].value) for row in changes.began} if changes else set()
+    failed = [result for result in results if not result.passed]
     return (
         environment()
         .get_template("validation.html")
         .render(
             publication=page.publication,
             simulated=page.simulated,
-            failed=[result for result in results if not result.passed],
+            brief=page.links.brief,
+            failed=sorted(failed, key=lambda result: (result.table_name, result.rule) not in new),
             passed=[result for result in results if result.passed],
+            changes=changes,
+            new=new,
             tables=page.reader.records(Tally, "validation/tables", run=run) if held else [],
         )
     )

@@ -92,8 +92,13 @@ class Reader:
         return statement(name).shown(values)
 
     def last_date(self, table: Table) -> dt.date | None:
-        """The last value of the first date in a table's grain; None where there is none."""
-        column = next((c.name for c in table.columns if c.type == "DATE" and c.name in table.grain), None)
+        """The last day of a daily table, else the last value of the first date in its grain; None where there
+        is none.
+        """
+        dates = (
+            column.name for column in table.columns if column.type == "DATE" and column.name in table.grain
+        )
+        column = table.day or next(dates, None)
         if column is None:
             return None
         found = self.connection.execute(f"select max({quoted(column)}) from {_identifier(table)}").fetchone()

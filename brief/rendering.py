@@ -18,7 +18,8 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from markupsafe import Markup
 
 from brief.cells import MISSING, day, number, ordinal, plain_day, plain_number, plain_range, text
-from brief.reasons import reason_words, unpriced_words
+from brief.reasons import contract_words, reason_words, unpriced_words
+from brief.script import POLICY, SCRIPT
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -50,8 +51,10 @@ def environment() -> Environment:
         "reason_words": reason_words,
         "unpriced_words": unpriced_words,
         "words": lambda value: str(value).replace("_", " "),
+        "table_words": table_words,
+        "contract_words": contract_words,
     }
-    made.globals["missing"] = MISSING
+    made.globals |= {"missing": MISSING, "policy": Markup(POLICY), "script": Markup(SCRIPT)}
     return made
 
 
@@ -85,6 +88,12 @@ def long_day(value: dt.date) -> str:
 def label_day(value: dt.date, session: dt.date) -> str:
     """16 Jul, with the year where that is not the session's."""
     return plain_day(value, year=value.year != session.year)
+
+
+def table_words(name: str) -> str:
+    """A table in words: `raw.equity_prices` as equity prices, raw."""
+    schema, _, table = name.partition(".")
+    return f"{table.replace('_', ' ')}, {schema}"
 
 
 def capitalized(words: Markup) -> Markup:

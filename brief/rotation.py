@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from brief import figures
 from brief.blocks import EVENTS, MAIN_PAIRS, Page, Section, attempt, group_names, since_floor
-from brief.cells import Absent, Cell, Row, plain_number
+from brief.cells import Absent, Cell, Row, plain_day, plain_number
 from brief.reader import Reader
 from expectations.ages import EVENT_DAYS
 
@@ -172,6 +172,7 @@ def _ratio(page: Page, section: Section) -> None:
             _ratio_drawings(page, pair, weeks),
             reader.statement("rotation/ratio_by_week", **history),
         ),
+        wide=True,
     )
 
 
@@ -193,7 +194,7 @@ def _ratio_drawings(page: Page, pair: str, weeks: figures.Points) -> list[Markup
         width=290,
         area="drawdown",
     )
-    return [page.draw(ratio, "ratio"), page.draw(drawdown, "drawdown")]
+    return [page.draw_broad(ratio, "ratio"), page.draw_broad(drawdown, "drawdown")]
 
 
 def _first_pair(reader: Reader, session: dt.date) -> str:
@@ -206,63 +207,81 @@ def _first_pair(reader: Reader, session: dt.date) -> str:
 
 
 @dataclass(frozen=True)
-class Week:
-    """The end of a week of a pair: its place around 100."""
+class Bar:
+    """The end of a bar of a pair: its place around 100."""
 
     pair_id: str
-    weekly_bar_date: dt.date
-    weekly_trend: float
-    weekly_momentum: float
+    bar_date: dt.date
+    trend: float
+    momentum: float
 
 
 @dataclass(frozen=True)
-class Quadrants:
-    """The pairs in the cycle: where each stands, and the state of the main pairs."""
+class Tails:
+    """The pairs in the cycle by one kind of bars, each with its way over eight weeks."""
 
-    session: dt.date
-    week: dt.date
+    day: dt.date
     heads: list[figures.Position]
-    states: list[Row]
     drawing: Markup
     statement: str
 
 
+@dataclass(frozen=True)
+class Quadrants:
+    """The pairs in the cycle by weekly and by daily bars, and the state of the main pairs."""
+
+    session: dt.date
+    weekly: Tails
+    daily: Tails | None
+    states: list[Row]
+
+
 def _quadrants(page: Page, section: Section) -> None:
-    reader, session = page.reader, page.session
-    reader.require("marts.rotation_state_daily")
-    drawn = {"pairs": DRAWN_PAIRS, "session": session}
-    weeks = reader.records(Week, "rotation/two_weeks", **drawn)
-    if not weeks:
+    page.reader.require("marts.rotation_state_daily")
+    weekly = _tails(page, "weekly_tails")
+    if weekly is None:
         raise Absent("marts.rotation_state_daily: no pair has a weekly state yet.")
-    latest = max(week.weekly_bar_date for week in weeks)
-    positions = _positions(weeks, latest)
-    section.block(
-        "quadrants",
-        Quadrants(
-            session,
-            latest,
-            [position for position in positions if position.last],
-            reader.query("rotation/states", session=session, pairs=list(MAIN_PAIRS)),
-            page.draw(figures.quadrants(positions), "quadrants"),
-            reader.statement("rotation/two_weeks", **drawn),
-        ),
+    states = page.reader.query("rotation/states", session=page.session, pairs=list(MAIN_PAIRS))
+    daily = _tails(page, "daily_tails")
+    view = Quadrants(page.session, weekly, daily, states)
+    section.block("quadrants", view, wide=True)
+    section.block("states", view, wide=True)
+
+
+TAILS = {"weekly_tails": "rotation/weekly_tails", "daily_tails": "rotation/daily_tails"}
+
+
+def _tails(page: Page, name: str) -> Tails | None:
+    """The drawing of one kind of bars; None where no pair has any."""
+    drawn = {"pairs": DRAWN_PAIRS, "session": page.session}
+    bars = page.reader.records(Bar, TAILS[name], **drawn)
+    if not bars:
+        return None
+    latest = max(bar.bar_date for bar in bars)
+    positions = _positions(bars, latest)
+    return Tails(
+        latest,
+        [position for position in positions if position.last],
+        page.draw(figures.quadrants(positions), name.replace("_", "-")),
+        page.reader.statement(TAILS[name], **drawn),
     )
 
 
-def _positions(weeks: list[Week], latest: dt.date) -> list[figures.Position]:
-    """What is drawn: the weeks of those pairs that have the latest one."""
-    tails = [list(tail) for _, tail in groupby(weeks, key=lambda week: week.pair_id)]
+def _positions(bars: list[Bar], latest: dt.date) -> list[figures.Position]:
+    """What is drawn: the bars of those pairs that have the latest one."""
+    tails = [list(tail) for _, tail in groupby(bars, key=lambda bar: bar.pair_id)]
     return [
         figures.Position(
-            week.pair_id,
-            round(week.weekly_trend, 4),
-            round(week.weekly_momentum, 4),
+            bar.pair_id,
+            round(bar.trend, 4),
+            round(bar.momentum, 4),
             order,
             order == len(tail) - 1,
+            plain_day(bar.bar_date),
         )
         for tail in tails
-        if tail[-1].weekly_bar_date == latest
-        for order, week in enumerate(tail)
+        if tail[-1].bar_date == latest
+        for order, bar in enumerate(tail)
     ]
 
 

@@ -129,7 +129,8 @@ def checks(page: Page, section: Section) -> None:
     if not rules.value:
         raise Absent("ops.validation_results has no result of this run.")
     failed = reader.scalar("checks/failed_rules", run=run)
-    section.lead("rules", rules, failed, reader.scalar("checks/critical_failures", run=run))
+    critical = reader.scalar("checks/critical_failures", run=run)
+    section.lead("rules", rules, failed, critical, page.links.validation)
     rows = reader.query("checks/failed", run=run)
     if rows:
         section.block("failed", [Failed(row) for row in rows[:FAILED_SHOWN]], wide=True)

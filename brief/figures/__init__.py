@@ -2,14 +2,15 @@
 
 In: plain points. Out: SVG text whose colours are CSS variables of the page, so that one drawing serves
 light, dark and print. One module per kind of drawing; `base` has what they share, `labels` finds the place of
-words. The width is about 400 px on purpose: it is read at full size on a phone and laid out in columns on a
-desk. Caveat: text is measured in a sans serif of the renderer, so labels keep a margin.
+words, `readout` what is read out under the pointer. The width is about 400 px on purpose: it is read at full
+size on a phone and laid out in columns on a desk; long histories have a second, `broad` drawing for a desk.
+Caveat: text is measured in a sans serif of the renderer, so labels keep a margin.
 """
 
 from __future__ import annotations
 
 from brief.figures.bars import bars
-from brief.figures.base import BLUE, GREY, ORANGE, Points, Spec
+from brief.figures.base import BLUE, GREY, ORANGE, Points, Spec, broad
 from brief.figures.intervals import intervals
 from brief.figures.labels import spread_labels
 from brief.figures.lines import lines
@@ -28,6 +29,7 @@ __all__ = [
     "Spec",
     "Yield",
     "bars",
+    "broad",
     "draw",
     "intervals",
     "lines",

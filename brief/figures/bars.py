@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from brief.cells import plain_number
 from brief.figures.base import BLUE, INK, MUTED, ONCE, ORANGE, PADDING, WIDTH, Points, Spec, label_mark, layer
 from brief.figures.labels import label_rows
+from brief.figures.readout import in_steps
 
 BARS_WIDTH = WIDTH + 40
 
@@ -65,7 +67,13 @@ def bars(points: Points, *, unit: str, height: int = 150, labels: str | None = N
         "padding": {**PADDING, "right": 6},
         "data": {"values": points},
         "layer": layers,
+        "readout": in_steps([(point["d"], _read(point, labels)) for point in points]),
     }
+
+
+def _read(point: dict[str, Any], field: str | None) -> str:
+    words = "not known" if point["v"] is None else plain_number(point["v"], 1, signed=True)
+    return f"{words}, {point[field]}" if field and point.get(field) else words
 
 
 def _words(points: Points, field: str) -> list[_Word]:

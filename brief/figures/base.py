@@ -14,6 +14,8 @@ Spec = dict[str, Any]
 Points = list[dict[str, Any]]
 
 WIDTH = 310
+# The plot of a drawing that takes the width of the page on a desk.
+BROAD_WIDTH = 1120
 # The renderer measures text in a narrower face than some readers have: room for what comes out longer.
 PADDING = {"left": 4, "top": 4, "right": 26, "bottom": 4}
 
@@ -49,6 +51,16 @@ def label_mark(words: str, **how: Any) -> Spec:
 def dot_mark(size: int, **how: Any) -> Spec:
     """A filled dot."""
     return {"type": "point", "filled": True, "size": size, "opacity": 1, **how}
+
+
+def named_by(field: str, mark: Spec, encoding: Spec, values: Points | None = None) -> Spec:
+    """A layer whose marks show the words of a field under the pointer."""
+    return layer({**mark, "aria": True}, {**encoding, "description": {"field": field}}, values)
+
+
+def broad(spec: Spec) -> Spec:
+    """The same drawing for the width of a desk."""
+    return {**spec, "width": BROAD_WIDTH, "height": round(1.4 * spec["height"])}
 
 
 def outcome_fill(moves: int) -> str:

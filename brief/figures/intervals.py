@@ -5,7 +5,10 @@ In: one point per line. Out: the specification. Caveat: an interval that contain
 
 from __future__ import annotations
 
-from brief.figures.base import BLUE, INK, MUTED, ONCE, PADDING, WIDTH, Points, Spec, dot_mark, layer
+from typing import Any
+
+from brief.cells import plain_number
+from brief.figures.base import BLUE, INK, MUTED, ONCE, PADDING, WIDTH, Points, Spec, dot_mark, layer, named_by
 
 
 def intervals(points: Points, *, unit: str) -> Spec:
@@ -40,10 +43,15 @@ def intervals(points: Points, *, unit: str) -> Spec:
         "width": WIDTH - 60,
         "height": {"step": 22},
         "padding": {**PADDING, "left": 34, "right": 6},
-        "data": {"values": points},
+        "data": {"values": [{**point, "said": _said(point)} for point in points]},
         "layer": [
             layer({"type": "rule", "color": INK}, {"x": {"datum": 0, **x}}, ONCE),
             layer({"type": "rule", "strokeWidth": 3, "opacity": 0.45}, span),
-            layer(dot_mark(60), {"y": y, "x": {**x, "field": "v"}, "color": sure}),
+            named_by("said", dot_mark(60), {"y": y, "x": {**x, "field": "v"}, "color": sure}),
         ],
     }
+
+
+def _said(point: dict[str, Any]) -> str:
+    low, value, high = (plain_number(point[name], signed=True) for name in ("low", "v", "high"))
+    return f"{point['name']}: {value} ({low} to {high})"

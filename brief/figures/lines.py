@@ -7,9 +7,12 @@ left out; there must be at least one value in all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from brief.cells import MINUS
 from brief.figures.base import INK, ONCE, PADDING, PAPER, Points, Spec, dot_mark, label_mark, layer, room_for
 from brief.figures.labels import spread_labels
+from brief.figures.readout import over_time
 from brief.figures.time_axis import time_axis
 
 # Field, label at its end, colour.
@@ -94,7 +97,20 @@ def lines(
             ends.append(_End(known[-1]["d"], known[-1][field], label, colour))
     layers += _labels(axes, ends, height)
     size = {**_width([end.label for end in ends], width), "height": height}
-    return {**size, "data": {"values": points}, "layer": layers}
+    read = over_time([(point["d"], words) for point in points if (words := _words(point, series, band))])
+    return {**size, "data": {"values": points}, "layer": layers, "readout": read}
+
+
+def _words(point: dict[str, Any], series: list[Series], band: tuple[str, str] | None) -> str:
+    """The values of a day, each after the name that its label has before the last comma."""
+    words = []
+    for field, label, _ in series:
+        if point.get(field) is not None:
+            name = label.rpartition(",")[0]
+            words.append(f"{name}: {point[field]:,.2f}" if name else f"{point[field]:,.2f}")
+    if words and band and point.get(band[0]) is not None:
+        words.append(f"{point[band[0]]:,.2f} to {point[band[1]]:,.2f}")
+    return "\n".join(words).replace("-", MINUS)
 
 
 def _extremes(points: Points, fields: list[str], base: float | None) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from brief.figures.base import (
@@ -21,10 +22,12 @@ from brief.figures.base import (
     Spec,
     label_mark,
     layer,
+    named_by,
     outcome_fill,
     room_for,
     share_axis,
 )
+from brief.figures.readout import over_time
 from brief.figures.time_axis import time_axis
 
 # The day, and the days before it: told apart by lightness alone, so that no colour has to be known apart.
@@ -66,9 +69,9 @@ def range_bars(points: Points, looks: list[str]) -> Spec:
         "width": WIDTH - 30,
         "height": {"step": 15, "for": "offset"},
         "padding": {**PADDING, "left": 12, "right": 34},
-        "data": {"values": points},
+        "data": {"values": [{**point, "said": f"{point['range']}: {point['shown']}"} for point in points]},
         "layer": [
-            layer({"type": "bar", "stroke": GREY, "strokeWidth": 0.7}, {**at, "color": colour}),
+            named_by("said", {"type": "bar", "stroke": GREY, "strokeWidth": 0.7}, {**at, "color": colour}),
             layer(words, {**at, "text": {"field": "shown"}}),
         ],
     }
@@ -115,7 +118,18 @@ def range_areas(points: Points, *, height: int = 150) -> Spec:
         "padding": PADDING,
         "data": {"values": points},
         "layer": [layer(area, encoding), *labels],
+        "readout": over_time([(day, _read(list(held))) for day, held in groupby(points, _day)]),
     }
+
+
+def _day(point: dict[str, Any]) -> str:
+    return str(point["d"])
+
+
+def _read(held: Points) -> str:
+    """The ranges of a day with half a per cent or more, the highest on top as in the drawing."""
+    shown = [point for point in held[::-1] if _share(point) >= 0.5]
+    return "\n".join(f"{point['range']}: {_share(point):.0f} %" for point in shown)
 
 
 def _labelled_ends(points: Points) -> Points:

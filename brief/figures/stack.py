@@ -6,7 +6,20 @@ of the bar has room for the words.
 
 from __future__ import annotations
 
-from brief.figures.base import INK, PADDING, PAPER, WIDTH, Points, Spec, layer, outcome_fill, share_axis
+from typing import Any
+
+from brief.figures.base import (
+    INK,
+    PADDING,
+    PAPER,
+    WIDTH,
+    Points,
+    Spec,
+    layer,
+    named_by,
+    outcome_fill,
+    share_axis,
+)
 
 # Parts of the bar in per cent with room for the range above the share, and for the share alone.
 BOTH = "datum.to - datum.from >= 21"
@@ -41,9 +54,10 @@ def probability_stack(points: Points) -> Spec:
         "width": WIDTH + 20,
         "height": {"step": 42},
         "padding": {**PADDING, "left": 12, "right": 6},
-        "data": {"values": [{**point, "middle": (point["from"] + point["to"]) / 2} for point in points]},
+        "data": {"values": [{**point, **_marked(point)} for point in points]},
         "layer": [
-            layer(
+            named_by(
+                "said",
                 {"type": "bar", "stroke": PAPER, "strokeWidth": 1.5},
                 {"y": y, "x": x, "x2": {"field": "to"}, "color": colour},
             ),
@@ -52,6 +66,12 @@ def probability_stack(points: Points) -> Spec:
             words("share", SHARE_ONLY, fontSize=11, fontWeight=700),
         ],
     }
+
+
+def _marked(point: dict[str, Any]) -> dict[str, Any]:
+    """Where the words of a part stand, and what it says under the pointer."""
+    said = f"{point['meeting']}: {point['range']}, {point['share']}"
+    return {"middle": (point["from"] + point["to"]) / 2, "said": said}
 
 
 def _y(points: Points) -> Spec:

@@ -21,7 +21,7 @@ def time_axis(points: Points, field: str = "d") -> Spec:
     """
     days = [dt.date.fromisoformat(point[field]) for point in points]
     span = (max(days) - min(days)).days
-    axis: Spec = {"labelOverlap": "greedy", "labelFlush": True}
+    axis: Spec = {"labelOverlap": "greedy", "labelSeparation": 8, "labelFlush": True}
     if span > 3 * 366:
         ticks = _years(min(days), max(days))
         axis["format"] = "%Y"

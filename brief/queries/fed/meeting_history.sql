@@ -7,6 +7,7 @@ select
     100 * likeliest_prob as likeliest,
     moves_priced,
     expected_rate_pct,
+    first_as_of_date,
     expected_rate_change_since_first_bp,
     lowest_expected_rate_pct,
     highest_expected_rate_pct

@@ -1,4 +1,4 @@
--- How a pair answered on the day of the last event of each kind, newest first.
+-- How a pair answered on the day of the last event of each kind that comes again and again, newest first.
 select
     event_type,
     event_date,
@@ -22,7 +22,11 @@ where
     and (event_type, event_date) in (
         select (event_type, max(event_date))
         from marts.event_responses as held
-        where pair_id = $pair and window_sessions = 1 and session_date <= $session
+        where
+            pair_id = $pair
+            and window_sessions = 1
+            and session_date <= $session
+            and event_type not in ('first_cut', 'first_hike')
         group by event_type
     )
 order by event_date desc, event_type asc

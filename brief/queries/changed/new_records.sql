@@ -1,0 +1,13 @@
+-- How many spreads of all pairs and windows are at a record of the session that they were not at on the session before.
+select count(*)
+from marts.rotation_pair_daily
+where
+    session_date = $session and (is_record_high or is_record_low)
+    and (pair_id, window_sessions, is_record_high) not in (
+        select
+            earlier.pair_id,
+            earlier.window_sessions,
+            earlier.is_record_high
+        from marts.rotation_pair_daily as earlier
+        where earlier.session_date = $before and (earlier.is_record_high or earlier.is_record_low)
+    )
