@@ -17,7 +17,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run rebuild model refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run rebuild model sql brief mcp refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -36,6 +36,19 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 
 model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on the home's data and show it
 	@$(RUN) -m cli.model "$(M)"
+
+# Q and TO reach the program as they are typed, by the environment: make expands nothing in them, and no shell reads them.
+override Q := $(value Q)
+override TO := $(value TO)
+export Q TO
+sql: $(VENV)/.installed ## A read-only DuckDB shell on the publication; Q="select …" runs one statement, TO=x.csv or x.xlsx writes its rows
+	@$(RUN) -m cli.sql
+
+brief: $(VENV)/.installed ## The address of the newest brief; opens it where there is a browser
+	@$(RUN) -m cli.brief
+
+mcp: $(VENV)/.installed-mcp ## Configuration for a language model's client (Model Context Protocol)
+	@$(RUN) -m cli.language_model --configuration
 
 refresh-calendars: $(VENV)/.installed ## Reference data from its sources: release dates, outcomes, sessions (needs FRED_API_KEY)
 	@$(RUN) -m cli.refresh_calendars
@@ -106,8 +119,9 @@ docs: $(VENV)/.installed-dev ## Build the documentation site into build/docs; a 
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
 lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) --extra dev --extra databento -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra dev --extra databento --extra mcp -c requirements.lock -o requirements-dev.lock
 	@$(LOCK) --extra databento -c requirements.lock -o requirements-databento.lock
+	@$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock
 	@$(LOCK) --extra stack -c requirements.lock -o requirements-stack.lock
 	@$(LOCK) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
@@ -130,6 +144,10 @@ $(VENV)/.installed: requirements.lock | $(VENV)/.uv
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(INSTALL)
+	@touch $@
+
+$(VENV)/.installed-mcp: requirements-mcp.lock $(VENV)/.installed
 	@$(INSTALL)
 	@touch $@
 

@@ -36,6 +36,13 @@ def published_link(path: str) -> str:
     return f"{_web_address('ROTATION_PUBLISHED_URL') or f'{_in_the_interface()}/published'}/{path}"
 
 
+def published_url(path: str) -> str:
+    """The same with its host, for a mail; empty when Airflow does not know its own address."""
+    interface = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    base = _web_address("ROTATION_PUBLISHED_URL") or (f"{interface}{PAGES}/published" if interface else "")
+    return f"{base}/{path}" if base else ""
+
+
 def _in_the_interface() -> str:
     """Without a host: the browser keeps the one by which it reaches Airflow, a tunnel's too."""
     base = str(conf.get("api", "base_url", fallback="") or "")

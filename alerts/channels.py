@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email.errors import MessageError
+from email.message import EmailMessage
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -74,6 +76,16 @@ def send(alert: Alert, *, log_only: bool = False) -> Delivery:
 
 
 def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
+    return post(alert.to_json(runbook_url), env)
+
+
+def post(body: Mapping[str, Any], env: Mapping[str, str]) -> bool:
+    """Post a JSON body to the webhook; False where none is set up.
+
+    Raises:
+        NotDelivered: it did not arrive.
+        SettingsError: the address is none.
+    """
     import requests
     from airflow.sdk.log import mask_secret
 
@@ -86,13 +98,13 @@ def _send_webhook(alert: Alert, env: Mapping[str, str], runbook_url: str) -> boo
     try:
         answer = requests.post(
             url,
-            json=alert.to_json(runbook_url),
+            json=dict(body),
             timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
             allow_redirects=False,
             stream=True,
         )
         answer.close()
-    except (requests.RequestException, UnicodeError) as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: the address is none
         # The exception's own message contains the address.
         raise NotDelivered(f"{host}: {type(error).__name__}.") from None
     if not 200 <= answer.status_code < 300:
@@ -134,12 +146,11 @@ def _host(url: str) -> str:
 
 
 def _send_mail(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
-    to = _addresses("ROTATION_ALERT_MAIL_TO", env.get("ROTATION_ALERT_MAIL_TO", ""))
+    to = addresses("ROTATION_ALERT_MAIL_TO", env.get("ROTATION_ALERT_MAIL_TO", ""))
     if not to:
         return False
-    sender = _addresses("ROTATION_ALERT_MAIL_FROM", env.get("ROTATION_ALERT_MAIL_FROM", ""))
+    sender = addresses("ROTATION_ALERT_MAIL_FROM", env.get("ROTATION_ALERT_MAIL_FROM", ""))
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
     notifier = SmtpNotifier(
         to=to,
@@ -149,17 +160,61 @@ def _send_mail(alert: Alert, env: Mapping[str, str], runbook_url: str) -> bool:
         smtp_conn_id=MAIL_CONNECTION,
     )
     notifier.hook = _bounded_hook(notifier.auth_type)
-    try:
+    with _mail_errors():
         notifier.notify({})
-    except (OSError, ValueError, MessageError, AirflowException, AirflowRuntimeError) as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
-        raise NotDelivered(f"connection {MAIL_CONNECTION}: {type(error).__name__}: {reason}.") from None
     return True
 
 
-def _bounded_hook(auth_type: str) -> Any:
+def send_mail(
+    to: Sequence[str], sender: str | None, subject: str, text: str, body: str, attachment: tuple[str, str]
+) -> None:
+    """A mail whose HTML body has a plain alternative, with a page attached.
+
+    Args:
+        to: the recipients.
+        sender: None: from_email of the connection.
+        subject: one line.
+        text: the body for who reads no HTML.
+        body: HTML.
+        attachment: name and HTML of the page.
+
+    Raises:
+        NotDelivered: it was not taken.
+    """
+
+    def with_alternative(message: Any) -> Any:
+        whole = EmailMessage()
+        for name, value in message.items():
+            if name.lower() not in ("content-type", "mime-version"):
+                whole[name] = str(value)
+        whole.set_content(text)
+        whole.add_alternative(body, subtype="html")
+        name, page = attachment
+        whole.add_attachment(page, subtype="html", filename=name)
+        return whole
+
+    with _mail_errors(), _bounded_hook("basic", with_alternative) as hook:
+        hook.send_email_smtp(to=list(to), subject=subject, html_content=body, from_email=sender)
+
+
+@contextmanager
+def _mail_errors() -> Iterator[None]:
+    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+
+    try:
+        yield
+    except (OSError, ValueError, MessageError, AirflowException, AirflowRuntimeError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
+        raise NotDelivered(f"connection {MAIL_CONNECTION}: {type(error).__name__}: {reason}.") from None
+
+
+def _bounded_hook(auth_type: str, changed: Callable[[Any], Any] | None = None) -> Any:
     """The provider's hook with short waits and one attempt: by default a silent mail server holds it for
     three minutes.
+
+    Args:
+        auth_type: as the provider names it.
+        changed: what becomes of the message, for which the provider knows one HTML part only.
     """
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
@@ -167,10 +222,15 @@ def _bounded_hook(auth_type: str) -> Any:
         timeout = ANSWER_SECONDS
         smtp_retry_limit = 0
 
+        def _build_mime_message(self, *arguments: Any, **named: Any) -> tuple[Any, list[str]]:
+            message, recipients = super()._build_mime_message(*arguments, **named)
+            return (changed(message) if changed else message), recipients
+
     return BoundedSmtpHook(smtp_conn_id=MAIL_CONNECTION, auth_type=auth_type)
 
 
-def _addresses(name: str, text: str) -> list[str]:
+def addresses(name: str, text: str) -> list[str]:
+    """The mail addresses of a setting; raises SettingsError for a wrong one."""
     found = [part.strip() for part in text.split(",") if part.strip()]
     for address in found:
         if not re.fullmatch(r"[^\s<>@,;:\"]+@[^\s<>@,;:\"]+", address):

@@ -13,10 +13,15 @@ import sys
 from pathlib import Path
 
 from warehouse.catalog import Catalog, Column, Table, load_catalog
+from warehouse.latest import daily_marts
 from warehouse.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "data-dictionary.md"
 QUERIES = REPOSITORY / "docs" / "queries"
+LATEST_WORDS = (
+    "One view per daily mart with the rows of its newest day, the same columns and comments. A chart or a"
+    " filter that takes no sub-query asks here. The views are no Parquet files and carry no digest."
+)
 SCHEMAS = {
     "marts": "What BI tools read. Every mart also carries `data_source` (`simulated`, `files` or `live`).",
     "staging": (
@@ -65,7 +70,19 @@ def dictionary_page(catalog: Catalog) -> str:
         parts += [f"## {schema}", words]
         for table in catalog.in_schema(schema):
             parts.append(table_section(table, users.get(table.full_name, [])))
+        if schema == "marts":
+            parts += ["## latest", LATEST_WORDS, latest_section(catalog)]
     return "\n\n".join(parts) + "\n"
+
+
+def latest_section(catalog: Catalog) -> str:
+    """A line per view: of which mart, and whose newest day."""
+    lines = ["| view | rows of |", "| --- | --- |"]
+    for table in daily_marts(catalog):
+        whose = f"each {' and '.join(f'`{name}`' for name in table.latest)}" if table.latest else "the mart"
+        link = f"[{table.full_name}](#{table.full_name.replace('.', '')})"
+        lines.append(f"| `latest.{table.name}` | {link}: the newest `{table.day}` of {whose} |")
+    return "\n".join(lines)
 
 
 def used_by(catalog: Catalog) -> dict[str, list[str]]:
@@ -85,7 +102,8 @@ def table_section(table: Table, users: list[str]) -> str:
         f"Grain: {', '.join(f'`{name}`' for name in table.grain) or 'one row per entry'}. Source:"
         f" {table.source}."
         + (f" Model: `{table.model.relative_to(REPOSITORY).as_posix()}`." if table.model else "")
-        + (" Parquet by year." if table.increment and table.increment.yearly else ""),
+        + (" Parquet by year." if table.increment and table.increment.yearly else "")
+        + (f" {table.calendar_sentence}" if table.calendar_sentence else ""),
     ]
     if table.inputs or users:
         parts.append(lineage(table, users))
@@ -120,6 +138,11 @@ def queries(table: Table) -> list[tuple[str, str]]:
     return example_queries(path) if table.schema == "marts" and path.exists() else []
 
 
+def question_files() -> list[Path]:
+    """The queries that answer what analysts ask, a file each, in their order."""
+    return sorted((QUERIES / "questions").glob("*.sql"))
+
+
 def example_queries(path: Path) -> list[tuple[str, str]]:
     """The queries of a file: each begins with a comment that asks its question and ends with a semicolon."""
     found = []
@@ -148,6 +171,8 @@ def _contents(catalog: Catalog) -> str:
 def _row(table: Table, column: Column) -> str:
     name = f"**`{column.name}`**" if column.name in table.grain else f"`{column.name}`"
     words = [column.description.rstrip()]
+    if column.references and column.referenced_table != table.full_name:
+        words.append(f"Key of `{column.referenced_table}`.")
     if column.values:
         words.append(f"One of {', '.join(f'`{value}`' for value in column.values)}.")
     if column.name in table.required_columns and column.name not in table.grain:

@@ -28,6 +28,7 @@ CONFIGURATION = REPOSITORY / "docs" / "site"
 MENU = {
     "Use": [
         "docs/connect",
+        "docs/language-models",
         "docs/observe",
         "docs/queries/index",
         "docs/data-sources",

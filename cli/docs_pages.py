@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from cli.dictionary import SCHEMAS, example_queries, queries, used_by
+from cli.dictionary import SCHEMAS, example_queries, queries, question_files, used_by
 from cli.docs_graph import Edge, lineage_svg
 from expectations.rules import handwritten
 from warehouse.catalog import Catalog, Column, Table
@@ -167,7 +167,11 @@ def _first_sentence(words: str) -> str:
 
 
 def _queries_page(catalog: Catalog) -> str:
-    """Every question of `docs/queries/`, with the table whose page answers it."""
+    """The analysts' questions with their queries, then every question of `docs/queries/` with its table."""
+    asked = []
+    for path in question_files():
+        [(question, statement)] = example_queries(path)
+        asked.append(f"### {question}\n\n`docs/queries/questions/{path.name}`\n\n```sql\n{statement}\n```\n")
     rows = []
     for table in catalog.in_schema("marts"):
         path = REPOSITORY / "docs" / "queries" / f"{table.name}.sql"
@@ -177,6 +181,14 @@ def _queries_page(catalog: Catalog) -> str:
     return "\n".join(
         [
             "# Questions and queries",
+            "",
+            "## What analysts ask",
+            "",
+            "Each of these is one short query, without a window function or a sub-query in its filter:"
+            " `make sql Q=q03_spreads_to_date` asks it.",
+            "",
+            *asked,
+            "## By table",
             "",
             "Each question has its query on the page of the table that answers it.",
             "",

@@ -1,8 +1,8 @@
 """`make restore BACKUP=<folder>`: put a verified backup into an empty home.
 
-In: one dated folder of ROTATION_BACKUP_DIR and the settings of the home. Out: the home as it was, without
-`published/`, which the next run makes; exit code 0 when everything is there and verified, 2 when it was
-refused.
+In: one dated folder of ROTATION_BACKUP_DIR and the settings of the home. Out: the home as it was, with the
+briefs of past sessions and without the publication, which the next run makes; exit code 0 when everything is
+there and verified, 2 when it was refused.
 """
 
 from __future__ import annotations

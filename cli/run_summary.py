@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cli.addresses import brief_file, file_address
 from pipeline.state import (
     AuditSummary,
     BuildSummary,
@@ -56,9 +57,11 @@ def print_summary(
         f"\nPublished: generation {status['generation']} for {status['session_date']},"
         f" {audited.rules} rules checked, {len(audited.failed)} failed"
     )
-    print(f"  warehouse  {generation / 'warehouse.duckdb'}")
+    print(f"  brief      {file_address(brief_file(settings))}")
+    print(f"  checks     {file_address(generation / 'validation.html')}")
+    print(f"  all days   {file_address(settings.published / 'briefs' / 'index.html')}")
+    print(f"  warehouse  {file_address(generation / 'warehouse.duckdb')} (make sql)")
     print(f"  parquet    {generation / 'parquet'}")
-    print(f"  brief      {generation / 'brief.html'}")
     print(f"  log        {log}")
     return 0
 

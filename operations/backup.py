@@ -2,10 +2,10 @@
 back.
 
 In: the home's settings and ROTATION_BACKUP_DIR. Out: `<time>/` with `landing/`, `warehouse.duckdb`,
-`home.json`, `backup.json` (what it holds) and `SHA256SUMS` (also good for `sha256sum -c`). Payloads never
-change, so one that the backup before holds is hard-linked, not copied: each dated folder is whole, and any
-of them may be removed. Not in it: `published/`, which one run makes again from the rest, `.env` and every
-secret.
+`published/briefs/`, `home.json`, `backup.json` (what it holds) and `SHA256SUMS` (also good for
+`sha256sum -c`). Payloads never change, so one that the backup before holds is hard-linked, not copied: each
+dated folder is whole, and any of them may be removed. The briefs of past sessions are in it because no run
+makes them again; the rest of `published/` one run makes from what is here. Neither are `.env` and any secret.
 
 The warehouse is copied first, while no run can write it; landing after it, so that it holds at least every
 payload that the warehouse knows. A run may be in progress meanwhile: extra payloads do no harm. A
@@ -50,8 +50,10 @@ from warehouse.publication import code_version
 from warehouse.schema import present_tables, recorded_layout
 from warehouse.settings import Settings, SettingsError, environment, path_of
 
-FORMAT = 1
+# The second has the briefs; this code restores both.
+FORMAT, READABLE = 2, (1, 2)
 SUMS, DESCRIPTION, WAREHOUSE, MARKER = "SHA256SUMS", "backup.json", "warehouse.duckdb", "home.json"
+BRIEFS = "published/briefs"
 STAMP = "%Y%m%dT%H%M%SZ"
 CHUNK_BYTES = 1 << 20
 
@@ -147,7 +149,7 @@ def _fill(settings: Settings, partial: Path, previous: Path | None, now: datetim
         contents, sums[WAREHOUSE] = _copy_warehouse(settings, partial, now)
     made = Made(partial, contents, copied=1, copied_bytes=(partial / WAREHOUSE).stat().st_size)
     held = _read_sums(previous) if previous else {}
-    for name, source in [(MARKER, settings.home / MARKER), *_landing_files(settings.landing)]:
+    for name, source in _files_beside_the_warehouse(settings):
         copy = partial / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if previous and name != MARKER and _link(previous / name, copy, source, held.get(name)):
@@ -212,6 +214,16 @@ def _database_as_it_is(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection
         yield connection
 
 
+def _files_beside_the_warehouse(settings: Settings) -> list[tuple[str, Path]]:
+    """The other files of a backup, with their names in it."""
+    briefs = sorted(path for path in (settings.published / "briefs").glob("*.html") if not path.is_symlink())
+    return [
+        (MARKER, settings.home / MARKER),
+        *_landing_files(settings.landing),
+        *((f"{BRIEFS}/{path.name}", path) for path in briefs if not path.name.startswith(".")),
+    ]
+
+
 def _landing_files(landing: Path) -> list[tuple[str, Path]]:
     """The files below landing with their names in the backup; a payload is taken along wherever its side
     file is.
@@ -234,8 +246,9 @@ def _link(held: Path, copy: Path, source: Path, digest: str | None) -> bool:
         return False
     if _digest(held) != digest:
         return False
-    # A payload never changes; its description may be rewritten (set aside, migrated) at the same size.
-    if source.suffix == ".json" and _digest(source) != digest:
+    # A payload never changes; its description may be rewritten (set aside, migrated) at the same size, and a
+    # brief is replaced when its session is published again.
+    if source.suffix in (".json", ".html") and _digest(source) != digest:
         return False
     try:
         os.link(held, copy)
@@ -396,10 +409,10 @@ def _read_description(folder: Path) -> Description:
             f"{folder} is not a backup: {DESCRIPTION} is missing or cannot be read. Name one of the dated"
             " folders of ROTATION_BACKUP_DIR."
         ) from None
-    if contents.format != FORMAT:
+    if contents.format not in READABLE:
         raise BackupDamaged(
-            f"{folder} has format {contents.format} and this code reads {FORMAT}; restore it with the code"
-            f" that made it ({contents.code_version})."
+            f"{folder} has format {contents.format} and this code reads up to {FORMAT}; restore it with"
+            f" the code that made it ({contents.code_version})."
         )
     return contents
 
@@ -412,7 +425,9 @@ def _read_sums(folder: Path) -> dict[str, str]:
         raise BackupDamaged(f"{folder / SUMS} is missing or cannot be read.") from None
     sums = {}
     for line in lines:
-        found = re.fullmatch(r"([0-9a-f]{64})  (warehouse\.duckdb|home\.json|landing/.+)", line)
+        found = re.fullmatch(
+            r"([0-9a-f]{64})  (warehouse\.duckdb|home\.json|landing/.+|published/briefs/[^/]+)", line
+        )
         if not found or ".." in Path(found[2]).parts:
             raise BackupDamaged(f"{folder / SUMS} has a line that is not a hash and a name: {line[:80]!r}.")
         sums[found[2]] = found[1]

@@ -17,6 +17,8 @@ from warehouse.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
+    from pipeline.state import Published, RunState
+
 LOG = logging.getLogger(__name__)
 
 
@@ -47,10 +49,14 @@ class PublishedLink(BaseOperatorLink):
         try:
             state = RunState(Settings.from_environment().home, ti_key.run_id)
             published = state.read("published", Published)
-            return published_link(f"generations/{published.generation}/{self.file}") if published else ""
+            return published_link(self.path(state, published)) if published else ""
         except SettingsError as error:
             LOG.warning("%s has no address: %s", self.name, error)
             return ""
+
+    def path(self, state: RunState, published: Published) -> str:
+        """Of the file, below the published folder."""
+        return f"generations/{published.generation}/{self.file}"
 
 
 class PublicationLink(PublishedLink):
@@ -58,10 +64,13 @@ class PublicationLink(PublishedLink):
 
 
 class BriefLink(PublishedLink):
-    """The morning brief of the generation."""
+    """The session's brief in the archive: it stays when the generation is deleted."""
 
     name = "Morning brief"
-    file = "brief.html"
+
+    def path(self, state: RunState, published: Published) -> str:
+        """Of the page."""
+        return f"briefs/{state.plan.target}.html" if state.plan else ""
 
 
 class FailedChecksLink(PublishedLink):

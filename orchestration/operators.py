@@ -317,13 +317,27 @@ class PublishOperator(StepOperator):
         return published_note(run)
 
     def tell(self, run: RunContext, context: Any, counts: dict[str, int]) -> None:
-        """Whoever builds on the publication, by the events of the assets; nobody does in `make run`."""
+        """Who reads the brief, where that is set up; whoever builds on the publication, by the events of the
+        assets, which nobody does in `make run`.
+        """
         from orchestration.assets import announce
         from orchestration.facts import publication_facts
         from orchestration.metrics import measure_publication
 
+        self._deliver(run, counts["generation"])
         if IN_MAKE_RUN:
             return
         facts = publication_facts(run, counts["generation"])
         announce(facts, context["outlet_events"])
         measure_publication(facts)
+
+    def _deliver(self, run: RunContext, generation: int) -> None:
+        from alerts.delivery import Brief, deliver
+        from market_calendar.deadline import is_backfill
+        from pipeline.state import Published
+
+        published = run.state.read("published", Published)
+        if published is None or is_backfill(run.run_id):
+            return
+        brief = Brief(run.plan.target, generation, published.headlines, run.settings.simulated)
+        deliver(run.settings, brief)

@@ -1,10 +1,10 @@
 """Pages in Airflow's web interface: the published brief and checks, and the documentation.
 
 Below `/rotation`: `published/current/` and `published/generations/<n>/`, each with `brief.html` and
-`validation.html`, `published/briefs/<session>.html`, and `docs/….md`. In: the published folder and the
-`docs/` of this checkout, both read-only. Out: those files and no other: every part of an address is a number,
-a date or a known name, never a path. Who may read the DAG `rotation_daily` may read them. Where the API
-server does not see the folder, a page says what to set.
+`validation.html`, `published/briefs/<session>.html` and `index.html`, and `docs/….md`. In: the published
+folder and the `docs/` of this checkout, both read-only. Out: those files and no other: every part of an
+address is a number, a date or a known name, never a path. Who may read the DAG `rotation_daily` may read
+them. Where the API server does not see the folder, a page says what to set.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from brief.script import POLICY
 from warehouse.settings import REPOSITORY, Settings, SettingsError
 
 DAG_ID = "rotation_daily"
 PAGES = ("brief.html", "validation.html")
-SESSION_PAGE = re.compile(r"\d{4}-\d{2}-\d{2}\.html")
+SESSION_PAGE = re.compile(r"(?:\d{4}-\d{2}-\d{2}|index)\.html")
 GENERATION = re.compile(r"[0-9]{1,9}")
 HEADERS = {
-    # No script, no network, and no page of another origin around it.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'self'"
-    ),
+    # No script but the brief's own, no network, and no page of another origin around it.
+    "Content-Security-Policy": f"{POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
@@ -211,13 +209,13 @@ def contents_page(folder: Path, number: int) -> str:
 
 
 def session_page(folder: Path, page: str) -> str:
-    """The brief of a session.
+    """The brief of a session, or the list of all.
 
     Raises:
         NoSuchPage: there is none.
     """
     if not SESSION_PAGE.fullmatch(page, endpos=len(page)) or not page.isascii():
-        raise NoSuchPage("Briefs are named by their session, such as 2024-07-16.html.")
+        raise NoSuchPage("Briefs are named by their session, such as 2024-07-16.html; index.html lists them.")
     return _read(folder / "briefs" / page)
 
 

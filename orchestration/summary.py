@@ -27,7 +27,7 @@ def published_note(run: RunContext) -> str:
     # The page of the run shows the first line.
     lines = [
         f"**{_session(plan)}: [generation {published.generation}]"
-        f"({published_link(f'{folder}/brief.html')})**, {new:,} new rows, {len(audited.failed):,} of"
+        f"({published_link(f'briefs/{plan.target}.html')})**, {new:,} new rows, {len(audited.failed):,} of"
         f" {audited.rules:,} [rules]({published_link(f'{folder}/validation.html')}) failed",
         *published.headlines[:1],
         *_failed(audited),

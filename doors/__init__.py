@@ -1,0 +1,1 @@
+"""Ways to read the publication: a shell, files for spreadsheets, a door for language models."""
