@@ -168,7 +168,7 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, int):
         return -LAST_EXACT < value < LAST_EXACT
     if isinstance(value, Decimal):
-        return value.is_finite() and len(value.normalize().as_tuple().digits) <= DIGITS
+        return bool(value.is_finite() and len(value.normalize().as_tuple().digits) <= DIGITS)
     return isinstance(value, float) and math.isfinite(value) and abs(value) <= LARGEST
 
 
