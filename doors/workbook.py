@@ -24,7 +24,7 @@ from doors.opened import Facts
 MOST_ROWS, MOST_COLUMNS, LONGEST_TEXT = 1_048_576, 16_384, 32_767
 ROWS_SHEET, MEANINGS_SHEET = "rows", "columns"
 FIRST_DAY, DIGITS = date(1900, 3, 1), 15
-LAST_EXACT, LARGEST = 10**DIGITS, 9.99e307
+LAST_EXACT, LARGEST = 10**15, 9.99e307
 # By the last unit in the column's name. A probability is 0..1 and shown in per cent; the rest is shown as it
 # is.
 FORMATS = {
