@@ -1,8 +1,8 @@
 -- Each inversion of the 2s10s curve, and what regional banks did during it and after it. In: marts.yield_curve_daily (inverted,
--- inversion_start_date), marts.instrument_daily (total_return_index of KRE and SPY), marts.forward_return_daily. An inversion
--- ends on the first session with yields and without one; until then its figures are NULL. During: from the close of inversion_start_date
--- to that of inversion_end_date. After: from the close of the session behind inversion_end_date over 63 sessions, since the
--- yields of a day are out after its close.
+-- inversion_start_date), marts.instrument_daily (total_return_index of KRE and SPY), marts.forward_return_daily. An inversion ends
+-- on the first session with yields and without one; until then its figures are NULL. During: from the close of inversion_start_date
+-- to that of inversion_end_date. After: from the close of the session behind inversion_end_date over 63 sessions, since the yields
+-- of a day are out after its close.
 with ordered as (
     select
         session_date,

@@ -1,5 +1,6 @@
--- Total return of each instrument by calendar month. In: marts.instrument_daily (total_return_index), ref.calendar. From the close of the
--- last session of the month before to that of the last session of the month: a month has its row once it is over, so that a row never changes.
+-- Total return of each instrument by calendar month. In: marts.instrument_daily (total_return_index), ref.calendar. From the close
+-- of the last session of the month before to that of the last session of the month: a month has its row once it is over, so that a
+-- row never changes.
 with months as (
     select
         cast(date_trunc('month', calendar_date) as date) as month_start_date,

@@ -1,5 +1,5 @@
--- Total return of each pair's base less that of its quote by calendar month that is over. In: marts.monthly_returns, ref.pairs. No row where one
--- of the two has no close on the month's last session.
+-- Total return of each pair's base less that of its quote by calendar month that is over. In: marts.monthly_returns, ref.pairs. No
+-- row where one of the two has no close on the month's last session.
 select
     pairs.pair_id,
     base.month_start_date,
