@@ -117,12 +117,14 @@ def _records(page: Page, section: Section, before: dt.date) -> Iterator[str]:
     rows = reader.query("headlines/extremes", session=page.session)
     if not rows or not rows[0]["cells_ranked"].value:
         raise Absent(f"No spread of {plain_day(page.session)} can be compared with its history.")
-    count = reader.scalar("changed/new_records", **days)
-    if not count.value:
+    records = reader.query("changed/records", **days)
+    if not records:
         yield f"none of {rows[0]['cells_ranked'].value:,} spreads is newly at a record"
         return
-    first = [(_window_name(row), row) for row in reader.query("changed/records", **days)]
-    section.lead("records", Records(count, reader.scalar("changed/new_extremes", **days), rows[0], first))
+    first = [(_window_name(row), row) for row in records]
+    section.lead(
+        "records", Records(records[0]["newly"], reader.scalar("changed/new_extremes", **days), rows[0], first)
+    )
 
 
 def _window_name(row: Row) -> str:

@@ -1,10 +1,11 @@
--- A spread that is newly at a record, the farthest from its mean first.
+-- Spreads at a record of the session that they were not at on the session before, the farthest from their mean first, and how many there are.
 select
     pair_id,
     window_sessions,
     session_date,
     spread_pp,
-    is_record_high
+    is_record_high,
+    count(*) over () as newly
 from marts.rotation_pair_daily
 where
     session_date = $session and (is_record_high or is_record_low)
