@@ -19,6 +19,14 @@ endif
 
 .PHONY: run rebuild model sql brief mcp refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
+# What a person types after a name reaches the program as it is, by the environment: make expands nothing in it, and no shell
+# reads it.
+override Q := $(value Q)
+override TO := $(value TO)
+override M := $(value M)
+override FROM := $(value FROM)
+export Q TO M FROM
+
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-17s %s\n", $$1, $$2}'
 
@@ -26,7 +34,7 @@ run: $(VENV)/.installed ## Run the daily DAG for one session (ROTATION_SESSION) 
 	@$(RUN) -m cli.run
 
 rebuild: $(VENV)/.installed ## The same with every table built anew from raw; FROM=landing loads raw from landing first
-	@$(RUN) -m cli.run --rebuild --from "$(or $(FROM),raw)"
+	@$(RUN) -m cli.run --rebuild --from "$${FROM:-raw}"
 
 status: $(VENV)/.installed ## Is the publication fresh and sound?
 	@$(RUN) -m cli.status
@@ -35,12 +43,8 @@ digest: $(VENV)/.installed ## One line per mart: rows and a hash of its whole co
 	@$(RUN) -m cli.digest
 
 model: $(VENV)/.installed ## Build one model (M=marts.x) with its ancestors on the home's data and show it
-	@$(RUN) -m cli.model "$(M)"
+	@$(RUN) -m cli.model "$$M"
 
-# Q and TO reach the program as they are typed, by the environment: make expands nothing in them, and no shell reads them.
-override Q := $(value Q)
-override TO := $(value TO)
-export Q TO
 sql: $(VENV)/.installed ## A read-only DuckDB shell on the publication; Q="select …" runs one statement, TO=x.csv or x.xlsx writes its rows
 	@$(RUN) -m cli.sql
 

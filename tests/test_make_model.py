@@ -106,13 +106,30 @@ def test_a_run_that_writes_is_not_disturbed(home: Settings, capsys: pytest.Captu
     assert "Another process has it open" in capsys.readouterr().err
 
 
-def test_the_target_hands_the_name_over() -> None:
-    shown = subprocess.run(
-        ["make", "-n", "model", "M=marts.macro_daily"],
+def test_the_target_hands_the_name_over_as_it_is_typed() -> None:
+    told = subprocess.run(
+        ["make", "-s", "model", "M=marts.$nix"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert told.returncode == 2
+    assert "M=marts.$nix is not a model." in told.stderr
+
+
+@pytest.mark.parametrize("target", ["model", "rebuild"])
+def test_make_expands_nothing_in_what_is_typed(target: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    typed = f"$(shell touch {made})`touch {made}`"
+    told = subprocess.run(
+        ["make", "-n", target, f"M={typed}", f"FROM={typed}"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
-    # Under another make there are lines of make's own around the command.
-    assert any(line.endswith('-m cli.model "marts.macro_daily"') for line in shown.stdout.splitlines())
+    assert str(made) not in told.stdout
+    assert not made.exists()
