@@ -268,6 +268,29 @@ def test_inversions_from_the_slope(connection: Any) -> None:
     assert lasting[["inversion_end_date", "inversion_sessions", "kre_during_pct"]].isna().all(axis=None)
 
 
+def test_a_failed_rule_names_the_marts_that_are_made_from_its_table(connection: Any) -> None:
+    [(_, statement)] = example_queries(FILES["q10_failed_checks"])
+    held = {
+        name: connection.execute(f"from ops.{name}").arrow() for name in ("validation_results", "lineage")
+    }
+    with duckdb.connect() as copy:
+        copy.execute("create schema ops")
+        for name, rows in held.items():
+            copy.register("rows", rows)
+            copy.execute(f"create table ops.{name} as from rows")
+            copy.unregister("rows")
+        copy.execute("delete from ops.validation_results where not passed")
+        assert copy.execute(statement).fetchall() == []
+        copy.execute(
+            "insert into ops.validation_results (table_name, rule, severity, passed, failed_rows)"
+            " values ('marts.rotation_pair_daily', 'by_hand', 'warning', false, 3)"
+        )
+        [(table, rule, severity, rows, touches)] = copy.execute(statement).fetchall()
+    assert (table, rule, severity, rows) == ("marts.rotation_pair_daily", "by_hand", "warning", 3)
+    assert {"marts.rotation_pair_daily", "marts.daily_summary"} <= set(touches.split(", "))
+    assert "marts.yield_curve_daily" not in touches
+
+
 def test_what_failed_reaches_what_is_made_from_it(connection: Any) -> None:
     lineage = connection.execute("select table_name, input_name, steps from ops.lineage").df()
     direct = lineage[lineage["steps"] == 1]

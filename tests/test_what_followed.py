@@ -14,6 +14,7 @@ import pytest
 from arch.bootstrap import StationaryBootstrap
 from scipy import stats
 
+from cli.dictionary import QUERIES, example_queries
 from tests.model_fixture import build, empty_warehouse, fill, fill_reference
 from transforms.lib.history import compute_expanding_statistics
 from transforms.marts.what_followed import LEAST_EPISODES, excess_by_shift
@@ -246,3 +247,19 @@ def test_where_nothing_follows_p_and_intervals_say_so() -> None:
     assert 0.02 <= rejected <= 0.09
     assert 0.05 <= outside <= 0.17
     assert followed["q_value"].min() > 0.10
+
+
+def test_the_question_about_the_highest_hundredth_is_answered() -> None:
+    [(_, statement)] = example_queries(QUERIES / "questions" / "q14_after_the_99th_percentile.sql")
+    con = random_walks(3, 2200, seed=1, effect=2.0)
+    table = what_followed(con)
+    cells = table[
+        (table["percentile_bucket"] == "at_least_99")
+        & (table["horizon_sessions"] == 21)
+        & (table["window_sessions"] == 5)
+    ]
+    found = con.execute(statement).df()
+    assert len(found) == 3
+    for name in ("episode_mean_pp", "excess_pp", "q_value"):
+        expected = cells.set_index("pair_id")[name].reindex(found["pair_id"]).to_numpy()
+        assert found[name].to_numpy() == pytest.approx(expected, nan_ok=True)
