@@ -1,4 +1,4 @@
--- Spreads at a record of the session that they were not at on the session before, the farthest from their mean first, and how many there are.
+-- Spreads newly at a record: that they were not at on the session before, the farthest from their mean first, and how many there are.
 select
     pair_id,
     window_sessions,
