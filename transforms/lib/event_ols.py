@@ -49,8 +49,9 @@ MIN_LEVERAGE_LEFT = 1e-6
 # Bits of a term of the bootstrap's sums: with up to 2^7 terms they fit the 53 of a float.
 TERM_BITS = 45
 MAX_WINDOW = 128
-# Windows bootstrapped at a time: their draws fit the caches.
-BOOTSTRAP_WINDOWS = 64
+# Windows and draws multiplied at a time: so few that the matrix library does it in one thread. Two threads
+# that wait for each other take five times the CPU time.
+BOOTSTRAP_WINDOWS, BOOTSTRAP_DRAWS = 32, 32
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,8 @@ def wild_p(panel: Panel, factor: int, rows: Integers, window: int, min_observati
     p_wild = np.full(rows.size, np.nan)
     signs = _signs()[:, MAX_WINDOW - window :]
     for few, present, response, factors in windows_of(panel, rows, window, min_observations):
-        for first in range(0, few.stop - few.start, BOOTSTRAP_WINDOWS):
-            some = slice(first, min(first + BOOTSTRAP_WINDOWS, few.stop - few.start))
-            fitted = _orthogonal(present[:, some], response[:, some], factors[:, :, some])
-            hits = _hits(fitted, factor, signs)
-            p_wild[few.start + some.start : few.start + some.stop] = (1.0 + hits) / (1.0 + DRAWS)
+        hits = _hits(_orthogonal(present, response, factors), factor, signs)
+        p_wild[few] = (1.0 + hits) / (1.0 + DRAWS)
     return p_wild
 
 
@@ -226,20 +224,35 @@ def _hits(fitted: _Windows, factor: int, signs: Floats) -> Integers:
     for k in range(len(basis)):
         for other in range(len(basis)):
             crossed[k] += terms[other] * _sum(influence * basis[k] * basis[other])
-    projected, linear = _signed_sums(terms, signs), _signed_sums(crossed, signs)
-    drawn_variance = np.repeat(_sum(influence * without**2)[:, None], DRAWS, axis=1)
-    for c, h in zip(projected, linear, strict=True):
-        drawn_variance += c * h
-    drawn = projected[factor + 1] ** 2
+    variance = _sum(influence * without**2)[:, None]
     t_squared = slope**2 / _sum(influence * fitted.residual**2)
-    hits: Integers = (drawn >= (square * t_squared)[:, None] * drawn_variance).sum(axis=1)
+    least = (square * t_squared)[:, None]
+    terms, crossed = _exact(terms), _exact(crossed)
+    hits = np.zeros(slope.size, dtype=np.int64)
+    for first in range(0, slope.size, BOOTSTRAP_WINDOWS):
+        some = slice(first, first + BOOTSTRAP_WINDOWS)
+        drawn_variance = np.repeat(variance[some], DRAWS, axis=1)
+        projected, linear = _signed_sums(terms[:, some], signs), _signed_sums(crossed[:, some], signs)
+        for c, h in zip(projected, linear, strict=True):
+            drawn_variance += c * h
+        drawn_variance *= least[some]
+        hits[some] = (projected[factor + 1] ** 2 >= drawn_variance).sum(axis=1)
     return hits
 
 
-def _signed_sums(terms: Floats, signs: Floats) -> Floats:
-    """Σ_i v_i · term_i for every draw: (k, n, C) terms to (k, C, DRAWS)."""
-    by_window = np.moveaxis(terms, 1, 2)
+def _exact(terms: Floats) -> Floats:
+    """Terms of the windows (k, n, C) as (k, C, n), rounded so that every sum of them is exact."""
+    by_window = np.ascontiguousarray(np.moveaxis(terms, 1, 2))
     _, exponent = np.frexp(np.abs(by_window).max(axis=2, keepdims=True))
-    exact = np.ldexp(np.rint(np.ldexp(by_window, TERM_BITS - exponent)), exponent - TERM_BITS)
-    sums: Floats = exact.reshape(-1, exact.shape[2]) @ signs.T
-    return sums.reshape(*exact.shape[:2], -1)
+    exact: Floats = np.ldexp(np.rint(np.ldexp(by_window, TERM_BITS - exponent)), exponent - TERM_BITS)
+    return exact
+
+
+def _signed_sums(terms: Floats, signs: Floats) -> Floats:
+    """Σ_i v_i · term_i for every draw: (k, C, n) terms to (k, C, DRAWS)."""
+    rows = terms.reshape(-1, terms.shape[2])
+    sums = np.empty((len(rows), DRAWS))
+    for first in range(0, DRAWS, BOOTSTRAP_DRAWS):
+        part = slice(first, first + BOOTSTRAP_DRAWS)
+        np.matmul(rows, signs[part].T, out=sums[:, part])
+    return sums.reshape(*terms.shape[:2], DRAWS)

@@ -74,27 +74,38 @@ def standard_error_of_mean(outcomes: FloatArray, in_group: BoolArray, block_sess
     rows = np.arange(1, len(values) + 1, dtype=np.float64)
     q = 1.0 - 1.0 / block_sessions
 
-    def form(a: FloatArray, b: FloatArray) -> FloatArray:
-        """N times Σ_i b(i) R(|i|) of the products of a and earlier b, both ways, for every N."""
-        same = np.cumsum(a * b)
-        total = same
-        for now, earlier in ((a, b), (b, a)):
-            recent = lfilter([0.0, q], [1.0, -q], earlier)  # Σ_{i≥1} q^i · earlier[s − i]
-            # Σ_{i≥1} i · q^i · earlier[s − i]
-            aged = lfilter([0.0, q], [1.0, -q], recent + earlier)
-            direct, aged_direct = np.cumsum(now * recent), np.cumsum(now * aged)
-            # The blocks that run over the end go on at the beginning: Σ (s − r) q^(N − s + r) / N.
-            weighted = np.cumsum(earlier * q ** (rows - 1.0))
-            distance = rows * weighted - np.cumsum(earlier * q ** (rows - 1.0) * rows)
-            wrapped = lfilter([1.0], [1.0, -q], now * distance) * q
-            total = total + (direct - aged_direct / rows + wrapped / rows)
-        return total
+    faded = q ** (rows - 1.0)
 
+    def sums_of(earlier: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What every product with earlier rows takes of them."""
+        recent = lfilter([0.0, q], [1.0, -q], earlier)  # Σ_{i≥1} q^i · earlier[s − i]
+        # Σ_{i≥1} i · q^i · earlier[s − i]
+        aged = lfilter([0.0, q], [1.0, -q], recent + earlier)
+        # The blocks that run over the end go on at the beginning: Σ (s − r) q^(N − s + r) / N.
+        weighted = np.cumsum(earlier * faded)
+        return recent, aged, rows * weighted - np.cumsum(earlier * faded * rows)
+
+    def one_way(now: FloatArray, earlier: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+        recent, aged, distance = earlier
+        direct, aged_direct = np.cumsum(now * recent), np.cumsum(now * aged)
+        wrapped = lfilter([1.0], [1.0, -q], now * distance) * q
+        products: FloatArray = direct - aged_direct / rows + wrapped / rows
+        return products
+
+    def form(a: FloatArray, b: FloatArray, a_to_b: FloatArray, b_to_a: FloatArray) -> FloatArray:
+        """N times Σ_i b(i) R(|i|) of the products of a and earlier b, both ways, for every N."""
+        return np.cumsum(a * b) + a_to_b + b_to_a
+
+    of_values, of_member = sums_of(values), sums_of(member)
+    values_twice, member_twice = one_way(values, of_values), one_way(member, of_member)
+    across = one_way(values, of_member), one_way(member, of_values)
     count, sums = np.cumsum(member), np.cumsum(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums / count
         squares = (
-            form(values, values) - mean * 2.0 * form(values, member) + mean * mean * form(member, member)
+            form(values, values, values_twice, values_twice)
+            - mean * 2.0 * form(values, member, *across)
+            + mean * mean * form(member, member, member_twice, member_twice)
         )
         error = np.sqrt(np.maximum(squares, 0.0)) / count
     out = np.full(len(outcomes), np.nan)

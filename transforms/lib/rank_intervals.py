@@ -134,14 +134,17 @@ def _critical_values(covariance: Floats, precision: Floats, draws: npt.NDArray[n
         np.matmul(lower, draws[:, part], out=errors[:, :, part])
     scale = precision.astype(np.float32)
     largest = np.zeros_like(errors)
-    apart = np.empty((len(errors), number), dtype=np.float32)
-    for j in range(entities):
-        for k in range(j + 1, entities):
-            np.subtract(errors[:, j], errors[:, k], out=apart)
-            np.abs(apart, out=apart)
-            apart *= scale[:, j, k, np.newaxis]
-            np.maximum(largest[:, j], apart, out=largest[:, j])
-            np.maximum(largest[:, k], apart, out=largest[:, k])
+    apart = np.empty((entities, number), dtype=np.float32)
+    best = np.empty(number, dtype=np.float32)
+    for error, of_window, most in zip(errors, scale, largest, strict=True):  # one at a time fits the caches
+        for j in range(entities - 1):
+            others = slice(j + 1, entities)
+            np.subtract(error[others], error[j], out=apart[others])
+            apart[others] *= of_window[j, others, np.newaxis]
+            np.abs(apart[others], out=apart[others])
+            np.maximum(most[others], apart[others], out=most[others])
+            np.maximum.reduce(apart[others], axis=0, out=best)
+            np.maximum(most[j], best, out=most[j])
     place = int(np.ceil(LEVEL * (number + 1))) - 1
     critical: Floats = np.partition(largest, place, axis=2)[:, :, place].astype(np.float64)
     return critical

@@ -5,14 +5,15 @@
 -- its own date, up to the age that market_calendar/allowed_ages.py allows; older, it is NULL and its reason says so. So a session's row
 -- does not change when the yields of that session come a day later: they are in the next row.
 with
--- per day how many sessions, settlement days and business days of the Fed there were up to it, to count ages with
+-- per day how many sessions, settlement days and business days of the Fed there were up to it, to count ages with; a filter of a window
+-- costs ten times as much as a case
 days as (
     select
         calendar_date,
         is_nyse_session,
-        count(*) filter (where is_nyse_session) over to_date as sessions,
-        count(*) filter (where is_settlement_day) over to_date as settlement_days,
-        count(*) filter (where is_fed_business_day) over to_date as business_days
+        count(case when is_nyse_session then 1 end) over to_date as sessions,
+        count(case when is_settlement_day then 1 end) over to_date as settlement_days,
+        count(case when is_fed_business_day then 1 end) over to_date as business_days
     from ref.calendar
     where calendar_date <= getvariable('session_date')
     window to_date as (order by calendar_date)

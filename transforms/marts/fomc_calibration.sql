@@ -275,8 +275,8 @@ select
     case
         when as_published
             then
-                cast(sum(cast(brier_score as decimal(38, 18))) filter (where as_published) over published as double)
-                / count(brier_score) filter (where as_published) over published
+                cast(sum(case when as_published then cast(brier_score as decimal(38, 18)) end) over published as double)
+                / count(case when as_published then brier_score end) over published
     end as mean_brier_score_as_published,
     case when brier_score is null then coalesce(outcome_why, why) end as reason
 from judged

@@ -36,7 +36,7 @@ described as (
         ) as table_missing_contract,
         case
             when is_listed
-                then count(*) filter (where is_listed) over (
+                then count(case when is_listed then 1 end) over (
                     partition by method_version, as_of_date
                     order by meeting_number
                     rows between unbounded preceding and current row

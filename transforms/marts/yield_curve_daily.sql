@@ -61,7 +61,7 @@ slopes as (
 spells as (
     select
         *,
-        count(*) filter (where not inverted) over (
+        count(case when not inverted then 1 end) over (
             order by session_date rows between unbounded preceding and current row
         ) as spell
     from slopes
@@ -81,7 +81,7 @@ select
     inverted,
     case
         when inverted
-            then min(session_date) filter (where inverted) over (
+            then min(case when inverted then session_date end) over (
                 partition by spell order by session_date rows between unbounded preceding and current row
             )
     end as inversion_start_date
