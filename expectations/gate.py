@@ -27,7 +27,7 @@ from expectations.results import SAMPLE_ROWS, RuleResult, rule_result
 from expectations.rules import Item, Query, derived_items, handwritten, rule_name
 from expectations.sql_rules import SqlChecks
 from expectations.suites import Outcome, Record, run_items
-from expectations.suspects import frame_to_judge, new_rows_to_judge, table_to_judge
+from expectations.suspects import frame_to_judge, table_to_judge, whole_table
 from warehouse.catalog import Table
 
 
@@ -83,8 +83,10 @@ def check_rows(
     _mark_repeated_rows(table, rows, gate, unchanged)
     checked = rows[~gate.broken]
     frame = checked if connection is None else frame_to_judge(connection, table, checked, items)
+    record = record or Record()
+    record.keep_suite(table.full_name, items)
     count = len(checked) + unchanged
-    _judge(table, frame, items, gate, record or Record(), checked_rows=count, mark=True)
+    _judge(table, frame, items, gate, record, checked_rows=count, mark=True)
     return gate
 
 
@@ -96,15 +98,16 @@ def check_table(
     new: str | None = None,
     changed_from: Mapping[str, date | None] | None = None,
 ) -> GateResult:
-    """Check one built table: whole-table rules in SQL, the rest by Great Expectations on its frame.
+    """Check one built table: whole-table rules in SQL, the rest by Great Expectations where SQL finds a row
+    that may break one.
 
     Args:
         connection: the built publication.
         table: the table.
         record: where Great Expectations keeps its results.
         new: the condition for the rows that are judged, when all others passed the same rules before; it must
-            not split the rows of a key. Great Expectations is then asked only where SQL finds a row that may
-            break a rule. Handwritten queries look at the whole table all the same, unless they are `by_day`.
+            not split the rows of a key. Handwritten queries look at the whole table all the same, unless
+            they are `by_day`.
         changed_from: the tables that changed since, with the first day that did, None where it is unknown.
     """
     gate = GateResult()
@@ -117,12 +120,14 @@ def check_table(
     rules = handwritten(table)
     items = derived_items(table, table.column_names, sql_checks_done=True) + rules["expectations"]
     if items:
-        frame = new_rows_to_judge(connection, table, items, new) if new else None
+        record = record or Record()
+        record.keep_suite(table.full_name, items)
+        frame = table_to_judge(connection, table, items, new or "true")
         if frame is None:
-            frame = table_to_judge(connection, table, items)
-            _judge(table, frame, items, gate, record or Record(), checked_rows=count)
+            frame = whole_table(connection, table, items)
+            _judge(table, frame, items, gate, record, checked_rows=count)
         elif len(frame):
-            _judge(table, frame, items, gate, record or Record(), checked_rows=count)
+            _judge(table, frame, items, gate, record, checked_rows=count)
         else:
             gate.results += [_passed(table, item, count) for item in items]
     for query in (*rules["queries"], *_rules_on_age(connection, table)):

@@ -1,20 +1,15 @@
-"""The Great Expectations project of a home: a suite, a validation definition and a checkpoint per table.
+"""Great Expectations runs a table's suite on a frame, as the checkpoint of that table.
 
-In: a folder (or none), and per validation a table's items and a frame. Out: the checkpoint's result, and in
-the folder a project that Great Expectations opens: `great_expectations.yml`, suites, validation definitions,
-checkpoints, and every validation result as its own JSON. Suites and checkpoints are kept in memory while they
-run, because Great Expectations reads them again at every step; the folder holds copies, rewritten when a rule
-changed, so a damaged copy never stops a run. This module imports Great Expectations, which takes seconds:
-import it where it is used.
+In: a folder for results (or none), and per validation a table's items and a frame. Out: the checkpoint's
+result, and in the folder every validation result as its own JSON. Suites and checkpoints are made in memory,
+because Great Expectations reads stored ones again at every step; `gx_files` writes the copies that a reader
+of the project finds. This module imports Great Expectations, which takes seconds: import it where it is used.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import re
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -23,7 +18,6 @@ from typing import Any
 
 import great_expectations as gx
 import pandas as pd
-import yaml
 from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.run_identifier import RunIdentifier
@@ -32,28 +26,24 @@ from great_expectations.data_context.types.base import DataContextConfig, InMemo
 from great_expectations.datasource.fluent import PandasDatasource
 from great_expectations.datasource.fluent.pandas_datasource import DataFrameAsset
 
+from expectations.gx_files import (
+    BATCH,
+    COUNTED,
+    DATA_SOURCE,
+    assets,
+    backend,
+    expectations,
+    identity,
+    notes,
+)
 from expectations.gx_held import held_while_running
-from expectations.rules import Item, rule_name
-from warehouse.catalog import load_catalog
-from warehouse.durable import replace_durably
+from expectations.rules import Item
 
-DATA_SOURCE = "warehouse"
-BATCH = "rows"
 RESULTS = "kept_results"
-# Counts and a few values are enough where nothing is wrong; where something is, every row is needed. Naming
-# the rows costs Great Expectations a third of its time, found or not.
-COUNTED = {"result_format": "BASIC", "include_unexpected_rows": False}
 NAMED = {"result_format": "COMPLETE", "include_unexpected_rows": False}
 # So many of a rule's unexpected values are kept in the stored result; all of them are counted in it.
 KEPT_VALUES = 20
 FULL_LISTS = ("unexpected_list", "unexpected_index_list", "unexpected_index_query")
-NAMESPACE = uuid.UUID("6f0c2c59-54a5-4a53-9a0b-7c2d5c1f5d11")
-STORES = {
-    "expectations_store": ("ExpectationsStore", "expectations"),
-    "validation_definition_store": ("ValidationDefinitionStore", "validation_definitions"),
-    "checkpoint_store": ("CheckpointStore", "checkpoints"),
-    "validation_results_store": ("ValidationResultsStore", "validations"),
-}
 
 
 class ShortenedResultsStore(ValidationResultsStore):  # type: ignore[misc]
@@ -88,9 +78,6 @@ class Project:
     """The context of one process, with its results in a folder or, without one, in memory."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-        if folder is not None:
-            replace_durably(folder / "great_expectations.yml", _project_file())
         self.context = _context(folder)
         self._source = self.context.data_sources.add_or_update_pandas(_data_source())
         self._checkpoints: dict[str, tuple[str, Any]] = {}
@@ -134,25 +121,27 @@ class Project:
         held = self._checkpoints.get(name)
         if held and held[0] == rules:
             return held[1]
-        if held:
-            for made in (self.context.checkpoints, self.context.validation_definitions, self.context.suites):
-                made.delete(name)
         batch = self._source.get_asset(name).get_batch_definition(BATCH)
-        digest = hashlib.sha256(f"{gx.__version__} {rules}".encode()).hexdigest()
-        suite = self.context.suites.add(
-            ExpectationSuite(
-                name, expectations=_expectations(items), notes=_notes(name), meta={"rules_sha256": digest}
-            )
+        suite = ExpectationSuite(
+            name, id=identity(name, "suite"), expectations=expectations(name, items), notes=notes(name)
         )
-        definition = self.context.validation_definitions.add(
-            gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        definition = gx.ValidationDefinition(
+            name=name, id=identity(name, "definition"), data=batch, suite=suite
         )
-        checkpoint = self.context.checkpoints.add(
-            gx.Checkpoint(name=name, validation_definitions=[definition], result_format=COUNTED)
+        checkpoint = gx.Checkpoint(
+            name=name,
+            id=identity(name, "checkpoint"),
+            validation_definitions=[definition],
+            result_format=COUNTED,
         )
+        # Set, not added: to add something draws its identity anew.
+        for store, part in (
+            (self.context.expectations_store, suite),
+            (self.context.validation_definition_store, definition),
+            (self.context.checkpoint_store, checkpoint),
+        ):
+            store.set(store.get_key(name=name, id=None), part)
         self._checkpoints[name] = rules, checkpoint
-        if self.folder is not None:
-            _keep_copies(self.folder, name, digest, (suite, definition, checkpoint), self.context)
         return checkpoint
 
 
@@ -162,43 +151,17 @@ def project(folder: Path | None) -> Project:
     return Project(folder)
 
 
-def _expectations(items: Sequence[Item]) -> list[dict[str, Any]]:
-    """The items as Great Expectations takes them, with our name and reason beside each."""
-    return [
-        {
-            "type": item["type"],
-            "kwargs": item["kwargs"],
-            "severity": item["severity"],
-            "meta": {"position": position, "rule": rule_name(item)},
-            "notes": item.get("meta", {}).get("why", ""),
-        }
-        for position, item in enumerate(items)
-    ]
-
-
-def _notes(name: str) -> str:
-    return (
-        f"Rules on {name} that Great Expectations judges: those of the catalog, and the `expectations:` of"
-        f" expectations/{name.replace('.', '/')}.yml. The frame holds the rows that could break one, picked"
-        " by SQL, and a sample of the newest. What runs as SQL alone is in ops.validation_results."
-    )
-
-
 def _data_source() -> Any:
     """One data source with an asset per table, made at once: each later change would be saved anew."""
-    names = [table.full_name for table in load_catalog().tables.values() if table.schema != "ops"]
-    assets = [
+    tables = [
         DataFrameAsset(
-            name=name, id=_id(name), batch_definitions=[BatchDefinition(name=BATCH, id=str(_id(name, BATCH)))]
+            name=name,
+            id=identity(name),
+            batch_definitions=[BatchDefinition(name=BATCH, id=identity(name, BATCH))],
         )
-        for name in names
+        for name in assets()
     ]
-    return PandasDatasource(name=DATA_SOURCE, id=_id(DATA_SOURCE), assets=assets)
-
-
-def _id(*parts: str) -> uuid.UUID:
-    """The same identity in every process, so that the project's files stay as they are."""
-    return uuid.uuid5(NAMESPACE, "/".join(parts))
+    return PandasDatasource(name=DATA_SOURCE, id=identity(DATA_SOURCE), assets=tables)
 
 
 def _context(folder: Path | None) -> Any:
@@ -213,67 +176,8 @@ def _context(folder: Path | None) -> Any:
             {
                 "class_name": ShortenedResultsStore.__name__,
                 "module_name": ShortenedResultsStore.__module__,
-                "store_backend": _backend(str(folder / "validations")),
+                "store_backend": backend(str(folder / "validations")),
             },
         )
         context.validation_results_store_name = RESULTS
     return context
-
-
-def _backend(folder: str) -> dict[str, Any]:
-    return {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
-
-
-def _project_file() -> str:
-    """`great_expectations.yml`: where the parts are, for whoever opens the project."""
-    assets = {
-        asset.name: {
-            "id": str(asset.id),
-            "type": "dataframe",
-            "batch_metadata": {},
-            "batch_definitions": {BATCH: {"id": str(_id(asset.name, BATCH)), "partitioner": None}},
-        }
-        for asset in _data_source().assets
-    }
-    content = {
-        "config_version": 4.0,
-        "stores": {
-            name: {"class_name": kind, "store_backend": _backend(f"{folder}/")}
-            for name, (kind, folder) in STORES.items()
-        },
-        **{f"{name}_name": name for name in STORES if name != "validation_definition_store"},
-        "data_docs_sites": {
-            "local_site": {
-                "class_name": "SiteBuilder",
-                "show_how_to_buttons": False,
-                "store_backend": _backend("data_docs/"),
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            }
-        },
-        "fluent_datasources": {
-            DATA_SOURCE: {"type": "pandas", "id": str(_id(DATA_SOURCE)), "assets": assets}
-        },
-        "plugins_directory": None,
-        "config_variables_file_path": None,
-    }
-    return yaml.safe_dump(content, sort_keys=False)
-
-
-def _keep_copies(folder: Path, name: str, digest: str, parts: tuple[Any, Any, Any], context: Any) -> None:
-    """Write a table's suite, validation definition and checkpoint, unless the folder holds them for the same
-    rules. They refer to each other, so all of them or none; Great Expectations is slow to write them.
-    """
-    suite, definition, checkpoint = (
-        folder / "expectations" / f"{name.replace('.', '/')}.json",
-        folder / "validation_definitions" / f"{name}.json",
-        folder / "checkpoints" / f"{name}.json",
-    )
-    try:
-        held, *_ = (json.loads(path.read_text(encoding="utf-8")) for path in (suite, definition, checkpoint))
-        if held["meta"]["rules_sha256"] == digest:
-            return
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass  # missing or damaged: written anew
-    replace_durably(suite, context.expectations_store.serialize(parts[0]))
-    replace_durably(definition, context.validation_definition_store.serialize(parts[1]))
-    replace_durably(checkpoint, context.checkpoint_store.serialize(parts[2]))

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from expectations.gx_files import keep_project
 from expectations.rules import Item
 
 # Great Expectations names each function that it does not document, hundreds of them, while it is imported.
@@ -38,6 +39,11 @@ class Record:
 
     folder: Path | None = None
     run_id: str = "no run"
+
+    def keep_suite(self, table_name: str, items: Sequence[Item]) -> None:
+        """Keep the suite of a table for readers of the project, whether or not there is anything to judge."""
+        if self.folder is not None:
+            keep_project(self.folder, table_name, items)
 
     @classmethod
     def of_run(cls, home: Path, run_id: str) -> Record:

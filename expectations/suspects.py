@@ -1,10 +1,11 @@
 """Which rows could break a rule: picked by SQL, so that Great Expectations judges those and not millions.
 
-In: a frame or a built table, and native items. Out: the rows that could break one of them, and a sample of
-the newest, in their order. A row that is left out breaks none of the items, so what Great Expectations says
-of the others holds for all rows: the same rows are broken, by the same rules, as if it had seen every row.
-An item that SQL cannot answer for (a type of expectation that is not listed here, an argument such as
-`mostly`, a column of Python objects) makes every row a suspect.
+In: a frame or a built table, and native items. Out: the rows that could break one of them, in their order; of
+a frame a sample of the newest, too, so that Great Expectations judges some of what every load brings. A row
+that is left out breaks none of the items, so what Great Expectations says of the others holds for all rows:
+the same rows are broken, by the same rules, as if it had seen every row. An item that SQL cannot answer for
+(a type of expectation that is not listed here, an argument such as `mostly`, a column of Python objects)
+makes every row a suspect.
 """
 
 from __future__ import annotations
@@ -72,38 +73,31 @@ def frame_to_judge(
     registered = rows[list(read)].assign(**{POSITION: np.arange(len(rows))})
     connection.register(FRAME, registered)
     try:
-        found = connection.execute(_picked(FRAME, POSITION, POSITION, broken, days)).fetchnumpy()
+        found = connection.execute(_picked(broken, days)).fetchnumpy()
     finally:
         connection.unregister(FRAME)
     return rows.iloc[np.asarray(found[POSITION], dtype=np.int64)]
 
 
 def table_to_judge(
-    connection: duckdb.DuckDBPyConnection, table: Table, items: Sequence[Item]
-) -> pd.DataFrame:
-    """The same for a built table: the key and the columns that the items read."""
-    kinds = {column.name: KINDS[column.type] for column in table.columns}
-    columns = _judged_columns(table, items)
-    broken = conditions(items, kinds, table.full_name)
-    if broken is None:
-        return connection.execute(f"select {columns} from {table.full_name}").df()
-    return connection.execute(_picked(table.full_name, columns, "rowid", broken, _days(table, kinds))).df()
-
-
-def new_rows_to_judge(
-    connection: duckdb.DuckDBPyConnection, table: Table, items: Sequence[Item], new: str
+    connection: duckdb.DuckDBPyConnection, table: Table, items: Sequence[Item], new: str = "true"
 ) -> pd.DataFrame | None:
-    """The rows of a built table that could break an item, among those that meet a condition. None when SQL
-    cannot tell.
+    """The rows of a built table that could break an item, among those that meet a condition: the key and the
+    columns that the items read. None when SQL cannot tell.
     """
     kinds = {column.name: KINDS[column.type] for column in table.columns}
-    rows = f"(from {table.full_name} where {new})"
-    broken = conditions(items, kinds, rows)
+    broken = conditions(items, kinds, f"(from {table.full_name} where {new})")
     if broken is None or any(item["type"] in ROWLESS for item in items):
         return None
     return connection.execute(
-        f"select {_judged_columns(table, items)} from {rows} where {' or '.join(broken) or 'false'}"
+        f"select {_judged_columns(table, items)} from {table.full_name}"
+        f" where ({new}) and ({' or '.join(broken) or 'false'}) order by rowid"
     ).df()
+
+
+def whole_table(connection: duckdb.DuckDBPyConnection, table: Table, items: Sequence[Item]) -> pd.DataFrame:
+    """Every row of a built table: the key and the columns that the items read."""
+    return connection.execute(f"select {_judged_columns(table, items)} from {table.full_name}").df()
 
 
 def _judged_columns(table: Table, items: Sequence[Item]) -> str:
@@ -127,11 +121,12 @@ def _read(item: Item) -> list[str]:
     return [] if item["type"] in ROWLESS else columns_of(item)
 
 
-def _picked(source: str, columns: str, row: str, broken: Sequence[str], days: Sequence[str]) -> str:
-    newest = ", ".join([*(f"{quoted(name)} desc" for name in days), row])
+def _picked(broken: Sequence[str], days: Sequence[str]) -> str:
+    newest = ", ".join([*(f"{quoted(name)} desc" for name in days), POSITION])
     return (
-        f"select {columns} from {source} where {' or '.join(broken) or 'false'}"
-        f" or {row} in (select {row} from {source} order by {newest} limit {NEWEST_ROWS}) order by {row}"
+        f"select {POSITION} from {FRAME} where {' or '.join(broken) or 'false'}"
+        f" or {POSITION} in (select {POSITION} from {FRAME} order by {newest} limit {NEWEST_ROWS})"
+        f" order by {POSITION}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from tests.model_fixture import (
     project_reference,
 )
 from transforms.runner import models_to_build
+from warehouse.catalog import load_catalog
 
 # Labor Day, a bond holiday that is a session (Columbus Day) and the turn of a year lie in these windows.
 FIRST_DAYS = (dt.date(2024, 8, 26), dt.date(2024, 10, 7), dt.date(2024, 12, 26), dt.date(2001, 9, 6))
@@ -260,3 +262,13 @@ def test_what_is_read_of_the_past_reaches_as_far_as_the_ages(name: str) -> None:
     if family in FAMILIES.values():
         for session in sessions_between(dt.date(2000, 2, 3), dt.date(2026, 12, 31)):
             assert (session - family.oldest_day(session)).days <= 31
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_age_in_the_comment_is_the_age_that_is_allowed(name: str) -> None:
+    """A reader, and the dashboard of what there is to trust, know the limit from the comment alone."""
+    meaning = load_catalog().columns[f"{name}_missing_reason"].description
+    found = re.search(r"is more than (\d+) ([a-z ]+?)s? before the session", meaning)
+    assert found is not None, meaning
+    family = FAMILIES[name]
+    assert (int(found[1]), found[2]) == (family.allowed, family.unit.name)

@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.registry import DATASETS
-from expectations import gx_held, suspects
+from expectations import gate, gx_held, suspects
 from expectations.gate import check_rows, check_table
+from expectations.gx_files import keep_project
+from expectations.rules import derived_items, handwritten
 from expectations.suites import Record
 from expectations.suspects import conditions, frame_to_judge
 from operations.housekeeping import clean_home
@@ -27,6 +29,7 @@ from tests.small_market import small_settings
 from warehouse.catalog import load_catalog
 
 PRICES, FUTURES = load_catalog()["raw.equity_prices"], load_catalog()["raw.fed_funds_futures"]
+CURVE = load_catalog()["marts.yield_curve_daily"]
 KNOWN = pd.Timestamp("2024-12-02 12:00:00")
 ROWS = 40
 
@@ -222,6 +225,47 @@ def test_texts_among_the_numbers_are_judged_whole(connection: duckdb.DuckDBPyCon
     same_result(connection, PRICES, rows)
 
 
+CURVE_DEFECTS = ("null", "'nan'::double", "'inf'::double", "-99.0", "99.0")
+
+
+def built_curve(*, defects: bool = False) -> duckdb.DuckDBPyConnection:
+    """A built table of forty sessions, with or without every defect in every number, two rows of one key and
+    one without a key.
+    """
+    built = duckdb.connect()
+    built.execute("create schema marts")
+    built.execute(CURVE.ddl().replace(" NOT NULL", "").replace(" not null", ""))
+    numbers = [column.name for column in CURVE.columns if column.type == "DOUBLE"]
+    columns = ", ".join(["session_date", *numbers])
+    built.execute(
+        f"insert into {CURVE.full_name} ({columns}) select '2024-07-01'::date + i::integer"
+        f"{', 1.0' * len(numbers)} from range(40) as t(i)"
+    )
+    if defects:
+        for place, number in enumerate(numbers):
+            wrong = CURVE_DEFECTS[place % len(CURVE_DEFECTS)]
+            built.execute(
+                f"update {CURVE.full_name} set {number} = {wrong} where day(session_date) = {place + 1}"
+            )
+        built.execute(f"insert into {CURVE.full_name} from {CURVE.full_name} limit 1")
+        built.execute(f"insert into {CURVE.full_name} (session_date) values (null)")
+    return built
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_built_table_gives_the_same_result_picked_and_whole(
+    wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Great Expectations finds nothing in the rows that SQL keeps from it."""
+    with built_curve(defects=wrong) as built:
+        picked = check_table(built, CURVE)
+        monkeypatch.setattr(gate, "table_to_judge", lambda *_: None)
+        whole = check_table(built, CURVE)
+    assert picked.results == whole.results
+    of_range = [entry for entry in whole.results if entry["rule"].endswith("_to_be_between")]
+    assert of_range and any(not entry["passed"] for entry in of_range) == wrong
+
+
 def test_the_project_opens_in_great_expectations(
     tmp_path: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
@@ -230,21 +274,22 @@ def test_the_project_opens_in_great_expectations(
     rows.loc[3, "close"] = -1.0
     record = Record.of_run(tmp_path, "manual__2024-09-30T22:30:00+00:00")
     check_rows(PRICES, rows, connection, record)
-    built = duckdb.connect()
-    built.execute("create schema marts")
-    curve = load_catalog()["marts.yield_curve_daily"]
-    built.execute(curve.ddl())
-    check_table(built, curve, record)
+    check_rows(FUTURES, in_context("futures", futures_rows()), connection, record)
+    with built_curve() as built:  # in which SQL finds nothing to judge: a suite and no result
+        check_table(built, CURVE, record)
     assert record.folder is not None
     context = gx.get_context(mode="file", context_root_dir=record.folder)
-    names = {"raw.equity_prices", "marts.yield_curve_daily"}
+    names = {"raw.equity_prices", "raw.fed_funds_futures", "marts.yield_curve_daily"}
     assert {suite.name for suite in context.suites.all()} == names
     assert {definition.name for definition in context.validation_definitions.all()} == names
     assert {checkpoint.name for checkpoint in context.checkpoints.all()} == names
     results = [
         context.validation_results_store.get(key) for key in context.validation_results_store.list_keys()
     ]
-    assert sorted(result.success for result in results) == [False, True]
+    assert {result.suite_name: result.success for result in results} == {
+        "raw.equity_prices": False,
+        "raw.fed_funds_futures": True,
+    }
     [failed] = [entry for result in results for entry in result.results if not entry.success]
     assert failed.expectation_config.meta["rule"] == "close_values_to_be_between"
     assert failed.expectation_config.severity == "warning"
@@ -253,27 +298,38 @@ def test_the_project_opens_in_great_expectations(
     assert Path(pages["local_site"].removeprefix("file://")).is_file()
 
 
-def test_a_damaged_copy_of_a_suite_is_written_anew(
-    tmp_path: Path, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_the_files_hold_what_great_expectations_writes(tmp_path: Path) -> None:
     from expectations.gx_project import Project
 
-    rows, items = (
-        in_context("prices", price_rows()),
-        [
-            {
-                "type": "expect_column_values_to_not_be_null",
-                "kwargs": {"column": "close"},
-                "severity": "warning",
-            }
-        ],
-    )
-    folder = tmp_path / "great_expectations"
-    for _ in range(2):
-        Project(folder).validate("raw.equity_prices", items, rows, "run")  # type: ignore[arg-type]
-        suite = folder / "expectations" / "raw" / "equity_prices.json"
-        assert '"name": "raw.equity_prices"' in suite.read_text()
-        suite.write_text('{"name": "raw.equ')
+    project, folder, kinds = Project(None), tmp_path / "project", set()
+    context = project.context
+    for table in (PRICES, FUTURES, *load_catalog().in_schema("staging"), CURVE):
+        name, built = table.full_name, table.schema != "raw"
+        items = derived_items(table, table.column_names, sql_checks_done=built)
+        items += handwritten(table)["expectations"]
+        kinds |= {item["type"] for item in items}
+        keep_project(folder, name, items)
+        checkpoint = project._checkpoint(name, items)
+        [definition] = checkpoint.validation_definitions
+        for path, store, part in (
+            (f"expectations/{name.replace('.', '/')}.json", context.expectations_store, definition.suite),
+            (f"validation_definitions/{name}.json", context.validation_definition_store, definition),
+            (f"checkpoints/{name}.json", context.checkpoint_store, checkpoint),
+        ):
+            assert json.loads((folder / path).read_text()) == json.loads(store.serialize(part))
+    assert kinds == set(suspects.KNOWN_ARGUMENTS)
+
+
+def test_a_damaged_copy_of_a_suite_is_written_anew(tmp_path: Path) -> None:
+    items = handwritten(PRICES)["expectations"]
+    suite = tmp_path / "expectations" / "raw" / "equity_prices.json"
+    keep_project(tmp_path, PRICES.full_name, items)
+    whole, written = suite.read_text(), suite.stat().st_mtime_ns
+    keep_project(tmp_path, PRICES.full_name, items)
+    assert suite.stat().st_mtime_ns == written
+    suite.write_text('{"name": "raw.equ')
+    keep_project(tmp_path, PRICES.full_name, items)
+    assert suite.read_text() == whole
 
 
 def test_what_is_held_meanwhile_changes_no_result(
@@ -296,8 +352,6 @@ def test_what_is_held_meanwhile_changes_no_result(
         assert record.folder is not None
         texts = [path.read_text() for path in sorted(record.folder.rglob("validations/**/*.json"))]
         results = [json.loads(text) for text in texts]
-        for result in (entry for kept in results for entry in kept["results"]):
-            result["expectation_config"].pop("id")  # drawn anew in each project
         stored.append([(result["results"], result["statistics"]) for result in results])
         assert ({kind: kind.is_fresh for kind in gx_held.STORED}, Expectation.configuration) == own_way
     assert len(stored[0]) >= 2
