@@ -58,7 +58,8 @@ def parse_select(connection: duckdb.DuckDBPyConnection, statement: str) -> Parse
             " Shorten it."
         )
     try:
-        statements = duckdb.extract_statements(statement)
+        # By the hardened connection: DuckDB reads the files of IMPORT DATABASE as it parses.
+        statements = connection.extract_statements(statement)
     except duckdb.Error as error:
         raise NotOneSelect(f"The statement cannot be read: {first_line(error)}") from None
     if not statements:

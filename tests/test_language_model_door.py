@@ -84,6 +84,8 @@ ESCAPES = {
     "copy marts.daily_summary to '/tmp/escaped.csv'": COMMAND,
     "copy (select 1) to '/tmp/escaped.parquet'": COMMAND,
     "export database '/tmp/escaped'": COMMAND,
+    # DuckDB reads its files as it parses.
+    "import database '/etc'": "has been disabled",
     "attach '/tmp/escaped.duckdb'": COMMAND,
     "detach warehouse": COMMAND,
     "install httpfs": COMMAND,
