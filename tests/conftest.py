@@ -24,18 +24,33 @@ __all__ = ["asked", "home_after", "small_market_files"]
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
+# Files of some minutes each, the longest first; a file is one worker's.
+LONGEST = (
+    "test_scheduler",
+    "test_extension",
+    "test_daily_run",
+    "test_extended_home",
+    "test_recovery",
+    "test_turns",
+    "test_changing_world",
+    "test_alerts",
+    "test_brief",
+)
+
 collect_ignore_glob = [] if has_recorded_data() else ["recorded/*"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the most slow tests come first: a long file that starts last is waited for alone.
+    """The longest files come first, then those with the most slow tests: a long file that starts last is
+    waited for alone.
 
     The workers take file by file in this order (`--no-loadscope-reorder`; by itself xdist begins with the
     files that have the most tests, which are the quick ones).
     """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path.stem, len(LONGEST)), -slow[item.path]))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import io
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -27,6 +29,7 @@ from warehouse.catalog import Table, load_catalog, quoted
 SYMBOLS = ("SPY", "IWM", "QQQ", "KRE", "KBE", "JPM", "BAC", "XLF", "XLK", "^RUT")
 SERIES = ("DGS2", "DGS5", "DGS10", "DGS3MO", "DFF", "DFEDTARU", "DFEDTARL", "CPIAUCSL", "ICSA", "VIXCLS")
 FIRST, START, END = dt.date(2022, 1, 3), dt.date(2024, 4, 15), dt.date(2024, 6, 28)
+DATABASES = (PIPELINE_FILE, "publication")
 DAYS = {"equity_prices": "session_date", "fed_funds_futures": "settlement_date"}
 Rows = pd.DataFrame
 
@@ -84,11 +87,13 @@ class World:
     """Raw and reference tables, the publication that is extended, and where the history stands.
 
     Attributes:
+        folder: with the databases.
         session: the last one that was published.
         held_back: rows of raw that have not come yet although their day has passed.
         code: models whose code changed since.
     """
 
+    folder: Path
     session: dt.date = START
     held_back: list[tuple[str, Rows]] = field(default_factory=list)
     code: set[str] = field(default_factory=set)
@@ -99,11 +104,14 @@ class World:
 
     def __post_init__(self) -> None:
         self.con = duckdb.connect()
-        for name in (PIPELINE_FILE, "publication"):
-            self.con.execute(f"attach ':memory:' as {name}")
         # Reference rows and defaults of required columns come from the fixture that all model tests use.
         self.fixture = empty_warehouse(str(self.session))
         fill_reference(self.fixture)
+        for name in DATABASES:
+            self.con.execute(f"attach '{self.folder / name}.duckdb' as {name}")
+
+    def begin(self) -> World:
+        """Serve the first session and publish it."""
         for schema in ("raw", "ref"):
             self.con.execute(f"create schema {PIPELINE_FILE}.{schema}")
             for table in load_catalog().in_schema(schema):
@@ -114,6 +122,26 @@ class World:
             self.con.execute(f"create schema publication.{schema}")
         self.serve(pd.Timestamp(START))
         self.check()
+        return self
+
+    @classmethod
+    def begun(cls, folder: Path, first: World) -> World:
+        """A world of its own that stands where the first one stood when it had begun: the first publication
+        is the same in all of them.
+
+        Args:
+            folder: empty, for the databases.
+            first: a world that has begun and has made no step since.
+        """
+        for name in DATABASES:
+            first.con.execute(f"checkpoint {name}")
+            shutil.copyfile(first.folder / f"{name}.duckdb", folder / f"{name}.duckdb")
+        return cls(folder, served=first.served, before=first.before, clock=first.clock)
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        self.con.close()
+        self.fixture.close()
 
     def _insert(self, table: Table, rows: Rows) -> None:
         self.con.register("given", rows)
@@ -231,10 +259,12 @@ class World:
 
     def content(self, database: str, table: Table) -> tuple[int, int]:
         """Rows of a table, and a hash of all their bits."""
-        # The text of a double is its shortest exact form and tells 0.0 from -0.0.
-        text = " || '|' || ".join(f"coalesce({quoted(name)}::varchar, '∅')" for name in table.column_names)
+        # DuckDB's hash is the same for 0.0 and -0.0; their signs tell them apart.
+        values = [quoted(name) for name in table.column_names]
+        signs = [f"signbit({quoted(column.name)})" for column in table.columns if column.type == "DOUBLE"]
         [(rows, total)] = self.con.execute(
-            f"select count(*), sum(hash({text})::hugeint) from {database}.{table.full_name}"
+            f"select count(*), sum(hash({', '.join(values + signs)})::hugeint)"
+            f" from {database}.{table.full_name}"
         ).fetchall()
         return int(rows), int(total or 0)
 

@@ -25,14 +25,16 @@ from pipeline.context import RunContext
 from pipeline.cross_checked import earlier_cross_checks
 from pipeline.endings import NothingNew
 from pipeline.state import BuildSummary
+from tests.shared_homes import HomeAfter, copied_home
 from tests.small_market import (
+    built_digests,
     context,
     published,
     published_digests,
     run_day,
     run_to_build,
+    run_unaudited,
     small_settings,
-    write_small_market,
 )
 from transforms.changes import InputState
 from warehouse.catalog import Table, load_catalog
@@ -49,15 +51,13 @@ from warehouse.publication import (
 from warehouse.settings import REPOSITORY, Settings
 from warehouse.status import read_small, status_file
 
-FIRST, SECOND, WEEK_LATER = "2024-07-15", "2024-07-16", "2024-07-22"
+FIRST, SECOND, THIRD, WEEK_LATER = "2024-07-16", "2024-07-17", "2024-07-18", "2024-07-23"
 
 
 @pytest.fixture(scope="module")
-def two_sessions(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def two_sessions(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Not changed by whoever reads it."""
-    folder = tmp_path_factory.mktemp("extended")
-    settings = small_settings(write_small_market(folder / "market"), folder / "home")
-    run_day(settings, FIRST)
+    settings = copied_home(home_after(FIRST), tmp_path_factory.mktemp("extended") / "home")
     run_day(settings, SECOND)
     return settings
 
@@ -99,9 +99,9 @@ def test_an_extended_publication_equals_one_that_is_built_anew(
 ) -> None:
     assert two_sessions.files_dir is not None
     anew = small_settings(two_sessions.files_dir, tmp_path / "home")
-    run_day(anew, SECOND)
+    run_to_build(anew, SECOND)
     assert built_by(anew, SECOND).extends is None
-    assert published_digests(anew) == published_digests(two_sessions)
+    assert built_digests(anew) == published_digests(two_sessions)
 
 
 def test_every_rule_is_counted_in_an_extended_publication(two_sessions: Settings) -> None:
@@ -144,13 +144,13 @@ def test_parquet_of_what_did_not_change_is_not_written_again(two_sessions: Setti
 
 def test_a_run_without_news_publishes_nothing_and_succeeds(home: Settings) -> None:
     before = published_digests(home)
-    with pytest.raises(NothingNew, match="generation 2 for 2024-07-16 is up to date"):
+    with pytest.raises(NothingNew, match=f"generation 2 for {SECOND} is up to date"):
         run_to_build(home, SECOND, "again")
     assert generation(home).name == "2"
     status = read_small(status_file(home))
     assert (status["state"], status["step"], status["generation"]) == ("success", "build", 2)
     assert status["headlines"] and status["open"] == []
-    assert run_day(home, SECOND, "rebuilt", rebuild=True).generation == 3
+    assert run_unaudited(home, SECOND, "rebuilt", rebuild=True).generation == 3
     assert published_digests(home) == before
 
 
@@ -161,7 +161,7 @@ def test_a_rebuild_is_due_after_a_week_and_finds_a_table_that_differs(home: Sett
         connection.execute("update marts.instrument_daily set rsi_14 = 50 where session_date = '2023-05-05'")
     run = run_to_build(home, WEEK_LATER)
     built = built_by(home, WEEK_LATER)
-    assert built.rebuilt_because == "the last rebuild was for 2024-07-15"
+    assert built.rebuilt_because == f"the last rebuild was for {FIRST}"
     assert "marts.instrument_daily" in built.differing
     steps.audit(run)
     steps.publish(run)
@@ -175,8 +175,8 @@ def test_a_damaged_publication_is_not_extended(home: Settings) -> None:
     content = bytearray(database.read_bytes())
     content[4096 : 3 * len(content) // 4] = bytes(3 * len(content) // 4 - 4096)
     database.write_bytes(content)
-    run_to_build(home, "2024-07-17")
-    assert "generation 2 could not be extended" in built_by(home, "2024-07-17").rebuilt_because
+    run_to_build(home, THIRD)
+    assert "generation 2 could not be extended" in built_by(home, THIRD).rebuilt_because
 
 
 def test_why_nothing_can_be_extended(home: Settings) -> None:
@@ -191,14 +191,14 @@ def test_why_nothing_can_be_extended(home: Settings) -> None:
     assert reason(asked=True) == "it was asked for"
     assert reason(hashes={**code, "shared": "other"}) == "the code or a package that all models share changed"
     assert isinstance(reason(hashes={**code, "marts.daily_summary": "other"}), Base)
-    assert reason(inputs.rebuilt_session) == "generation 2 is for the later session 2024-07-16"
+    assert reason(inputs.rebuilt_session) == f"generation 2 is for the later session {SECOND}"
     (generation(home) / "inputs.json").chmod(0o644)
     (generation(home) / "inputs.json").write_text("{")
     assert reason() == "generation 2 does not say what it was made from"
 
 
 def test_rows_are_judged_again_where_nobody_knows_that_they_passed(home: Settings) -> None:
-    run = run_to_build(home, "2024-07-17")
+    run = run_to_build(home, THIRD)
     steps.audit(run)
     known = _unjudged(run, load_catalog())
     assert known["marts.bank_reported_losses"] == NO_ROW
@@ -231,11 +231,11 @@ def test_cross_checks_know_what_changed_and_doubt_what_they_cannot_know(
     at = next(index for index, line in enumerate(lines) if line.startswith("2023-03-01"))
     lines[at] = f"2023-03-01,{float(lines[at].split(',')[1]) + 0.5:.2f}"
     path.write_text("\n".join(lines) + "\n")
-    run = run_to_build(settings, "2024-07-17")
+    run = run_to_build(settings, THIRD)
     known = earlier(run)
     assert known is not None and not known.unknown
     assert known.changed_from["fred/DGS10"] == date(2023, 3, 1), "the corrected row"
-    day = date(2024, 7, 17)
+    day = date.fromisoformat(THIRD)
     assert known.changed_from["prices/SPY"] == known.changed_from["adjusted/SPY"] == day
     assert known.compared["ten_years_move_with_their_neighbours"] == 0
     assert known.compared["three_months_stay_near_the_funds_rate"] > 500
@@ -263,12 +263,20 @@ def test_cross_checks_know_what_changed_and_doubt_what_they_cannot_know(
 
 
 def test_after_a_rebuild_every_day_is_compared(home: Settings) -> None:
-    assert earlier(run_to_build(home, "2024-07-17", rebuild=True)) is None
+    assert earlier(run_to_build(home, THIRD, rebuild=True)) is None
+
+
+@pytest.fixture(scope="module")
+def undisturbed(two_sessions: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same home with the build of a third session."""
+    settings = copied_home(two_sessions, tmp_path_factory.mktemp("undisturbed") / "home")
+    run_to_build(settings, THIRD)
+    return settings
 
 
 @pytest.mark.parametrize("models", [0, 7])
 def test_a_build_killed_while_it_extends_is_begun_again(
-    home: Settings, two_sessions: Settings, tmp_path: Path, models: int
+    home: Settings, undisturbed: Settings, models: int
 ) -> None:
     """The process is gone after the copy and a few models; the next attempt ends as if nothing had been."""
     killed = f"""
@@ -287,7 +295,7 @@ def test_a_build_killed_while_it_extends_is_begun_again(
             return extend(*arguments)
 
         transforms.extension._extend = one_more
-        run = context(Settings.from_environment(), "2024-07-17")
+        run = context(Settings.from_environment(), "{THIRD}")
         fetch_all(run)
         steps.load(run)
         steps.build(run)
@@ -304,12 +312,9 @@ def test_a_build_killed_while_it_extends_is_begun_again(
     assert ended.returncode == 9, ended.stderr
     assert (building_folder(home) / "warehouse.duckdb").exists()
     assert generation(home).name == "2"
-    shutil.copytree(two_sessions.home, tmp_path / "undisturbed", symlinks=True)
-    undisturbed = small_settings(Path(str(home.files_dir)), tmp_path / "undisturbed")
-    for each in (home, undisturbed):
-        run_day(each, "2024-07-17", "again")
-        assert built_by(each, "2024-07-17", "again").extends == 2
-    assert published_digests(home) == published_digests(undisturbed)
+    run_unaudited(home, THIRD, "again")
+    assert built_by(home, THIRD, "again").extends == built_by(undisturbed, THIRD).extends == 2
+    assert published_digests(home) == built_digests(undisturbed)
 
 
 def test_changed_rules_judge_every_row_of_an_extended_publication(
@@ -333,12 +338,12 @@ def test_changed_rules_judge_every_row_of_an_extended_publication(
         return {**rules, "queries": [*rules["queries"], query | {"by_day": True}]}
 
     monkeypatch.setattr(expectations.gate, "handwritten", with_one_more)
-    run_day(home, "2024-07-17")
-    built = built_by(home, "2024-07-17")
+    run_day(home, THIRD)
+    built = built_by(home, THIRD)
     assert built.extends == 2 and built.rules_changed
     with pipeline_database(home, read_only=True) as connection:
         failed = connection.execute(
-            "select failed_rows from ops.validation_results where run_id = 'test-2024-07-17' and rule = ?",
-            [strict],
+            "select failed_rows from ops.validation_results where run_id = ? and rule = ?",
+            [f"test-{THIRD}", strict],
         ).fetchall()
     assert failed and failed[0][0] > 0

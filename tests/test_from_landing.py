@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operations.from_landing import put_back, set_aside
-from tests.small_market import published_digests, run_day, small_settings, write_small_market
+from tests.small_market import published_digests, run_unaudited, small_settings, write_small_market
 from warehouse.catalog import load_catalog, quoted
 from warehouse.database import HomeError, pipeline_database
 from warehouse.settings import Settings
@@ -43,11 +43,11 @@ def test_a_home_loaded_again_from_landing_is_the_same(tmp_path: Path) -> None:
     market = write_small_market(tmp_path / "market")
     replace_in(market / "prices" / "JPM.csv", "2024-03-01", 1000.0)
     settings = small_settings(market, tmp_path / "home")
-    run_day(settings, "2024-07-16")
+    run_unaudited(settings, "2024-07-16")
     # A revision, and a row that broke a rule and is corrected.
     replace_in(market / "prices" / "IWM.csv", "2024-07-10", 0.01)
     replace_in(market / "prices" / "JPM.csv", "2024-03-01", -1000.0)
-    run_day(settings, "2024-07-17")
+    run_unaudited(settings, "2024-07-17")
     raw, ops, digests = rows_of(settings, "raw"), rows_of(settings, "ops"), published_digests(settings)
     assert len(ops["ops.publication"]) == 2
 
@@ -59,7 +59,7 @@ def test_a_home_loaded_again_from_landing_is_the_same(tmp_path: Path) -> None:
     assert emptied["ops.runs"] == ops["ops.runs"]
     assert not emptied["ops.payloads"] and not emptied["ops.quarantine"]
 
-    published = run_day(settings, "2024-07-17", "from-landing", rebuild=True)
+    published = run_unaudited(settings, "2024-07-17", "from-landing", rebuild=True)
     assert published.generation == 3
     assert rows_of(settings, "raw") == raw
     again = rows_of(settings, "ops")

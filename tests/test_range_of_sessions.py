@@ -35,7 +35,7 @@ from tests.small_market import (
     fetch_batch,
     published,
     published_digests,
-    run_day,
+    run_unaudited,
     small_settings,
     write_small_market,
 )
@@ -56,7 +56,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def straight(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home that ran the last session alone."""
     home = home_on(market, tmp_path_factory.mktemp("straight"))
-    run_day(home, LAST)
+    run_unaudited(home, LAST)
     return home
 
 
@@ -91,7 +91,7 @@ def test_a_range_in_an_empty_home_is_a_first_load_that_asks_once(
     market: Path, straight: Settings, tmp_path: Path, asked: list[Request]
 ) -> None:
     home = home_on(market, tmp_path)
-    run_day(home, RANGE, "range")
+    run_unaudited(home, RANGE, "range")
     assert len(asked) == len({(request.dataset, request.input) for request in asked})
     assert published_digests(home) == published_digests(straight)
     with published(home) as connection:
@@ -108,9 +108,9 @@ def test_a_range_before_the_last_publication_repairs_raw_and_publishes_there(
     """A correction early in the range, which a run for its last session alone would not ask for."""
     corrected = with_lines(market, tmp_path, "IWM", lambda lines: [_volume(line, FIRST) for line in lines])
     home = copied(straight, market, tmp_path)
-    run_day(home, LATER)
+    run_unaudited(home, LATER)
     home = home_on(corrected, tmp_path)
-    run_day(home, RANGE, "range")
+    run_unaudited(home, RANGE, "range")
     with published(home) as connection:
         assert connection.execute(
             "select volume from staging.equity_prices where symbol = 'IWM' and session_date = ?", [FIRST]

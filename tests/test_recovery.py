@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from cli import status
+from datasets.base import Dataset, PlannedInput
 from expectations import gate
 from market_calendar.sessions import NEW_YORK
 from pipeline import run_record, steps
@@ -135,8 +136,19 @@ def test_one_wild_settlement_is_caught_also_when_its_neighbours_came_before(sett
     ]
 
 
+@pytest.fixture
+def few_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the whole simulated market, the required symbols, the contracts and the required series alone."""
+    plan = Dataset.plan
+
+    def few(dataset: Dataset, *arguments: Any) -> list[PlannedInput]:
+        return [item for item in plan(dataset, *arguments) if item.required or dataset.name == "futures"]
+
+    monkeypatch.setattr(Dataset, "plan", few)
+
+
 @pytest.mark.slow
-def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path) -> None:
+def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path, few_inputs: None) -> None:
     held = []
     for name, sessions in (("cut", ("2024-06-14", "2024-08-15")), ("once", ("2024-08-15",))):
         home = {
@@ -157,7 +169,9 @@ def test_contracts_that_expired_in_a_gap_are_completed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_earlier_start_is_fetched_from_a_source_that_serves_ranges(tmp_path: Path) -> None:
+def test_an_earlier_start_is_fetched_from_a_source_that_serves_ranges(
+    tmp_path: Path, few_inputs: None
+) -> None:
     home = {"ROTATION_SOURCE": "simulated", "ROTATION_HOME": str(tmp_path / "home")}
     late = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-06-03"})
     early = Settings.from_environment({**home, "ROTATION_HISTORY_START": "2024-05-01"})

@@ -28,8 +28,8 @@ from tests.small_market import (
     fetch_all,
     published,
     published_digests,
-    run_day,
     run_to_build,
+    run_unaudited,
     small_settings,
     write_small_market,
 )
@@ -58,7 +58,7 @@ def straight(home_after: HomeAfter) -> Settings:
 def run_to_its_end(
     home: Settings, queue: Queue, session: str, *, backfill: bool = True, run: Any = run_to_build
 ) -> bool:
-    """One run to its build, or through all steps with `run_day`; whether it built."""
+    """One run to its build, or to its publication with `run_unaudited`; whether it built."""
     run_id = f"{'backfill' if backfill else 'scheduled'}__{session}"
     turns = queue.turns(run_id, backfill=backfill)
     try:
@@ -90,7 +90,9 @@ def test_a_backfill_in_any_order_publishes_once_at_its_latest_session_and_fetche
     # The last run is neither for the latest session nor for the earliest; it publishes at the latest that
     # was left to it.
     order = [SESSIONS[number] for number in (0, 4, 3, 1, 2)]
-    assert [run_to_its_end(home, queue, session, run=run_day) for session in order] == [False] * 4 + [True]
+    assert [run_to_its_end(home, queue, session, run=run_unaudited) for session in order] == [False] * 4 + [
+        True
+    ]
     inputs = {(request.dataset, request.input) for request in asked}
     first = len(asked)
     assert first == len({(request.dataset, request.input, request.start, request.end) for request in asked})
