@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=. $(BIN)/python
+# Superset's own environment, never Airflow's. It runs on Python 3.11 and 3.12 alone.
+DASHBOARDS := .venv-dashboards
+DASHBOARDS_PYTHON ?= $(PYTHON)
+RUN_DASHBOARDS := PYTHONPATH=. $(DASHBOARDS)/bin/python
 
 # What would send packages, or the interpreter's look-ups, somewhere else than $(VENV). Installs name their interpreter besides.
 unexport VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT UV_PROJECT UV_WORKING_DIR
@@ -17,7 +21,7 @@ export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 endif
 
-.PHONY: run rebuild model sql brief mcp refresh-calendars test test-mutations test-full test-full-only bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
+.PHONY: run dashboards dashboards-export rebuild model sql brief mcp refresh-calendars test test-mutations test-full bench bench-backfill check format status digest secrets stack-image test-compose backup restore dictionary docs hooks lock clean-airflow help
 
 # What a person types after a name reaches the program as it is, by the environment: make expands nothing in it, and no shell
 # reads it.
@@ -54,25 +58,29 @@ brief: $(VENV)/.installed ## The address of the newest brief; opens it where the
 mcp: $(VENV)/.installed-mcp ## Configuration for a language model's client (Model Context Protocol)
 	@$(RUN) -m cli.language_model --configuration
 
+dashboards: $(DASHBOARDS)/.installed ## Superset with the dashboards on your publication, on this machine; Ctrl-C ends it
+	@$(RUN_DASHBOARDS) -m dashboards.start
+
+dashboards-export: $(DASHBOARDS)/.installed ## What was edited in `make dashboards` back into the files of dashboards/superset
+	@$(RUN_DASHBOARDS) -m dashboards.start --export
+
 refresh-calendars: $(VENV)/.installed ## Reference data from its sources: release dates, outcomes, sessions (needs FRED_API_KEY)
 	@$(RUN) -m cli.refresh_calendars
 
 test-mutations: $(VENV)/.installed-dev ## Break every rule in turn and see it fire; prints what catches which corruption
 	@$(RUN) -m pytest -m mutation tests/mutations
 
-# SLOW=1 runs the slow tests as well (whole runs of the pipeline, mostly). COVERAGE=1 measures line coverage, with SLOW=1 against the
-# floor in pyproject.toml. CI sets both.
+# SLOW=1 runs the slow tests as well (whole runs of the pipeline, mostly), FULL=1 those that need more than Python packages.
+# COVERAGE=1 measures line coverage, with SLOW=1 against the floor in pyproject.toml. CI sets all three: in one call the homes are made
+# once, and while one worker waits for a scheduler the other computes. HISTORIES=20 tries more random histories.
 COVER := $(if $(COVERAGE),--cov --cov-report=term $(if $(SLOW),,--cov-fail-under=0))
-QUICK := $(if $(SLOW),, and not slow)
+LEFT_OUT := not mutation$(if $(FULL),, and not full)$(if $(SLOW),, and not slow)
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.installed-dev ## Run the tests: Python only, offline, in minutes; SLOW=1 runs the slow ones too
-	@$(RUN) -m pytest -m "not full and not mutation$(QUICK)" $(WORKERS) $(COVER)
+	@$(RUN) -m pytest $(if $(FULL),-rs --durations=25) -m "$(LEFT_OUT)" $(WORKERS) $(COVER)
 
 test-full: $(VENV)/.installed-dev ## The same, and what needs more than this environment; says what was skipped
 	@$(RUN) -m pytest -rs -m "not mutation" $(WORKERS)
-
-test-full-only: $(VENV)/.installed-dev
-	@$(RUN) -m pytest -rs -m full $(WORKERS) --durations=10
 
 # SMALL=1 prints a small world and writes nothing. PARTS=day,peers runs some parts, LARGE=1000 so many symbols end to end
 # too, FRESH=1 a fresh clone with its installation. It needs the machine for itself.
@@ -87,13 +95,13 @@ check: $(VENV)/.installed-dev ## Formatter, linters, types, floors of the packag
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
-	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms expectations/kinds
+	@$(BIN)/sqlfluff lint --disable-progress-bar -q transforms expectations/kinds dashboards/queries
 	@$(BIN)/sqlfluff lint --disable-progress-bar -q --templater placeholder brief/queries
 
 format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms expectations/kinds
+	@$(BIN)/sqlfluff fix --disable-progress-bar -q transforms expectations/kinds dashboards/queries
 
 secrets: ## Make the secret files of the compose stack, once
 	@sh deploy/secrets.sh
@@ -120,7 +128,8 @@ docs: $(VENV)/.installed-dev ## Build the documentation site into build/docs; a 
 	@$(RUN) -m cli.docs
 
 # The lock is hash-pinned and good for Python 3.11 to 3.13 on every platform; it names no package index.
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q --upgrade
+LOCK := $(COMPILE) pyproject.toml
 lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) --extra dev --extra databento --extra mcp -c requirements.lock -o requirements-dev.lock
@@ -128,6 +137,7 @@ lock: $(VENV)/.uv ## Resolve the dependencies of pyproject.toml again
 	@$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock
 	@$(LOCK) --extra stack -c requirements.lock -o requirements-stack.lock
 	@$(LOCK) --extra bench -c requirements-dev.lock -o requirements-bench.lock
+	@$(COMPILE) dashboards/requirements.in -o requirements-dashboards.lock
 
 clean-airflow: ## Remove the project's own Airflow (its metadata only, no data)
 	@rm -rf .airflow
@@ -141,7 +151,8 @@ $(VENV)/.uv:
 	@touch $@
 
 # The stamps say that the lock is installed here, so they are written after a look at what is here.
-INSTALL = $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $< && $(BIN)/python -I cli/installed.py $<
+INSTALL_INTO = $(BIN)/uv pip install -q --python $(1)/python --require-hashes $(2) -r $< && $(1)/python -I cli/installed.py $<
+INSTALL = $(call INSTALL_INTO,$(BIN))
 
 $(VENV)/.installed: requirements.lock | $(VENV)/.uv
 	@$(INSTALL)
@@ -157,4 +168,11 @@ $(VENV)/.installed-mcp: requirements-mcp.lock $(VENV)/.installed
 
 $(VENV)/.installed-bench: requirements-bench.lock $(VENV)/.installed-dev
 	@$(INSTALL)
+	@touch $@
+
+$(DASHBOARDS)/.installed: requirements-dashboards.lock | $(VENV)/.uv
+	@$(DASHBOARDS_PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Superset needs Python 3.11 or 3.12; this is " + sys.version.split()[0] + ". Name one: make dashboards DASHBOARDS_PYTHON=python3.12. The pipeline itself stays as it is.")'
+	@echo "installing Superset into $(DASHBOARDS) (once) ..."
+	@$(DASHBOARDS_PYTHON) -m venv $(DASHBOARDS)
+	@$(call INSTALL_INTO,$(DASHBOARDS)/bin,--build-constraints $<)
 	@touch $@

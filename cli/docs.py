@@ -27,6 +27,7 @@ CONFIGURATION = REPOSITORY / "docs" / "site"
 # The menu. A page of docs/ that is named nowhere comes under "More".
 MENU = {
     "Use": [
+        "docs/dashboards",
         "docs/connect",
         "docs/language-models",
         "docs/observe",

@@ -29,10 +29,12 @@ make_file() { # name, value (read from standard input)
 random_hex() { head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 from_dotenv() { if [ -f .env ]; then sed -n "s/^$1=//p" .env | tail -n 1 | tr -d "\"' \n"; fi; }
 
-for name in postgres_password redis_password jwt_secret api_secret_key; do
+for name in postgres_password redis_password jwt_secret api_secret_key superset_secret_key superset_postgres_password; do
     random_hex 32 | make_file "$name"
 done
 random_hex 12 | make_file admin_password "user admin of the web interface"
+random_hex 12 | make_file dashboards_admin_password "user admin of the dashboards, profile bi"
+random_hex 12 | make_file dashboards_analyst_password "user analyst of the dashboards, who reads"
 head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' | make_file fernet_key
 
 # Optional ones start empty, or with what .env has.
@@ -46,4 +48,4 @@ if [ ! -f .env ] || ! grep -q '^ROTATION_SECRETS_DIR=' .env; then
     echo "ROTATION_SECRETS_DIR=$folder" >> .env
     echo "wrote ROTATION_SECRETS_DIR=$folder to .env"
 fi
-echo "Nothing is printed here; the password of the web interface is in $folder/admin_password."
+echo "Nothing is printed here; the password of the web interface is in $folder/admin_password, those of the dashboards in $folder/dashboards_*."

@@ -1,8 +1,8 @@
 """The compose file, the Dockerfile and Airflow's settings of the stack, read as text: rules that must hold,
 and that each rule can fail.
 
-In: `docker-compose.yml`, `Dockerfile`, `.dockerignore`, `deploy/airflow.cfg`, `.env.example`. No container
-engine is needed; whether the stack works is the matter of `make test-compose`.
+In: `docker-compose.yml`, `Dockerfile`, `dashboards/Dockerfile`, `.dockerignore`, `deploy/airflow.cfg`,
+`.env.example`. No container engine is needed; whether the stack works is the matter of `make test-compose`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 Document = dict[str, Any]
 
-# postgres starts as root to own its volume and gives that up; init ends by itself.
+# postgres starts as root to own its volume and gives that up; the two inits end by themselves.
 ROOT_AT_START = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}}
-ONE_SHOT = {"init"}
-CELERY = {"redis", "worker"}
+ONE_SHOT = {"init", "dashboards-init"}
+PROFILES = {"redis": ["celery"], "worker": ["celery"], "dashboards-init": ["bi"], "dashboards": ["bi"]}
+# Superset sees what is published and nothing else, and never by its file.
+BI_MOUNTS = {"published:/var/lib/rotation/published:ro"}
 # What each service mounts: nothing may be added in passing, and what only reads may not write.
 TASK_MOUNTS = {
     "logs:/var/lib/rotation/logs",
@@ -48,6 +50,21 @@ MOUNTS = {
     "dag-processor": CALLBACK_MOUNTS,
     "triggerer": CALLBACK_MOUNTS,
     "redis": set(),
+    "dashboards-init": BI_MOUNTS,
+    "dashboards": BI_MOUNTS,
+}
+# Each one-shot service that a service waits for, by image.
+WAITS_FOR = {"rotation-warehouse": "init", "rotation-dashboards": "dashboards-init"}
+# Superset has no secret of Airflow's; only the service that makes its database has the stack's.
+BI_SECRETS = {
+    "dashboards": {"superset_secret_key", "superset_postgres_password"},
+    "dashboards-init": {
+        "postgres_password",
+        "superset_secret_key",
+        "superset_postgres_password",
+        "dashboards_admin_password",
+        "dashboards_analyst_password",
+    },
 }
 # Settings of .env.example that the stack does not hand on under their own name, and why.
 NOT_PASSED = {
@@ -61,6 +78,7 @@ NOT_PASSED = {
     "DATABENTO_API_KEY": "the same; the image has no Databento client",
     "ROTATION_DATABENTO_URL": "the same",
     "ROTATION_BACKUP_DIR": "a folder of the host, for the backup's own command",
+    "ROTATION_DASHBOARDS_HOME": "`make dashboards` alone keeps a folder",
 }
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|FERNET|API_KEY|_CONN(_|$)|SQL_ALCHEMY|BROKER|BACKEND")
 PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@$]+@")
@@ -141,15 +159,18 @@ def _service_findings(name: str, service: Document) -> list[str]:
     for key in ("environment", "command", "entrypoint", "healthcheck"):
         if PASSWORD_IN_URL.search(str(service.get(key, ""))):
             found.append(f"a password in {key}")
-    if (name in CELERY) != (service.get("profiles") == ["celery"]):
+    if service.get("profiles") != PROFILES.get(name):
         found.append("profile")
-    if "rotation-warehouse" in service.get("image", "") and name not in ONE_SHOT:
-        conditions = {key: entry["condition"] for key, entry in service.get("depends_on", {}).items()}
-        if (conditions.get("postgres"), conditions.get("init")) != (
-            "service_healthy",
-            "service_completed_successfully",
-        ):
-            found.append("does not wait for postgres and init")
+    if set(service.get("secrets", [])) != BI_SECRETS.get(name, set(service.get("secrets", []))):
+        found.append("secrets are not as intended")
+    for image, first in WAITS_FOR.items():
+        if image in service.get("image", "") and name not in ONE_SHOT:
+            conditions = {key: entry["condition"] for key, entry in service.get("depends_on", {}).items()}
+            if (conditions.get("postgres"), conditions.get(first)) != (
+                "service_healthy",
+                "service_completed_successfully",
+            ):
+                found.append(f"does not wait for postgres and {first}")
     return found
 
 
@@ -180,7 +201,7 @@ def dockerfile_findings(text: str) -> list[str]:
         found.append("runs as root")
     if any("pip install" in line or "apt-get" in line for line in final):
         found.append("packages are installed in the final stage")
-    code = [i for i, line in enumerate(final) if line.startswith("COPY . ")]
+    code = [i for i, line in enumerate(final) if re.match(r"COPY (?!--from)", line)]
     packages = [i for i, line in enumerate(final) if line.startswith("COPY --from=packages")]
     if not (code and packages and packages[0] < code[0]):
         found.append("code before packages")
@@ -253,6 +274,35 @@ FAULTS = [
     ("services/worker/command", ["x", "redis://:canary@redis:6379/0"], "worker: a password in command"),
     ("services/worker/profiles", None, "worker: profile"),
     ("services/scheduler/profiles", ["celery"], "scheduler: profile"),
+    ("services/dashboards/profiles", None, "dashboards: profile"),
+    ("services/dashboards/healthcheck", None, "dashboards: health check is missing"),
+    ("services/dashboards/user", None, "dashboards: runs as root"),
+    ("services/dashboards/read_only", None, "dashboards: root file system can be written"),
+    ("services/dashboards/mem_limit", None, "dashboards: mem_limit is missing"),
+    ("services/dashboards/ports", ["8088:8088"], "dashboards: port 8088:8088 is open to other machines"),
+    (
+        "services/dashboards/volumes",
+        ["published:/var/lib/rotation/published"],
+        "dashboards: mounts are not as intended",
+    ),
+    (
+        "services/dashboards/volumes",
+        ["${X}/current/warehouse.duckdb:/warehouse.duckdb:ro"],
+        "dashboards: mounts are not as intended",
+    ),
+    (
+        "services/dashboards/secrets",
+        ["superset_secret_key", "superset_postgres_password", "fernet_key"],
+        "dashboards: secrets are not as intended",
+    ),
+    ("services/dashboards/environment/SUPERSET_SECRET_KEY", "x", "SUPERSET_SECRET_KEY is set"),
+    (
+        "services/dashboards/environment/ROTATION_DASHBOARDS_METADATA",
+        "postgresql://superset:canary@postgres/superset",
+        "dashboards: a password in environment",
+    ),
+    ("services/dashboards/depends_on", {}, "dashboards: does not wait for postgres and dashboards-init"),
+    ("services/dashboards-init/restart", "always", "dashboards-init: a one-shot service restarts"),
     ("services/scheduler/privileged", True, "scheduler: privileged is set"),
     ("services/triggerer/network_mode", "host", "triggerer: network_mode is set"),
     ("services/scheduler/env_file", ".env", "scheduler: env_file is set"),
@@ -306,8 +356,17 @@ def test_every_documented_setting_reaches_the_tasks() -> None:
     assert {"fred_api_key", "smtp_default", "alert_webhook"} <= set(services["init"]["secrets"])
 
 
-def test_dockerfile_keeps_the_rules() -> None:
-    assert dockerfile_findings((REPOSITORY / "Dockerfile").read_text()) == []
+@pytest.mark.parametrize("path", ["Dockerfile", "dashboards/Dockerfile"])
+def test_dockerfile_keeps_the_rules(path: str) -> None:
+    assert dockerfile_findings((REPOSITORY / path).read_text()) == []
+
+
+def test_the_two_images_share_no_package_list() -> None:
+    """Superset and Airflow cannot live in one environment, and neither image has the other's packages."""
+    texts = {path: (REPOSITORY / path).read_text() for path in ("Dockerfile", "dashboards/Dockerfile")}
+    assert re.findall(r"requirements-\w+\.lock", texts["dashboards/Dockerfile"])
+    assert "requirements-stack" not in texts["dashboards/Dockerfile"]
+    assert "requirements-dashboards" not in texts["Dockerfile"]
 
 
 @pytest.mark.parametrize(
@@ -399,7 +458,7 @@ def test_make_secrets_makes_every_secret_once_and_prints_none(tmp_path: Path) ->
     optional = {name for name, text in made.items() if not text}
     assert optional == {"fdic_api_key", "smtp_default"}
     generated = {text for name, text in made.items() if text and name not in copied}
-    assert len(generated) == 6 and min(map(len, generated)) >= 24
+    assert len(generated) == 10 and min(map(len, generated)) >= 24
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
     from cryptography.fernet import Fernet

@@ -11,7 +11,18 @@ import sys
 import time
 from typing import Any
 
-from tests.compose.stack import DAG, IMAGE, PROJECT, Stack, StackError, engine_problem, run
+from tests.compose.stack import (
+    DAG,
+    DASHBOARDS_IMAGE,
+    EVERYTHING,
+    IMAGE,
+    PROJECT,
+    Stack,
+    StackError,
+    engine_problem,
+    run,
+)
+from tests.compose.superset import DATASET, Person
 
 LONG_RUNNING = {"postgres", "api-server", "scheduler", "dag-processor", "triggerer"}
 BEGAN = time.monotonic()
@@ -48,10 +59,12 @@ def check_services(stack: Stack, expected: set[str]) -> None:
     states = {entry["Service"]: entry for entry in stack.services()}
     for name, entry in states.items():
         say(f"  {name:<14} {entry['Status']}")
-    check(set(states) == expected | {"init"}, f"services are {sorted(states)}")
+    one_shot = {"init", "dashboards-init"} if "dashboards" in expected else {"init"}
+    check(set(states) == expected | one_shot, f"services are {sorted(states)}")
     for name in expected:
         check(states[name]["Health"] == "healthy", f"{name} is {states[name]['Status']}")
-    check(states["init"]["ExitCode"] == 0, "init failed")
+    for name in one_shot:
+        check(states[name]["ExitCode"] == 0, f"{name} failed")
 
 
 def check_publication(stack: Stack, wanted: dict[str, Any] | None, generation: int) -> dict[str, Any]:
@@ -69,6 +82,28 @@ def check_publication(stack: Stack, wanted: dict[str, Any] | None, generation: i
         differ = [a[0] for a, b in zip(seen["digests"], wanted["digests"], strict=True) if a != b]
         check(not differ, f"digests differ from the undisturbed run: {differ}")
     return seen
+
+
+def check_dashboards(stack: Stack) -> str:
+    """Two people at the dashboards: what each may, what nobody may; what was seen, in words."""
+    address = f"http://127.0.0.1:{stack.dashboards_port}"
+    stranger, analyst, admin = Person(address), Person(address), Person(address)
+    check(stranger.sign_in("admin", "admin") == 401, "the dashboards let admin in with the password admin")
+    status, _ = stranger.call("GET", "/api/v1/dashboard/")
+    check(status == 401, f"the dashboards answer a stranger with {status}")
+    for person, name in ((analyst, "analyst"), (admin, "admin")):
+        status = person.sign_in(name, stack.secrets[f"dashboards_{name}_password"])
+        check(status == 200, f"{name} cannot sign in: {status}")
+        status, rows = person.rows(DATASET, ["what_you_see", "generation"])
+        check(status == 200 and len(rows) == 1, f"{name} sees {status} {rows}")
+        generation = rows[0]["generation"]
+    check(generation == int(stack.status()["generation"]), f"the dashboards show generation {generation}")
+    check(analyst.retitle("Mine") == 403, "an analyst could change a chart")
+    status, answer = analyst.sql("select count(*) as n from marts.rotation_pair_daily")
+    check(status == 200 and answer["data"][0]["n"] > 0, f"SQL Lab answers {status} {answer}")
+    status, answer = analyst.sql("select * from read_text('/etc/passwd')")
+    check(status >= 400 and "root:" not in str(answer), f"/etc/passwd was read: {status}")
+    return f"generation {generation}; wrong password, writing and /etc/passwd refused"
 
 
 def attempts(tasks: list[dict[str, Any]]) -> str:
@@ -167,6 +202,16 @@ def whole_test(stack: Stack, report: list[tuple[str, str]]) -> None:
     report.append(
         ("down and up", f"healthy after {seconds:.0f} s; publication and {len(ended)} runs are there")
     )
+    say("the profile bi: build of its image, up, two people at the dashboards")
+    started = time.monotonic()
+    stack.compose("--profile", "bi", "build", "dashboards-init")
+    report.append(("build of the image of the dashboards", f"{time.monotonic() - started:.0f} s"))
+    size = int(run(["docker", "image", "inspect", "--format", "{{.Size}}", DASHBOARDS_IMAGE]).stdout)
+    report.append(("size of the image of the dashboards", f"{size / 1e6:.0f} MB"))
+    seconds = stack.up("--profile", "bi")
+    check_services(stack, LONG_RUNNING | {"dashboards"})
+    report.append(("profile bi → every service healthy", f"{seconds:.0f} s ({check_dashboards(stack)})"))
+    stack.sample_memory()
     say("secrets in definitions, logs, image, metadata, home")
     stack.plant_secret()
     check(len(stack.found_secrets()) == 1, "the search did not find the secret that was planted")
@@ -175,7 +220,7 @@ def whole_test(stack: Stack, report: list[tuple[str, str]]) -> None:
     check(not found, f"secrets can be read in: {found}")
 
     say("the profile celery, on an empty home; the worker's container is killed while it builds")
-    stack.compose("down", "--timeout", "60")
+    stack.compose("--profile", "bi", "down", "--timeout", "60")
     refusal = stack.compose("--profile", "celery", "run", "--rm", "--no-deps", "worker", check=False)
     check(
         "ROTATION_EXECUTOR=CeleryExecutor" in refusal.stderr + refusal.stdout,
@@ -220,9 +265,7 @@ def main() -> int:
             outcome = None
         except StackError as error:
             outcome = error
-            logs = stack.compose(
-                "--profile", "celery", "logs", "--no-color", "--tail", "25", check=False
-            ).stdout
+            logs = stack.compose(*EVERYTHING, "logs", "--no-color", "--tail", "25", check=False).stdout
             print(f"\n{logs}\nFAILED {error}", file=sys.stderr)
         print()
         for what, seen in report:

@@ -27,6 +27,8 @@ from tests.small_market import START, write_small_market
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROJECT, IMAGE = "rotation-test", "rotation-warehouse:test"
+DASHBOARDS_IMAGE = "rotation-dashboards:test"
+EVERYTHING = ("--profile", "celery", "--profile", "bi")
 DAG = "rotation_daily"
 LOGS = "/var/lib/rotation/logs"
 
@@ -88,7 +90,7 @@ class Stack:
         self.folder = Path(tempfile.mkdtemp(prefix="rotation-compose-"))
         self.folder.chmod(0o755)
         self.session = last_closed_session(datetime.now(UTC))
-        self.port = _free_port()
+        self.port, self.dashboards_port = _free_port(), _free_port()
         self.token = ""
         self.peak_mib: dict[str, float] = {}
         self.secrets = self._make_secrets()
@@ -98,8 +100,8 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.compose("--profile", "celery", "down", "--volumes", "--timeout", "1", check=False)
-        run(["docker", "image", "rm", "--force", IMAGE], check=False)
+        self.compose(*EVERYTHING, "down", "--volumes", "--timeout", "1", check=False)
+        run(["docker", "image", "rm", "--force", IMAGE, DASHBOARDS_IMAGE], check=False)
         shutil.rmtree(self.folder)
 
     def _make_secrets(self) -> dict[str, str]:
@@ -144,6 +146,8 @@ class Stack:
         return {
             **outside,
             "ROTATION_IMAGE": IMAGE,
+            "ROTATION_DASHBOARDS_IMAGE": DASHBOARDS_IMAGE,
+            "ROTATION_DASHBOARDS_PORT": str(self.dashboards_port),
             "ROTATION_SECRETS_DIR": str(self.folder / "tree" / "secrets"),
             "ROTATION_SOURCE": "files",
             "ROTATION_FILES_DIR": str(market),
@@ -188,13 +192,13 @@ class Stack:
     def up(self, *profile: str) -> float:
         """Start and wait until every service is healthy; the seconds that it took."""
         started = time.monotonic()
-        self.compose(*profile, "up", "--detach", "--wait", "--wait-timeout", "300", "--no-build")
+        self.compose(*profile, "up", "--detach", "--wait", "--wait-timeout", "600", "--no-build")
         self.token = ""
         return time.monotonic() - started
 
     def services(self) -> list[dict[str, Any]]:
         """State of every container, ended ones too."""
-        lines = self.compose("--profile", "celery", "ps", "--all", "--format", "json").stdout.splitlines()
+        lines = self.compose(*EVERYTHING, "ps", "--all", "--format", "json").stdout.splitlines()
         return sorted((json.loads(line) for line in lines), key=lambda entry: entry["Service"])
 
     def restarts(self) -> dict[str, int]:
@@ -334,11 +338,17 @@ class Stack:
         ids = [entry["ID"] for entry in self.services()]
         places = {
             "docker inspect": run(["docker", "inspect", *ids]).stdout,
-            "docker logs": self.compose("--profile", "celery", "logs", "--no-color").stdout,
+            "docker logs": self.compose(*EVERYTHING, "logs", "--no-color").stdout,
             "docker history": run(["docker", "history", "--no-trunc", IMAGE]).stdout,
             "image": run(["docker", "image", "inspect", IMAGE]).stdout,
             "metadata": self.compose("exec", "-T", "postgres", "pg_dump", "-U", "airflow", "airflow").stdout,
         }
+        if run(["docker", "image", "inspect", DASHBOARDS_IMAGE], check=False).returncode == 0:
+            places["image of the dashboards"] = run(
+                ["docker", "history", "--no-trunc", DASHBOARDS_IMAGE]
+            ).stdout
+        dump = self.compose("exec", "-T", "postgres", "pg_dump", "-U", "airflow", "superset", check=False)
+        places["metadata of the dashboards"] = dump.stdout
         found = [
             f"{place}: {name}"
             for place, text in places.items()

@@ -1,0 +1,1 @@
+"""The dashboards: a Superset that is made of files (docs/dashboards.md)."""
