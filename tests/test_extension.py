@@ -34,6 +34,7 @@ def world_of_its_own(first: World) -> Iterator[World]:
         yield world
 
 
+@pytest.mark.slow
 def test_every_step_of_a_history_equals_a_rebuild(first: World) -> None:
     with world_of_its_own(first) as world:
         every_step(world)
