@@ -28,11 +28,14 @@ settings.load_profile("project")
 LONGEST = (
     "test_scheduler",
     "test_extension",
+    "test_dashboards_in_a_browser",
     "test_daily_run",
     "test_extended_home",
     "test_recovery",
     "test_turns",
     "test_changing_world",
+    "test_dashboards_are_shut",
+    "test_dashboards_follow_the_publication",
     "test_alerts",
     "test_brief",
 )
