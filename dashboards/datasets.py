@@ -1,6 +1,7 @@
 """The datasets of the dashboards: every mart and `latest` view, tables of `ref` and `ops`, and the queries.
 
-In: the catalog and `dashboards/queries/*.sql` (a comment that says what a row is, then one select). Out:
+In: the catalog and `dashboards/queries/*.sql` (a comment that says what a row is, one select; what several
+need is a select in `shared/`, read there as `shared.<name>`). Out:
 `dashboards/superset/datasets/**.yaml`, with labels, formats, meanings and metrics from the catalog, as
 Superset exports them. `python -m dashboards.datasets` writes them; a test compares.
 """
@@ -22,6 +23,8 @@ from warehouse.catalog import Catalog, Column, Table, load_catalog, quoted
 
 HERE = Path(__file__).resolve().parent
 QUERIES = HERE / "queries"
+COMMENT = re.compile(r"(?:--[^\n]*\n)+")
+SHARED = re.compile(r"\bshared\.(\w+)")
 DATABASE = "Rotation Warehouse"
 FOLDER = BUNDLE / "datasets" / "Rotation_Warehouse"
 VERSION = "1.0.0"
@@ -196,11 +199,11 @@ def queries(catalog: Catalog) -> Iterator[dict[str, Any]]:
 
 def _of_query(catalog: Catalog, connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8").strip().removesuffix(";")
-    comment = re.match(r"(?:--[^\n]*\n)+", text)
+    comment = COMMENT.match(text)
     if comment is None:
         raise ValueError(f"{path.name} has to begin with a comment that says what a row is.")
     description = " ".join(line.removeprefix("--").strip() for line in comment.group().splitlines())
-    sql = text[comment.end() :].strip()
+    sql = expanded(text[comment.end() :].strip())
     try:
         described = connection.execute(f"describe {sql}").fetchall()
     except duckdb.Error as error:
@@ -209,6 +212,16 @@ def _of_query(catalog: Catalog, connection: duckdb.DuckDBPyConnection, path: Pat
     days = [name for name, kind in columns if kind == "DATE"]
     day = next((name for name in days if name == "session_date"), next(iter(days), ""))
     return dataset(catalog, "marts", path.stem, columns, description, day, sql)
+
+
+def expanded(sql: str) -> str:
+    """A query with what it shares with others put in: `shared.x` is the select of `shared/x.sql`."""
+
+    def select(name: re.Match[str]) -> str:
+        text = (QUERIES / "shared" / f"{name[1]}.sql").read_text(encoding="utf-8").strip()
+        return f"(\n{expanded(COMMENT.sub('', text, count=1).strip())}\n)"
+
+    return SHARED.sub(select, sql)
 
 
 def files() -> dict[Path, str]:

@@ -5,9 +5,9 @@ with chosen as (
     select
         as_of_date,
         meeting_date,
-        cast(row_number() over (partition by as_of_date order by meeting_date) as integer) as meeting_number,
+        meeting_number,
         replace(reason, '_', ' ') as reason
-    from marts.fomc_meetings_daily
+    from shared.fomc_meetings_daily
 ),
 
 days as (

@@ -1,35 +1,6 @@
 -- One row per settlement day, meeting ahead, moment (that day, and a day, a week and a month before it) and target range: what the
 -- prices of the moment said of the range. By the day count cme_2023plus. Ranges below 0.05 % at all four moments are left out; a moment
 -- without a figure has one row that says why in place of a range.
-with meetings as (
-    select
-        *,
-        cast(row_number() over (partition by as_of_date order by meeting_date) as integer) as meeting_number
-    from marts.fomc_meetings_daily
-),
-
-moments as (
-    select
-        meetings.as_of_date,
-        meetings.meeting_date,
-        meetings.meeting_number,
-        spans.span,
-        case spans.span
-            when 'now' then meetings.as_of_date
-            when 'a day before' then meetings.compared_date_1d
-            when 'a week before' then meetings.compared_date_1w
-            else meetings.compared_date_1m
-        end as settlement_date,
-        case spans.span
-            when 'now' then meetings.reason
-            when 'a day before' then meetings.change_1d_reason
-            when 'a week before' then meetings.change_1w_reason
-            else meetings.change_1m_reason
-        end as reason
-    from meetings
-    cross join (values ('now'), ('a day before'), ('a week before'), ('a month before')) as spans (span)
-)
-
 select
     moments.as_of_date,
     moments.meeting_date,
@@ -43,7 +14,7 @@ select
         'No figure'
     ) as target_range,
     outcomes.prob
-from moments
+from shared.fed_moments as moments
 left join marts.fomc_probabilities as outcomes
     on moments.settlement_date = outcomes.as_of_date and moments.meeting_date = outcomes.meeting_date
 qualify

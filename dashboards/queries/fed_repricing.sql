@@ -5,20 +5,13 @@
 with days as (
     select
         as_of_date as settlement_date,
-        coalesce(
-            replace(
-                replace(replace(replace(replace(event_types, '+', ' and '), 'cpi', 'CPI'), 'fomc', 'FOMC'), 'jobs', 'Jobs report'),
-                'jackson_hole',
-                'Jackson Hole'
-            ),
-            'No release'
-        ) as release,
+        release,
         max(change_bp) filter (where horizon = 'year_end') as change_year_end_bp,
         max(change_bp) filter (where horizon = 'next_meeting') as change_next_meeting_bp,
         max(change_bp) filter (where horizon = '12m') as change_12m_bp,
         max(reason) filter (where horizon = 'year_end' and change_bp is null) as reason
-    from marts.policy_repricing
-    group by as_of_date, event_types
+    from shared.policy_repricing
+    group by as_of_date, release
 )
 
 select

@@ -3,19 +3,12 @@
 with days as (
     select
         as_of_date as settlement_date,
-        coalesce(
-            replace(
-                replace(replace(replace(replace(event_types, '+', ' and '), 'cpi', 'CPI'), 'fomc', 'FOMC'), 'jobs', 'Jobs report'),
-                'jackson_hole',
-                'Jackson Hole'
-            ),
-            'No release'
-        ) as release,
+        release,
         max(abs(change_bp)) filter (where horizon = 'next_meeting') as next_meeting_bp,
         max(abs(change_bp)) filter (where horizon = 'year_end') as year_end_bp,
         max(abs(change_bp)) filter (where horizon = '12m') as in_12m_bp
-    from marts.policy_repricing
-    group by as_of_date, event_types
+    from shared.policy_repricing
+    group by as_of_date, release
 )
 
 select

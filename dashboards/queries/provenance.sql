@@ -7,6 +7,4 @@ select
     publication.session_date,
     publication.generation,
     publication.published_at_utc
-from ops.publication as publication
-order by publication.generation desc
-limit 1
+from shared.newest_publication as publication

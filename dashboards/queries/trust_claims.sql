@@ -35,12 +35,7 @@ select
     null as on_the_other_basis,
     null as why,
     null as source
-from (
-    select *
-    from ops.publication
-    order by generation desc
-    limit 1
-) as newest
+from shared.newest_publication as newest
 where
     not exists (
         select 1

@@ -1,25 +1,5 @@
 -- One row per row that broke a rule in the newest run that judged its table, as far as the rule kept a sample (five at most); and one row
 -- per table and severity of which no rule failed.
-with starts as (
-    select
-        run_id,
-        min(session_date) as session_date,
-        min(started_at_utc) as started_at_utc
-    from ops.runs
-    group by run_id
-),
-
--- Models are judged in every run; a raw table only in a run that loads into it.
-current_results as (
-    select
-        results.*,
-        starts.session_date,
-        starts.started_at_utc
-    from ops.validation_results as results
-    inner join starts on results.run_id = starts.run_id
-    qualify starts.started_at_utc = max(starts.started_at_utc) over (partition by results.table_name)
-)
-
 select
     case severity when 'critical' then 1 when 'warning' then 2 else 3 end as position,
     severity,
@@ -27,7 +7,7 @@ select
     rule,
     failed_rows,
     unnest(string_split(coalesce(sample, 'the rule kept no row'), '; ')) as failed_row
-from current_results
+from shared.current_results
 where not passed
 union all
 select
@@ -37,6 +17,6 @@ select
     if(count(*) = 1, 'its one rule passed', 'none of ' || count(*) || ' rules failed') as rule,
     0 as failed_rows,
     'no row broke a rule' as failed_row
-from current_results
+from shared.current_results
 group by severity, table_name
 having bool_and(passed)

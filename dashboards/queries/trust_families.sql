@@ -10,58 +10,6 @@ with days as (
     window before as (order by calendar_date)
 ),
 
-families as (
-    select
-        session_date,
-        unnest([ -- noqa: AL03
-            { 'family': 'Fed funds futures', 'reason_column': 'fed_missing_reason', 'newest_date': fed_date, 'reason': fed_missing_reason },
-            {
-                'family': 'Expected policy and regime',
-                'reason_column': 'regime_missing_reason',
-                'newest_date': regime_date,
-                'reason': regime_missing_reason
-            },
-            {
-                'family': 'Treasury yields',
-                'reason_column': 'curve_missing_reason',
-                'newest_date': curve_date,
-                'reason': curve_missing_reason
-            },
-            {
-                'family': 'Sensitivity of banks to yields',
-                'reason_column': 'banks_missing_reason',
-                'newest_date': banks_date,
-                'reason': banks_missing_reason
-            },
-            {
-                'family': 'Sensitivity of KRE to yields',
-                'reason_column': 'kre_rates_missing_reason',
-                'newest_date': kre_rates_date,
-                'reason': kre_rates_missing_reason
-            },
-            {
-                'family': 'Jobless claims',
-                'reason_column': 'growth_missing_reason',
-                'newest_date': growth_date,
-                'reason': growth_missing_reason
-            },
-            { 'family': 'VIX', 'reason_column': 'vix_missing_reason', 'newest_date': vix_date, 'reason': vix_missing_reason },
-            {
-                'family': 'Baa spread',
-                'reason_column': 'baa_spread_missing_reason',
-                'newest_date': baa_spread_date,
-                'reason': baa_spread_missing_reason
-            },
-            {
-                'family': 'High-yield spread',
-                'reason_column': 'high_yield_spread_missing_reason',
-                'newest_date': high_yield_spread_date,
-                'reason': high_yield_spread_missing_reason
-            }
-        ], recursive := true)
-    from marts.daily_summary
-),
-
 allowed as (
     select
         column_name,
@@ -92,7 +40,7 @@ select
         else 'shown'
     end as verdict,
     allowed.not_shown_when_too_old
-from families
+from shared.families as families
 left join allowed on families.reason_column = allowed.column_name
 left join days as today on families.session_date = today.calendar_date
 left join days as newest on families.newest_date = newest.calendar_date

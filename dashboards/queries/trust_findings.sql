@@ -1,32 +1,5 @@
 -- One row per question about the publication, answered in one sentence from its own records.
-with newest as (
-    select *
-    from ops.publication
-    order by generation desc
-    limit 1
-),
-
-starts as (
-    select
-        run_id,
-        min(session_date) as session_date,
-        min(started_at_utc) as started_at_utc
-    from ops.runs
-    group by run_id
-),
-
--- Models are judged in every run; a raw table only in a run that loads into it.
-current_results as (
-    select
-        results.*,
-        starts.session_date,
-        starts.started_at_utc
-    from ops.validation_results as results
-    inner join starts on results.run_id = starts.run_id
-    qualify starts.started_at_utc = max(starts.started_at_utc) over (partition by results.table_name)
-),
-
-inputs as (
+with inputs as (
     select
         count(*) as inputs,
         count(*) filter (where not stale) as on_time,
@@ -37,23 +10,6 @@ inputs as (
             where stale and last_date is not null
         ) as late_inputs
     from ops.freshness
-),
-
-families as (
-    select
-        session_date,
-        unnest([ -- noqa: AL03
-            { 'family': 'the Fed', 'newest_date': fed_date, 'reason': fed_missing_reason },
-            { 'family': 'expected policy and regime', 'newest_date': regime_date, 'reason': regime_missing_reason },
-            { 'family': 'Treasury yields', 'newest_date': curve_date, 'reason': curve_missing_reason },
-            { 'family': 'sensitivity of banks', 'newest_date': banks_date, 'reason': banks_missing_reason },
-            { 'family': 'sensitivity of KRE', 'newest_date': kre_rates_date, 'reason': kre_rates_missing_reason },
-            { 'family': 'jobless claims', 'newest_date': growth_date, 'reason': growth_missing_reason },
-            { 'family': 'VIX', 'newest_date': vix_date, 'reason': vix_missing_reason },
-            { 'family': 'Baa spread', 'newest_date': baa_spread_date, 'reason': baa_spread_missing_reason },
-            { 'family': 'high-yield spread', 'newest_date': high_yield_spread_date, 'reason': high_yield_spread_missing_reason }
-        ], recursive := true)
-    from latest.daily_summary
 ),
 
 old as (
@@ -71,7 +27,8 @@ old as (
                 ) || ' sessions old)', ' (nothing known yet)'
             ), ', ' order by family
         ) filter (where reason is not null) as old_families
-    from families
+    from shared.families as families
+    where session_date = (select max(session_date) from marts.daily_summary)
 ),
 
 rules as (
@@ -83,7 +40,7 @@ rules as (
         count(*) filter (where not passed and severity = 'info') as infos,
         count(distinct table_name) as tables,
         string_agg(distinct table_name, ', ' order by table_name) filter (where not passed) as failed_tables
-    from current_results
+    from shared.current_results
 ),
 
 quarantined as (
@@ -101,7 +58,7 @@ compared as (
         count(*) filter (where not passed) as failed,
         sum(checked_rows) as days,
         string_agg(rule, ', ' order by rule) filter (where not passed) as failed_checks
-    from current_results
+    from shared.current_results
     where table_name = 'ops.cross_checks'
 ),
 
@@ -120,7 +77,7 @@ steps as (
         min(runs.started_at_utc) as started_at_utc,
         count(*) filter (where runs.outcome = 'warning') as warnings
     from ops.runs as runs
-    inner join newest on runs.run_id = newest.run_id
+    inner join shared.newest_publication as newest on runs.run_id = newest.run_id
 )
 
 select
@@ -138,7 +95,7 @@ select
     end as finding,
     newest.session_date
 from inputs
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     2 as position,
@@ -151,7 +108,7 @@ select
     end as finding,
     newest.session_date
 from old
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     3 as position,
@@ -170,7 +127,7 @@ select
     end as finding,
     newest.session_date
 from rules
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     4 as position,
@@ -183,7 +140,7 @@ select
     end as finding,
     newest.session_date
 from quarantined
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     5 as position,
@@ -199,7 +156,7 @@ select
     end as finding,
     newest.session_date
 from compared
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     6 as position,
@@ -219,7 +176,7 @@ select
     end as finding,
     newest.session_date
 from claims
-cross join newest
+cross join shared.newest_publication as newest
 union all
 select
     7 as position,
@@ -228,7 +185,7 @@ select
     || round(date_diff('second', started_at_utc, published_at_utc) / 60.0, 1) || ' minutes after its run began'
     || if(warnings = 0, ', without a warning.', '; ' || warnings || ' of its steps ended with a warning.') as finding,
     newest.session_date
-from newest
+from shared.newest_publication as newest
 cross join steps
 union all
 select
@@ -237,4 +194,4 @@ select
     'Values that a source changed later are restated in every figure. The list of them is not part of a publication: it is ops.revisions'
     || ' in the pipeline''s own database.' as finding,
     session_date
-from newest
+from shared.newest_publication as newest

@@ -1,13 +1,6 @@
 -- One row per input at the publication's session: its newest day, the day that its own schedule expects, both in sessions before the
 -- session, and a verdict. An input that ended has reached its last day.
-with newest as (
-    select *
-    from ops.publication
-    order by generation desc
-    limit 1
-),
-
-described as (
+with described as (
     select
         'prices' as dataset,
         symbol as input,
@@ -57,7 +50,7 @@ dated as (
                 and calendar.calendar_date <= least(freshness.expected_date, newest.session_date)
         ) as expected_number
     from ops.freshness as freshness
-    cross join newest
+    cross join shared.newest_publication as newest
     left join marts.calendar as today on newest.session_date = today.calendar_date
     left join described on freshness.dataset = described.dataset and freshness.input = described.input
     left join sources

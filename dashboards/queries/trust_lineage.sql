@@ -1,32 +1,12 @@
 -- One row per table and table that it is made from, with the number of steps between them and how the rules on the latter ended in the
 -- newest run that judged it.
-with starts as (
-    select
-        run_id,
-        min(session_date) as session_date,
-        min(started_at_utc) as started_at_utc
-    from ops.runs
-    group by run_id
-),
-
--- Models are judged in every run; a raw table only in a run that loads into it.
-current_results as (
-    select
-        results.*,
-        starts.session_date,
-        starts.started_at_utc
-    from ops.validation_results as results
-    inner join starts on results.run_id = starts.run_id
-    qualify starts.started_at_utc = max(starts.started_at_utc) over (partition by results.table_name)
-),
-
-results as (
+with results as (
     select
         table_name,
         count(*) as rules_checked,
         count(*) filter (where not passed) as rules_failed,
         string_agg(rule, ', ' order by rule) filter (where not passed) as failed_rules
-    from current_results
+    from shared.current_results
     group by table_name
 )
 

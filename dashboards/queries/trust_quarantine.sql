@@ -54,12 +54,7 @@ select
     0 as inputs,
     session_date,
     null as examples
-from (
-    select *
-    from ops.publication
-    order by generation desc
-    limit 1
-) as newest
+from shared.newest_publication as newest
 where
     not exists (
         select 1

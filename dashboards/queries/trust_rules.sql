@@ -1,26 +1,6 @@
 -- One row per rule that failed in the newest run that judged its table, with its rows, since when it has failed without a break, and the
 -- marts made from its table; and one row per table and severity of which no rule failed, saying how many were checked.
-with starts as (
-    select
-        run_id,
-        min(session_date) as session_date,
-        min(started_at_utc) as started_at_utc
-    from ops.runs
-    group by run_id
-),
-
--- Models are judged in every run; a raw table only in a run that loads into it.
-current_results as (
-    select
-        results.*,
-        starts.session_date,
-        starts.started_at_utc
-    from ops.validation_results as results
-    inner join starts on results.run_id = starts.run_id
-    qualify starts.started_at_utc = max(starts.started_at_utc) over (partition by results.table_name)
-),
-
-history as (
+with history as (
     select
         results.table_name,
         results.rule,
@@ -29,7 +9,7 @@ history as (
         starts.started_at_utc,
         max(starts.started_at_utc) filter (where results.passed) over (partition by results.table_name, results.rule) as last_passed_at_utc
     from ops.validation_results as results
-    inner join starts on results.run_id = starts.run_id
+    inner join shared.run_starts as starts on results.run_id = starts.run_id
 ),
 
 since as (
@@ -66,7 +46,7 @@ select
         array_to_string(touched.marts[1:4], ', ') || if(len(touched.marts) > 4, ' and ' || (len(touched.marts) - 4) || ' more', ''),
         'none'
     ) as marts_made_from_it
-from current_results as results
+from shared.current_results as results
 left join since on results.table_name = since.table_name and results.rule = since.rule
 left join touched on results.table_name = touched.table_name
 where not results.passed
@@ -82,6 +62,6 @@ select
     null as failed_since_session_date,
     null as failed_runs,
     null as marts_made_from_it
-from current_results
+from shared.current_results
 group by severity, table_name
 having bool_and(passed)

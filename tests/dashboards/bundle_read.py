@@ -20,7 +20,7 @@ import duckdb
 import yaml
 
 from dashboards.bundle import BUNDLE
-from dashboards.datasets import QUERIES
+from dashboards.datasets import QUERIES, expanded
 
 Entry = dict[str, Any]
 PROVENANCE = "Where these numbers come from"
@@ -82,7 +82,7 @@ def relation(dataset: Entry) -> str:
     name = dataset["table_name"]
     query = QUERIES / f"{name}.sql"
     if query.is_file():
-        return f"({query.read_text(encoding='utf-8').strip().removesuffix(';')}\n)"
+        return f"({expanded(query.read_text(encoding='utf-8').strip().removesuffix(';'))}\n)"
     return name if "." in name else f"marts.{name}"
 
 

@@ -84,7 +84,7 @@ def test_a_query_says_what_a_row_is_and_runs_on_an_empty_publication(
 ) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("-- ") and len(text.splitlines()[0]) > 10
-    empty.execute(text.strip().removesuffix(";")).fetchall()
+    empty.execute(datasets.expanded(text.strip().removesuffix(";"))).fetchall()
 
 
 @by_title
