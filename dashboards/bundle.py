@@ -166,9 +166,9 @@ def _dashboard(entry: Entry) -> None:
         meta["chartId"] = numbers[meta["chartId"]]
     for key in DASHBOARD_LEFTOVERS:
         metadata.pop(key, None)
-    for key in ("timed_refresh_immune_slices",):
-        if key in metadata:
-            metadata[key] = [numbers[number] for number in metadata[key] if number in numbers]
+    if "timed_refresh_immune_slices" in metadata:
+        immune = metadata["timed_refresh_immune_slices"]
+        metadata["timed_refresh_immune_slices"] = [numbers[number] for number in immune if number in numbers]
     if "expanded_slices" in metadata:
         expanded = metadata["expanded_slices"].items()
         metadata["expanded_slices"] = {

@@ -48,7 +48,6 @@ from transforms.lib.history import (
     compute_expanding_statistics,
     count_at_most_to_date,
 )
-from transforms.lib.inference import students_t_quantile
 from transforms.lib.session_grid import SessionGrid, float_column, load_session_grid
 
 Columns = dict[str, NDArray[Any]]
@@ -323,6 +322,8 @@ class LikeMeans:
 
 def like_means(abnormal: FloatArray, z: FloatArray, types: NDArray[np.object_]) -> LikeMeans:
     """Mean abnormal spread to date with its interval, and the t of the mean z, by type; events by date."""
+    from scipy.stats import t as students_t  # 0.1 s to import, which DAG parsing must not pay
+
     number = np.zeros(len(abnormal), dtype=np.int32)
     mean, half, bmp_t = (np.full(len(abnormal), np.nan) for _ in range(3))
     for kind in sorted(set(types)):
@@ -334,7 +335,7 @@ def like_means(abnormal: FloatArray, z: FloatArray, types: NDArray[np.object_]) 
         own_mean, own_error = _mean_to_date(abnormal[places])
         z_mean, z_error = _mean_to_date(z[places])
         mean[places] = np.where(enough, own_mean, np.nan)
-        quantile = students_t_quantile(0.5 + CONFIDENCE / 2, np.maximum(so_far - 1, 1))
+        quantile = students_t.ppf(0.5 + CONFIDENCE / 2, np.maximum(so_far - 1, 1))
         half[places] = np.where(enough, quantile * own_error, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = z_mean / z_error

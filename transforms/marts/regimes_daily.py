@@ -10,7 +10,7 @@ ci_low_pp, ci_high_pp: 90 % interval of the mean, ± Student's t with n_nonoverl
 × the standard error that the stationary bootstrap gives (mean block = horizon; Politis & Romano 1994; its
 closed form in transforms/lib/overlapping_windows.py, because 104,000 rows cannot be drawn 2,000 times each),
 widened by what such blocks cannot see of windows that overlap (they find 74 % of the variance). Limits
-of the hit rate: Wilson 1927, 90 %, for n_nonoverlapping trials. base_rate and
+of the hit rate: Wilson 1927 (statsmodels), 90 %, for n_nonoverlapping trials. base_rate and
 base_mean_forward_spread_pp: the same of all windows that had ended, whatever the regime.
 
 Caveat: where the regime is not known, the statistics are NULL. Fewer than 60 forward windows give no
@@ -26,7 +26,6 @@ import numpy as np
 import pandas as pd
 
 from transforms.lib.history import FloatArray, IntArray
-from transforms.lib.inference import students_t_quantile, wilson_limits
 from transforms.lib.overlapping_windows import (
     first_of_each_stretch,
     standard_error_of_mean,
@@ -175,6 +174,10 @@ def statistics_by_regime(regime: IntArray, ended: FloatArray, horizon: int) -> A
         ended: spread of the window that ends on each session, NaN = none.
         horizon: sessions in a window.
     """
+    # 0.2 s to import, which DAG parsing must not pay
+    from scipy.stats import t as students_t
+    from statsmodels.stats.proportion import proportion_confint
+
     size = len(ended)
     mean, error, hits = (np.full(size, np.nan) for _ in range(3))
     count, apart = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
@@ -196,11 +199,13 @@ def statistics_by_regime(regime: IntArray, ended: FloatArray, horizon: int) -> A
     answered = np.isfinite(mean)
     half = np.where(
         answered & (apart >= LEAST_APART),
-        students_t_quantile(0.5 + CONFIDENCE / 2, np.maximum(apart - 1, 1)) * error,
+        students_t.ppf(0.5 + CONFIDENCE / 2, np.maximum(apart - 1, 1)) * error,
         np.nan,
     )
     trials = np.where(answered, apart, 1)
-    low, high = wilson_limits(np.where(answered, hits, 0.0) * trials, trials, CONFIDENCE)
+    low, high = proportion_confint(
+        np.where(answered, hits, 0.0) * trials, trials, alpha=1 - CONFIDENCE, method="wilson"
+    )
     windows = np.cumsum(there)
     with np.errstate(divide="ignore", invalid="ignore"):
         base_mean = np.cumsum(np.where(there, ended, 0.0)) / windows

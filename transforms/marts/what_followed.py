@@ -9,14 +9,14 @@ Episodes: transforms/lib/signals.py. Mean, median and hit rate are over episodes
 sessions of the same history, that is, from the first session on that has a reading of that window and whose
 outcome has ended; with earlier ones in the base, a middle reading would differ from it by the years alone.
 excess = mean − base.
-Interval: 90 %, percentiles of 2,000 draws of the stationary bootstrap (Politis & Romano 1994) with
+Interval: 90 %, percentiles of 2,000 draws of the stationary bootstrap (arch; Politis & Romano 1994) with
 blocks of one horizon on average. A draw resamples sessions with all that belongs to them, readings and
 outcomes of all pairs together, and both the mean and the base are computed anew from it.
 p: the share, of 1,000 shifts of the readings in a circle against the outcomes and the reading itself, whose
 excess is at least as far from 0; so clusters of readings and of outcomes stay what they are. Shifts shorter
 than a horizon would leave most of an outcome in place and are not drawn.
-q: Benjamini & Yekutieli 2001 over all rows with a p; family_size is their number.
-Hit rate limits: Wilson 1927, 90 %. Below 20 episodes there is no interval and no p: the
+q: Benjamini & Yekutieli 2001 (statsmodels) over all rows with a p; family_size is their number.
+Hit rate limits: Wilson 1927 (statsmodels), 90 %. Below 20 episodes there is no interval and no p: the
 episodes themselves are in marts.what_followed_episodes.
 
 Caveat: episodes of the middle bucket are nearly every session of a lattice, whatever the reading: it is the
@@ -27,7 +27,8 @@ near 1 is what chance gives. Whoever picks a row because it is extreme must read
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import duckdb
@@ -37,12 +38,11 @@ from numpy.typing import NDArray
 
 from transforms.lib import signals
 from transforms.lib.history import FloatArray, IntArray
-from transforms.lib.inference import stationary_counts, wilson_limits, yekutieli_q
 from transforms.lib.overlapping_windows import BoolArray
 
 SEED = 20240716
 DRAWS = 2000
-DRAWS_AT_ONCE = 50  # of 6,500 counts: 3 MB
+DRAWS_AT_ONCE = 250  # of 6,500 counts: 13 MB
 SHIFTS = 1000
 LEAST_EPISODES = 20
 CONFIDENCE = 0.90
@@ -257,9 +257,7 @@ def _excess_by_draw(
         parts += new
         size_so_far += sum(part.shape[0] for part in new)
     matrix = vstack(parts, format="csr")
-    block = loaded[0].horizon
-    draws = stationary_counts(np.random.default_rng([SEED, block]), size, block, DRAWS, DRAWS_AT_ONCE)
-    drawn = np.concatenate([matrix @ counts for counts in draws], axis=1)
+    drawn = np.concatenate([matrix @ counts for counts in _draws(size, loaded[0].horizon)], axis=1)
     excess = []
     for own, episodes, window, (begin, rows_at) in zip(loaded, begun, windows, places, strict=True):
         cells, stretches = episodes.shape[1], len(own.begins) + 1
@@ -279,16 +277,33 @@ def _stretches(own: signals.Signals) -> IntArray:
     return np.searchsorted(np.sort(own.begins), np.arange(len(own.session)), side="right")
 
 
+def _draws(size: int, block: int) -> Iterator[FloatArray]:
+    """How often each of `size` sessions is in each draw: arrays (size, draws at once)."""
+    from arch.bootstrap import StationaryBootstrap  # a second to import, which DAG parsing must not pay
+
+    bootstrap = StationaryBootstrap(block, np.arange(size), seed=np.random.default_rng([SEED, block]))
+    draws = bootstrap.bootstrap(DRAWS)
+    for _ in range(DRAWS // DRAWS_AT_ONCE):
+        counts = [np.bincount(drawn[0], minlength=size) for drawn, _ in islice(draws, DRAWS_AT_ONCE)]
+        yield np.ascontiguousarray(np.stack(counts).T, dtype=np.float64)
+
+
 def _judged(counted: pd.DataFrame, chosen: dict[str, bool]) -> pd.DataFrame:
     """The rows with limits of the hit rate, the family's correction, and why a figure is missing."""
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.proportion import proportion_confint
+
     episodes = counted["n_episodes"].to_numpy(dtype=np.int64)
     tested = episodes >= LEAST_EPISODES
-    low, high = wilson_limits(
-        np.where(tested, counted["hit_rate"] * episodes, 0.0), np.where(tested, episodes, 1), CONFIDENCE
+    low, high = proportion_confint(
+        np.where(tested, counted["hit_rate"] * episodes, 0.0),
+        np.where(tested, episodes, 1),
+        alpha=1 - CONFIDENCE,
+        method="wilson",
     )
     q = np.full(len(counted), np.nan)
     if tested.any():
-        q[tested] = yekutieli_q(counted["p_value"].to_numpy()[tested])
+        q[tested] = multipletests(counted["p_value"].to_numpy()[tested], method="fdr_by")[1]
     why = np.array([None, "fewer_than_20_episodes", "no_episode", "history_too_short"], dtype=object)
     answered = counted["answered"].to_numpy(dtype=bool)
     reason = why[np.select([tested, episodes > 0, answered], [0, 1, 2], 3)]
