@@ -129,8 +129,7 @@ def connect() -> Connection:
         NoPublicationYet: the link leads nowhere, or to what is no sound database.
     """
     link = Path(os.environ["ROTATION_PUBLISHED"]) / "current"
-    # DuckDB keeps one instance per path and process: by the link's own name a busy server would stay on the
-    # old generation for as long as any of its connections is open.
+    # What the link leads to, not its own name: only so it can be told below whether the link has moved on.
     path = link.resolve() / DATABASE
     try:
         # What is locked cannot be set again, and settings belong to the instance: one thread at a time.

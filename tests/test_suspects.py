@@ -22,8 +22,8 @@ from expectations import gate, gx_held, suspects
 from expectations.gate import check_rows, check_table
 from expectations.gx_files import keep_project
 from expectations.rules import derived_items, handwritten
-from expectations.suites import Record
-from expectations.suspects import conditions, frame_to_judge
+from expectations.suites import Record, run_items
+from expectations.suspects import conditions, frame_to_judge, table_to_judge, whole_table
 from operations.housekeeping import clean_home
 from tests.small_market import small_settings
 from warehouse.catalog import load_catalog
@@ -264,6 +264,56 @@ def test_a_built_table_gives_the_same_result_picked_and_whole(
     assert picked.results == whole.results
     of_range = [entry for entry in whole.results if entry["rule"].endswith("_to_be_between")]
     assert of_range and any(not entry["passed"] for entry in of_range) == wrong
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "wrong", "broken"),
+    [
+        ("values_to_not_be_null", {"column": "y2_pct"}, ("y2_pct = 'nan'", "y2_pct = null"), 2),
+        ("values_to_be_between", {"column": "y2_pct", "min_value": 0}, ("y2_pct = -1",), 1),
+        ("values_to_be_between", {"column": "y2_pct", "max_value": 9}, ("y2_pct = 'inf'",), 1),
+        ("values_to_be_in_set", {"column": "data_source", "value_set": ["files"]}, ("data_source = 'x'",), 1),
+        (
+            "pair_values_a_to_be_greater_than_b",
+            {"column_A": "y10_pct", "column_B": "y2_pct"},
+            ("y10_pct = 'nan'", "y2_pct = 'nan'", "y10_pct = y2_pct", "y10_pct = -1", "y10_pct = null"),
+            5,
+        ),
+        (
+            "pair_values_a_to_be_greater_than_b",
+            {"column_A": "y10_pct", "column_B": "y2_pct", "or_equal": True},
+            ("y10_pct = y2_pct", "y10_pct = -1"),
+            1,
+        ),
+        (
+            "expect_compound_columns_to_be_unique",
+            {"column_list": ["session_date", "data_source"]},
+            ("session_date = '2024-07-20'", "session_date = null", "session_date = null"),
+            4,
+        ),
+    ],
+)
+def test_every_row_of_a_built_table_that_breaks_a_rule_is_a_suspect(
+    kind: str, arguments: dict[str, Any], wrong: tuple[str, ...], broken: int
+) -> None:
+    """Each rule by itself: the suspects of one would hide what another misses."""
+    name = kind if kind.startswith("expect_") else f"expect_column_{kind}"
+    items: list[Any] = [{"type": name, "kwargs": arguments, "severity": "critical"}]
+    with built_curve() as built:
+        built.execute(f"update {CURVE.full_name} set y10_pct = y2_pct + 1, data_source = 'files'")
+        for place, change in enumerate(wrong):
+            built.execute(
+                f"update {CURVE.full_name} set {change} where session_date = '2024-07-0{place + 2}'"
+            )
+        picked, whole = table_to_judge(built, CURVE, items), whole_table(built, CURVE, items)
+    assert picked is not None and len(picked) < len(whole)
+    found = []
+    for frame in (picked, whole):
+        [outcome] = run_items(CURVE.full_name, frame, items, Record())
+        assert outcome.rows is not None
+        found.append(sorted(map(str, frame.loc[frame.index[outcome.rows], "session_date"])))
+    assert found[0] == found[1]
+    assert len(found[1]) == broken
 
 
 def test_the_project_opens_in_great_expectations(

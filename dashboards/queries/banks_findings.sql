@@ -225,4 +225,11 @@ findings as (
     asof left join marts.bank_reported_losses as reported on ranked.session_date >= reported.published_on
 )
 
-select * from findings
+-- A number that rounds to nothing has no minus.
+select
+    session_date,
+    finding_number,
+    topic,
+    regexp_replace(finding, '-(0(\.0+)?[ ;,)])', '+\1', 'g') as finding,
+    as_of_date
+from findings

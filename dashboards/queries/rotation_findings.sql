@@ -9,7 +9,7 @@ with small_against_large as (
             when spreads.spread_rank is null
                 then
                     format(
-                        'IWM/SPY over 5 sessions: {:+.2f} pp; no rank, only {} spreads since {} and 252 are needed.',
+                        'IWM/SPY over 5 sessions: {:+.2f} pp; no rank yet, {} of the 252 spreads that it needs are there since {}.',
                         spreads.spread_pp,
                         spreads.history_sessions,
                         spreads.history_start_date::varchar
@@ -50,7 +50,10 @@ with small_against_large as (
 records as (
     select
         session_date,
-        list(format('{} over {:,}', pair_id, window_sessions) order by window_sessions, pair_id) as cells
+        list(
+            format('{} over {:,} {}', pair_id, window_sessions, if(window_sessions = 1, 'session', 'sessions'))
+            order by window_sessions, pair_id
+        ) as cells
     from marts.rotation_pair_daily
     where is_record_high or is_record_low
     group by session_date
@@ -96,7 +99,7 @@ commonness as (
         || coalesce(
             ' ('
             || array_to_string(records.cells[:6], ', ')
-            || case when len(records.cells) > 6 then format(' sessions and {} more)', len(records.cells) - 6) else ' sessions)' end,
+            || case when len(records.cells) > 6 then format(' and {} more)', len(records.cells) - 6) else ')' end,
             ''
         )
         || coalesce(format('; {:.0f} % of the sessions to date had a record somewhere.', extremes.sessions_with_record_pct), '.')
@@ -152,7 +155,7 @@ followed as (
     select
         readings.session_date,
         format(
-            'After such readings (IWM/SPY, 5 sessions, percentile {}) in the whole history to {}: {} episodes; next {} sessions ',
+            'After such readings (IWM/SPY, 5 sessions, percentile {}) in the whole history to {}: {} {}; next {} sessions ',
             case buckets.percentile_bucket
                 when 'at_most_1' then '1 or less'
                 when 'at_most_5' then '5 or less'
@@ -162,6 +165,7 @@ followed as (
             end,
             buckets.last_window_end_date::varchar,
             buckets.n_episodes,
+            if(buckets.n_episodes = 1, 'episode', 'episodes'),
             buckets.horizon_sessions
         )
         || coalesce(format('{:+.2f} pp against all sessions', buckets.excess_pp), 'unknown')
@@ -188,43 +192,57 @@ followed as (
         and readings.window_sessions = 5
         and readings.spread_percentile is not null
         and buckets.horizon_sessions = 21
+),
+
+sentences as (
+    select
+        session_date,
+        1 as position,
+        finding
+    from small_against_large
+    union all
+    select
+        days.session_date,
+        2 as position,
+        coalesce(commonness.none_judged, commonness.extreme, 'No pair and window is judged on the first session.')
+            as finding
+    from marts.daily_summary as days
+    left join commonness on days.session_date = commonness.session_date
+    union all
+    select
+        days.session_date,
+        3 as position,
+        coalesce(commonness.none_ranked, commonness.at_record, 'No pair and window has a record on the first session.')
+            as finding
+    from marts.daily_summary as days
+    left join commonness on days.session_date = commonness.session_date
+    union all
+    select
+        days.session_date,
+        4 as position,
+        coalesce(followed.finding, 'What followed such readings: IWM/SPY has no percentile over 5 sessions on this session.') as finding
+    from marts.daily_summary as days
+    left join followed on days.session_date = followed.session_date
+    union all
+    select
+        days.session_date,
+        5 as position,
+        coalesce(groups.finding, 'Groups: no group has a score on this session, the histories are too short or prices missing.') as finding
+    from marts.daily_summary as days
+    left join groups on days.session_date = groups.session_date
+    union all
+    select
+        days.session_date,
+        6 as position,
+        coalesce(boxes.finding, 'Size and style: no fund is ranked on this session, the histories are too short or prices missing.')
+            as finding
+    from marts.daily_summary as days
+    left join boxes on days.session_date = boxes.session_date
 )
 
+-- A number that rounds to nothing has no minus.
 select
     session_date,
-    1 as position,
-    finding
-from small_against_large
-union all
-select
-    session_date,
-    2 as position,
-    coalesce(none_judged, extreme) as finding
-from commonness
-union all
-select
-    session_date,
-    3 as position,
-    coalesce(none_ranked, at_record) as finding
-from commonness
-union all
-select
-    days.session_date,
-    4 as position,
-    coalesce(followed.finding, 'What followed such readings: IWM/SPY has no percentile over 5 sessions on this session.') as finding
-from marts.daily_summary as days
-left join followed on days.session_date = followed.session_date
-union all
-select
-    days.session_date,
-    5 as position,
-    coalesce(groups.finding, 'Groups: no group has a score on this session, the histories are too short or prices missing.') as finding
-from marts.daily_summary as days
-left join groups on days.session_date = groups.session_date
-union all
-select
-    days.session_date,
-    6 as position,
-    coalesce(boxes.finding, 'Size and style: no fund is ranked on this session, the histories are too short or prices missing.') as finding
-from marts.daily_summary as days
-left join boxes on days.session_date = boxes.session_date
+    position,
+    regexp_replace(finding, '-(0(\.0+)?[ ;,)])', '+\1', 'g') as finding
+from sentences

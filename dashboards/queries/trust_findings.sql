@@ -19,12 +19,12 @@ old as (
         string_agg(
             family || coalesce(
                 ' (of ' || newest_date || ', ' || (
-                    select count(*)
+                    select count(*) || if(count(*) = 1, ' session', ' sessions')
                     from marts.calendar as calendar
                     where
                         calendar.is_nyse_session
                         and calendar.calendar_date > families.newest_date and calendar.calendar_date <= families.session_date
-                ) || ' sessions old)', ' (nothing known yet)'
+                ) || ' old)', ' (nothing known yet)'
             ), ', ' order by family
         ) filter (where reason is not null) as old_families
     from shared.families as families
@@ -165,14 +165,14 @@ select
         when claims = 0 then 'No published statement dates from before this session.'
         when not_computable = claims
             then
-                'None of ' || claims || ' published statements can be judged: '
+                'No published statement can be judged (' || claims || '): '
                 || (
                     select min(why)
                     from marts.claim_checks
                 )
         else
-            'Of ' || claims || ' published statements ' || confirmed || ' are confirmed, ' || on_other_basis || ' on another basis, '
-            || contradicted || ' contradicted, ' || not_computable || ' cannot be computed.'
+            'Published statements: ' || claims || '; confirmed: ' || confirmed || ', on another basis: ' || on_other_basis
+            || ', contradicted: ' || contradicted || ', not to be computed: ' || not_computable || '.'
     end as finding,
     newest.session_date
 from claims

@@ -1,13 +1,17 @@
-"""The files of the dashboards without a Superset: as generated, and all that they name is there."""
+"""The files of the dashboards without a Superset: as generated, all that they name is there, and what the
+queries answer to a few rows.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from dashboards import datasets
@@ -21,6 +25,7 @@ from tests.dashboards.bundle_read import (
     relation,
     rows_by_sql,
 )
+from tests.model_fixture import fill
 from warehouse import latest
 from warehouse.catalog import load_catalog
 
@@ -185,3 +190,188 @@ def require_target(connection: duckdb.DuckDBPyConnection, one: Entry, column: st
 def names_of(dataset: Entry) -> set[str]:
     """The columns of a dataset."""
     return {column["column_name"] for column in dataset["columns"]}
+
+
+# ---- what queries answer
+
+
+@pytest.fixture
+def few(empty: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The empty publication, for a test that fills it."""
+    empty.execute("begin")
+    yield empty
+    empty.execute("rollback")
+
+
+def given(connection: duckdb.DuckDBPyConnection, table: str, *rows: Entry) -> None:
+    """Rows of a table; what they leave out is as in `tests.model_fixture`."""
+    fill(connection, table, pd.DataFrame(rows))
+
+
+def answered(connection: duckdb.DuckDBPyConnection, query: str, where: str = "true") -> list[tuple[Any, ...]]:
+    """The rows of a query, without its text being known here."""
+    text = datasets.expanded((datasets.QUERIES / f"{query}.sql").read_text(encoding="utf-8"))
+    text = text.strip().removesuffix(";")
+    return connection.execute(f"from ({text}\n) where {where} order by all").fetchall()
+
+
+def test_a_metric_of_a_dataset_is_empty_where_a_point_has_several_rows() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table points (x integer, spread_pp double)")
+        connection.execute("insert into points values (1, 1.5), (2, 1.5), (2, 2.5), (3, null)")
+        for dataset in BUNDLE.datasets.values():
+            for metric in dataset["metrics"]:
+                if not metric["metric_name"].endswith("_value"):
+                    continue
+                column = metric["metric_name"].removesuffix("_value")
+                text = re.sub(rf'"?\b{column}\b"?', "spread_pp", metric["expression"])
+                shown = connection.execute(f"select x, {text} from points group by x order by x").fetchall()
+                assert shown == [(1, 1.5), (2, None), (3, None)], f"{dataset['table_name']}: {metric}"
+
+
+def test_a_day_is_a_time_for_superset() -> None:
+    """It has no literal for DuckDB's DATE: a filter on such a column is answered with an error."""
+    kinds = {
+        (dataset["table_name"], column["column_name"])
+        for dataset in BUNDLE.datasets.values()
+        for column in dataset["columns"]
+        if column["type"] == "DATE"
+    }
+    assert kinds == set()
+
+
+def test_a_date_of_the_fed_s_path_has_one_row_with_the_rate_after_its_decision(
+    few: duckdb.DuckDBPyConnection,
+) -> None:
+    days = ("2024-12-18", "2024-12-31")
+    given(few, "marts.policy_path_daily", *({"as_of_date": day, "effr_pct": 4.58} for day in days))
+    decided = {"as_of_date": days[0], "meeting_date": days[0], "expected_rate_pct": 4.33}
+    later = {"as_of_date": days[0], "meeting_date": "2025-01-29", "expected_rate_pct": 4.25}
+    given(few, "marts.fomc_meetings_daily", decided, later)
+    dots = {"target": "median", "target_year": 2024, "projection_date": days[0], "median_dot_pct": 4.4}
+    given(few, "marts.market_versus_dots", {"as_of_date": days[1], **dots})
+    rows = answered(few, "fed_path")
+    assert [(str(row[0]), str(row[1]), row[2], row[5]) for row in rows] == [
+        (days[0], days[0], 4.33, None),
+        (days[0], "2025-01-29", 4.25, None),
+        (days[1], days[1], 4.58, 4.4),
+    ]
+
+
+def test_a_meeting_s_history_ends_with_the_chosen_day(few: duckdb.DuckDBPyConnection) -> None:
+    days = ("2024-06-03", "2024-06-04", "2024-06-05")
+    known = {"meeting_date": "2024-06-12", "cut_prob": 0.1, "hold_prob": 0.8, "hike_prob": 0.1}
+    given(few, "marts.fomc_meetings_daily", *({"as_of_date": day, **known} for day in days))
+    given(few, "marts.fomc_meeting_history", *({"as_of_date": day, **known} for day in days))
+    rows = answered(few, "fed_meeting_history")
+    seen = Counter((str(row[0]), str(row[3])) for row in rows)
+    assert seen == {(chosen, day): 3 for chosen in days for day in days if day <= chosen}
+
+
+def spread(day: str, spread_pp: float, rank: int | None, history: int) -> Entry:
+    """A reading of the pair that the first sentence is about."""
+    return {
+        "pair_id": "IWM/SPY",
+        "window_sessions": 5,
+        "session_date": day,
+        "spread_pp": spread_pp,
+        "spread_rank": rank,
+        "history_sessions": history,
+        "history_start_date": "2024-06-03",
+    }
+
+
+def test_the_first_sentence_about_rotation_is_said_of_every_session(few: duckdb.DuckDBPyConnection) -> None:
+    days = ("2024-06-03", "2024-06-04", "2025-07-01", "2025-07-02")
+    given(few, "marts.daily_summary", *({"session_date": day} for day in days))
+    readings = (
+        spread(days[1], -0.001, None, 1),
+        spread(days[2], 1.2, 3, 260),
+        spread(days[3], -4.0, 261, 261),
+    )
+    given(
+        few,
+        "marts.rotation_pair_daily",
+        *(pd.DataFrame(readings).astype({"spread_rank": "Int64"}).to_dict("records")),
+    )
+    rows = answered(few, "rotation_findings")
+    assert Counter(str(row[0]) for row in rows) == {day: 6 for day in days}
+    assert all(row[2] for row in rows)
+    first = [row[2] for row in rows if row[1] == 1]
+    assert "no spread on this session" in first[0]
+    assert first[1].startswith("IWM/SPY over 5 sessions: +0.00 pp; no rank yet, 1 of the 252 spreads")
+    assert "+1.20 pp, number 3 from the top of 260" in first[2]
+    assert "-4.00 pp, the lowest of 261" in first[3]
+
+
+def test_a_bank_s_move_is_named_by_its_sign_and_nothing_has_no_minus(few: duckdb.DuckDBPyConnection) -> None:
+    given(few, "ops.publication", {"generation": 1, "session_date": "2024-06-05", "data_source": "files"})
+    moves = {"2024-06-03": 0.7, "2024-06-04": -0.3, "2024-06-05": -0.001}
+    bank = {
+        "entity_type": "symbol", "entity_name": "A fund", "regime": "unclear", "sensitivity_rank": 1,
+        "rank_low": 1, "rank_high": 1, "ranked_members": 1, "move_low_pct": -0.004, "move_high_pct": -0.45,
+    }  # fmt: skip
+    given(
+        few,
+        "marts.bank_sensitivity_daily",
+        *(
+            {**bank, "entity_id": "KRE", "session_date": day, "move_if_yields_down_25bp_pct": move}
+            for day, move in moves.items()
+        ),
+    )
+    said = {str(row[0]): row[3] for row in answered(few, "banks_findings", "topic = 'Ranking'")}
+    assert "gains most" in said["2024-06-03"] and "(+0.70 %)" in said["2024-06-03"]
+    assert "loses least" in said["2024-06-04"] and "(-0.30 %)" in said["2024-06-04"]
+    assert "(+0.00 %)" in said["2024-06-05"]
+    interval = [row[3] for row in answered(few, "banks_findings", "topic = 'Regional bank fund'")]
+    assert ["interval +0.00 to -0.45" in sentence for sentence in interval] == [True] * 3
+
+
+def test_the_fed_s_sentences_have_no_minus_before_nothing(few: duckdb.DuckDBPyConnection) -> None:
+    given(
+        few,
+        "marts.policy_path_daily",
+        {"as_of_date": "2024-06-03", "bp_priced_year_end": -0.01, "year_end_rate_pct": 5.3},
+    )
+    changed = {"horizon": "year_end", "change_bp": -0.01, "event_types": ""}
+    given(few, "marts.policy_repricing", {"as_of_date": "2024-06-03", **changed})
+    said = {row[2]: row[3] for row in answered(few, "fed_findings")}
+    assert said["Year’s end"].startswith("+0.0 bp are priced")
+    assert said["Largest repricing of the week"].startswith("2024-06-03: +0.0 bp")
+    assert "place 1 of 1 day since 2024-06-03" in said["Largest repricing of the week"]
+
+
+def test_a_rule_that_failed_is_one_row_however_often_it_ran(few: duckdb.DuckDBPyConnection) -> None:
+    table = "marts.yield_curve_daily"
+    for day in (3, 4, 5):
+        began = {"run_id": f"run {day}", "session_date": f"2024-06-0{day}", "outcome": "success"}
+        # Several steps of a run, as in life.
+        given(
+            few,
+            "ops.runs",
+            *(
+                {**began, "step": step, "started_at_utc": f"2024-06-0{day} 2{hour}:00"}
+                for hour, step in enumerate(("plan", "load", "audit"))
+            ),
+        )
+        result = {"run_id": f"run {day}", "table_name": table, "checked_rows": 9}
+        given(
+            few,
+            "ops.validation_results",
+            {**result, "rule": "broken", "severity": "warning", "passed": day == 3, "failed_rows": 2},
+            {**result, "rule": "sound", "severity": "critical", "passed": True, "failed_rows": 0},
+            {**result, "rule": "sound too", "severity": "critical", "passed": True, "failed_rows": 0},
+        )
+    given(
+        few,
+        "ops.lineage",
+        *(
+            {"table_name": f"marts.{name}", "input_name": table, "steps": 1}
+            for name in ("a", "b", "c", "d", "e")
+        ),
+    )
+    broken, sound = answered(few, "trust_rules")
+    assert broken[1:6] == ("warning", table, "broken", 2, 9)
+    assert (str(broken[6]), str(broken[7]), broken[8]) == ("2024-06-05", "2024-06-04", 2)
+    assert broken[9] == "marts.a, marts.b, marts.c, marts.d and 1 more"
+    assert sound[1:6] == ("critical", table, "none of 2 rules failed", 0, 9)

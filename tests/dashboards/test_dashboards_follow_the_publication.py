@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -29,6 +30,7 @@ from tests.dashboards.served import (
     prepare,
     prepared,
     served,
+    sign_in,
     words,
 )
 from tests.shared_homes import HomeAfter, copied_home
@@ -47,6 +49,27 @@ EXPORT = (
     " from dashboards.bundle import bundle_files, exported_bundle;"
     " print('▸' + json.dumps([bundle_files(), exported_bundle()], default=str))"
 )
+# With the files of another folder: what a person does who edits them, or whose export writes them.
+WITH_FILES = (
+    "import sys; from pathlib import Path; from dashboards import bundle; bundle.BUNDLE = Path(sys.argv[1]);"
+    " from dashboards import {module}; sys.exit({module}.main())"
+)
+# Housekeeping at the worst moment: the link has been read, and what it led to goes before it is opened.
+MOVED = """
+import shutil, sys
+from pathlib import Path
+from dashboards import connection
+link, new = Path(sys.argv[1]) / "current", sys.argv[2]
+opened = connection._opened
+def late(link, path):
+    if path.parent.name == "1":
+        shutil.rmtree(path.parent)
+        link.unlink()
+        link.symlink_to(new)
+    return opened(link, path)
+connection._opened = late
+print(connection.connect().cursor()._raw.execute("select 1").fetchone())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +237,76 @@ def client_times(server: Served) -> dict[str, str]:
         for kind in ("chart", "dashboard")
         for one in client.get(f"/api/v1/{kind}/", params={"q": "(page_size:500)"}).json()["result"]
     }
+
+
+def run_with(server: Served, module: str, files: Path) -> str:
+    """Run a program of the dashboards on other files of the bundle; what it printed."""
+    ran = subprocess.run(
+        [str(server.python), "-c", WITH_FILES.format(module=module), str(files)],
+        cwd=REPOSITORY,
+        env=environment(server.folder, server.published),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return ran.stdout
+
+
+def titles(server: Served) -> dict[str, int]:
+    """The charts that there are, and their numbers."""
+    client = server.signed_in("admin")
+    found = client.get("/api/v1/chart/", params={"q": "(page_size:500)"}).json()["result"]
+    return {chart["slice_name"]: chart["id"] for chart in found}
+
+
+def test_the_next_start_takes_passwords_from_their_files_and_a_chart_goes_with_its_file(
+    server: Served, tmp_path: Path
+) -> None:
+    files = shutil.copytree(REPOSITORY / "dashboards" / "superset", tmp_path / "superset")
+    before = titles(server)
+    (file,) = (
+        path for path in (files / "charts").iterdir() if f"slice_name: {PROVENANCE}\n" in path.read_text()
+    )
+    file.unlink()
+    old, new = server.password("analyst"), "another password of a test"
+    (server.folder / "secrets" / "dashboards_analyst_password").write_text(new + "\n")
+    said = run_with(server, "prepare", files)
+    assert " 0 of " in said and "imported, 1 removed" in said
+    assert set(before) - set(titles(server)) == {PROVENANCE}
+    with server.client("127.0.0.4") as somebody:
+        assert "/login" in sign_in(somebody, "analyst", old).headers["location"]
+        assert "/login" not in sign_in(somebody, "analyst", new).headers["location"]
+    prepare(server.python, server.folder, server.published)
+    assert set(titles(server)) == set(before), "the file is back, and so is its chart"
+
+
+def test_an_edit_that_was_exported_is_undone_by_undoing_its_file(server: Served, tmp_path: Path) -> None:
+    files = shutil.copytree(REPOSITORY / "dashboards" / "superset", tmp_path / "superset")
+    before = titles(server)
+    title = next(title for title in before if title != PROVENANCE)
+    edited = server.signed_in("admin").put(f"/api/v1/chart/{before[title]}", json={"slice_name": "By hand"})
+    assert edited.status_code == 200
+    assert "changed" in run_with(server, "bundle", files)
+    assert any("slice_name: By hand" in path.read_text() for path in (files / "charts").iterdir())
+    prepare(server.python, server.folder, server.published)
+    assert titles(server) == before
+
+
+def test_a_generation_that_goes_between_link_and_file_is_not_missed(
+    home: Settings, server: Served, tmp_path: Path
+) -> None:
+    current = current_generation(home)
+    assert current is not None
+    shutil.copytree(current, tmp_path / "generations" / "1")
+    (tmp_path / "current").symlink_to(tmp_path / "generations" / "1")
+    ran = subprocess.run(
+        [str(server.python), "-c", MOVED, str(tmp_path), str(current)],
+        cwd=REPOSITORY,
+        env=environment(server.folder, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "(1,)\n"), ran.stderr[-2000:]
+    assert not (tmp_path / "generations" / "1").exists()
