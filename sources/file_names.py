@@ -21,10 +21,10 @@ _CONTRACT = re.compile(r"(?:ZQ|FF)([FGHJKMNQUVXZ])(\d{4}|\d{1,2})(?:\.CBT)?")
 FIRST_YEAR, LAST_YEAR = 1988, 2059
 
 
-def split_name(name: str) -> tuple[str, str] | None:
+def split_name(name: str, extensions: tuple[str, ...] = EXTENSIONS) -> tuple[str, str] | None:
     """A file's name without its extension, and the extension in small letters; None for other files."""
     lower = name.lower()
-    for extension in EXTENSIONS:
+    for extension in extensions:
         if lower.endswith(f".{extension}") and len(name) > len(extension) + 1:
             return name[: -len(extension) - 1], extension
     return None

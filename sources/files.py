@@ -25,7 +25,7 @@ import pandas as pd
 import yaml
 
 from market_calendar.sessions import is_session, last_closed_session
-from sources.file_names import contracts_of, is_passing, series_of, split_name, symbol_of
+from sources.file_names import EXTENSIONS, contracts_of, is_passing, series_of, split_name, symbol_of
 from sources.protocol import (
     FuturesProvider,
     NotServed,
@@ -53,7 +53,16 @@ from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings, SettingsError
 
 MANIFEST = "manifest.yml"
-SUBFOLDERS = ("prices", "futures", "fred")
+SUBFOLDERS = (
+    "prices",
+    "futures",
+    "fred",
+    "fund_holdings",
+    "futures_positions",
+    "bank_income",
+    "bank_margins",
+    "size_portfolios",
+)
 # A file whose last change is younger may still be written; so may one that stops within a line.
 SETTLED_SECONDS = 1.0
 SETTLED_WITHIN_A_LINE_SECONDS = 3.0
@@ -67,6 +76,7 @@ class FilesProvider(Provider):
     name = "files"
     serves_ranges = False
     subfolder: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]] = EXTENSIONS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -132,11 +142,11 @@ class FilesProvider(Provider):
 
     def _why_not_taken(self, path: Path) -> str:
         """Why a file of the folder is not read; empty when it is."""
-        parts = split_name(path.name)
+        parts = split_name(path.name, self.extensions)
         if path.is_dir():
             return "" if parts else "folders in it are not looked into; move the files up"
         if parts is None:
-            return "it is not a .csv, .csv.gz or .parquet file"
+            return f"it is not a {_spelled(self.extensions)} file"
         names, known = self.inputs_of(path, parts[0]), self.known_inputs()
         if not names:
             return self._unknown(parts[0])
@@ -177,7 +187,7 @@ class FilesProvider(Provider):
         """Whether a file beside the folder is of an input; a copy in another folder of what is read is not
         missed.
         """
-        parts = split_name(path.name)
+        parts = split_name(path.name, self.extensions)
         if parts is None:
             return False
         names, known = set(self.inputs_of(path, parts[0])), self.known_inputs()
@@ -188,7 +198,7 @@ class FilesProvider(Provider):
         """The inputs that have a file in the folder."""
         found: set[str] = set()
         for path in self._listed():
-            if parts := split_name(path.name):
+            if parts := split_name(path.name, self.extensions):
                 found.update(self.inputs_of(path, parts[0]))
         return found
 
@@ -201,7 +211,7 @@ class FilesProvider(Provider):
         if self._names[0] != changed:
             found: dict[str, list[tuple[Path, str, str]]] = {}
             for path in self._listed():
-                if parts := split_name(path.name):
+                if parts := split_name(path.name, self.extensions):
                     for name in self.names_of(parts[0]):
                         found.setdefault(name, []).append((path, *parts))
             self._names = changed, found
@@ -216,7 +226,8 @@ class FilesProvider(Provider):
         if not found:
             raise NotServed(
                 f"files: {request.dataset}/{item} has no file; expected"
-                f" {self.subfolder}/{item.replace('^', '_')}.csv (or .csv.gz, .parquet)"
+                f" {self.subfolder}/{item.replace('^', '_')}.{self.extensions[0]}"
+                f" (or {', '.join('.' + extension for extension in self.extensions[1:])})"
             )
         if len(found) > 1:
             raise SourceError(
@@ -303,7 +314,7 @@ class FilesFutures(FilesProvider, FuturesProvider):
             return ()
 
     def _decade(self, path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
-        parts = split_name(path.name)
+        parts = split_name(path.name, self.extensions)
         assert parts is not None
         today = datetime.now(UTC)
         request = Request("futures", names[0], today.date(), today.date())
@@ -357,6 +368,36 @@ class FilesSeries(FilesProvider):
         """Read a file of observations."""
         parsed = parse_series(payload)
         return _doubting(payload, parsed, is_empty=bool(parsed.frame["value"].isna().all()))
+
+
+def _spelled(extensions: tuple[str, ...]) -> str:
+    """`.csv, .csv.gz or .parquet`."""
+    *most, last = (f".{extension}" for extension in extensions)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+class FilesAsServed(FilesProvider):
+    """Files as their publisher offers them for download, read by the parser of the live provider.
+
+    A subclass names `subfolder` and `extensions` (the publisher's own first), the inputs that there can be
+    (`known_inputs`), and hands `parse` to the live provider's. A run asks for the inputs that have a file
+    (`present_inputs`): none of them is required.
+    """
+
+    def names_of(self, stem: str) -> tuple[str, ...]:
+        """The input of a name, in the spelling of `known_inputs`."""
+        known = self.known_inputs() or frozenset()
+        return tuple(name for name in known if name.lower() == stem.lower()) or (stem,)
+
+    def present_inputs(self) -> list[str]:
+        """The inputs that have a file."""
+        return sorted(self._read_inputs() & (self.known_inputs() or frozenset()))
+
+    def _unknown(self, name: str) -> str:
+        known = sorted(self.known_inputs() or ())
+        return (
+            f"{name} is not one of {', '.join(known[:8])}{', …' if len(known) > 8 else ''}; rename the file"
+        )
 
 
 def _doubting(payload: Payload, parsed: Parsed, *, is_empty: bool) -> Parsed:

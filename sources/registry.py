@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from sources.protocol import Parsed, Provider
 from warehouse.payloads import Payload
-from warehouse.settings import Settings, SettingsError, environment
+from warehouse.settings import NONE, Settings, SettingsError, environment
 
 # (kind of input, provider) -> module:class
 PROVIDERS: Mapping[tuple[str, str], str] = {
@@ -30,7 +30,14 @@ PROVIDERS: Mapping[tuple[str, str], str] = {
     ("par_yields", "treasury"): "sources.treasury:TreasuryYields",
 }
 # The providers behind ROTATION_SOURCE=live.
-LIVE: Mapping[str, str] = {"prices": "yahoo", "futures": "yahoo", "fred": "fred", "bank_financials": "fdic"}
+LIVE: Mapping[str, str] = {
+    "prices": "yahoo",
+    "futures": "yahoo",
+    "fred": "fred",
+    "bank_financials": "fdic",
+}
+# Kinds of input without which there is no run; every other one can be turned off.
+NEEDED = ("prices", "futures", "fred")
 # Second sources by the name that ROTATION_CHECK_SOURCES gives them, with the kind of input that they serve.
 CHECKS: Mapping[str, str] = {"newyorkfed": "reference_rates", "treasury": "par_yields"}
 
@@ -49,6 +56,8 @@ def provider_name(settings: Settings, dataset: str) -> str | None:
     if dataset in CHECKS.values():
         return next((name for name in settings.check_sources if CHECKS.get(name) == dataset), None)
     chosen = settings.source_of(dataset)
+    if chosen == NONE and dataset not in NEEDED:
+        return None
     name = LIVE[dataset] if chosen == "live" else chosen
     if (dataset, name) in PROVIDERS:
         return name
@@ -56,7 +65,7 @@ def provider_name(settings: Settings, dataset: str) -> str | None:
         return None
     raise SettingsError(
         f"ROTATION_{dataset.upper()}_SOURCE={chosen!r} is unknown; choose one of"
-        f" {', '.join(known_providers(dataset))} (or live)."
+        f" {', '.join(known_providers(dataset))} (or live{'' if dataset in NEEDED else ', or none'})."
     )
 
 

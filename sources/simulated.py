@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Self
+from typing import ClassVar, Self
 
 import pandas as pd
 
@@ -44,6 +44,7 @@ class SimulatedProvider(Provider):
     """Serves the simulated market up to the last session that has closed."""
 
     name = "simulated"
+    extension: ClassVar[str] = "csv"
 
     @classmethod
     def open(cls, settings: Settings, environ: Mapping[str, str]) -> Self:
@@ -62,7 +63,7 @@ class SimulatedProvider(Provider):
             raise NotServed(
                 f"simulated: {request.dataset}/{request.input} is not part of the simulated market"
             ) from None
-        return Payload(request, self.name, content, "csv", datetime.now(UTC).replace(tzinfo=None))
+        return Payload(request, self.name, content, self.extension, datetime.now(UTC).replace(tzinfo=None))
 
 
 class SimulatedPrices(SimulatedProvider, PriceProvider):

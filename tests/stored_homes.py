@@ -8,10 +8,11 @@
 | 4 | 1ba68b4 | the same |
 | 5 | 90fd16a | the same |
 | 6 | 1ffe0a4 | the same |
+| 7 | 95672d7 | the same |
 
 All values are the simulated market's, of seven symbols, seven series and the futures' strip. What the next
 run makes again (`published/`, results of validations, logs) is left out. A home of a new layout is made like
-the last five: `python -m tests.stored_homes <folder>` in a checkout of the code that has it, then `tar -cJf
+the last six: `python -m tests.stored_homes <folder>` in a checkout of the code that has it, then `tar -cJf
 layout_<n>.tar.xz -C <folder> home`.
 """
 
@@ -32,7 +33,7 @@ from warehouse.schema import present_tables
 from warehouse.settings import Settings
 
 FOLDER = Path(__file__).parent / "data" / "homes"
-LAYOUTS = (1, 2, 3, 4, 5, 6)
+LAYOUTS = (1, 2, 3, 4, 5, 6, 7)
 HISTORY_START, SESSION = date(2024, 5, 1), date(2024, 7, 15)
 MADE_AGAIN = ("published", "great_expectations", "logs", "tmp")
 

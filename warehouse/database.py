@@ -33,7 +33,7 @@ from warehouse.schema import (
 from warehouse.settings import Settings
 
 # The layout of the homes that this version makes (warehouse.migrations).
-LAYOUT = 7
+LAYOUT = 8
 # A home that names none was made before there were numbers.
 FIRST_LAYOUT = 1
 KINDS = ("real", "simulated")

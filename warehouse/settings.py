@@ -19,6 +19,8 @@ SOURCES = ("live", "files", "simulated")
 LIVE_CHECK_SOURCES = ("newyorkfed", "treasury")
 OVERRIDE = re.compile(r"ROTATION_([A-Z_]+)_SOURCE")
 FIRST_DATE = date(1990, 1, 2)
+# ROTATION_<KIND>_SOURCE of a kind of input that is not wanted.
+NONE = "none"
 
 
 class SettingsError(ValueError):
@@ -37,6 +39,7 @@ class Settings:
     files_dir: Path | None
     source_was_chosen_for_you: bool
     check_sources: tuple[str, ...] = ()
+    sec_contact: str = ""
 
     def source_of(self, dataset: str) -> str:
         """What is chosen for one kind of input: its own setting, else ROTATION_SOURCE."""
@@ -75,7 +78,7 @@ class Settings:
             for name, value in env.items()
             if (found := OVERRIDE.fullmatch(name)) and value.strip()
         }
-        if len({name == "simulated" for name in (source, *overrides.values())}) > 1:
+        if len({name == "simulated" for name in (source, *overrides.values()) if name != NONE}) > 1:
             raise SettingsError(
                 "ROTATION_SOURCE and its overrides mix simulated with real data: "
                 + ", ".join(f"{dataset}={name}" for dataset, name in {"all": source, **overrides}.items())
@@ -95,6 +98,7 @@ class Settings:
             files_dir=path_of("ROTATION_FILES_DIR", files_dir) if files_dir else None,
             source_was_chosen_for_you=not chosen,
             check_sources=_check_sources(env, source),
+            sec_contact=env.get("ROTATION_SEC_CONTACT", "").strip(),
         )
 
 

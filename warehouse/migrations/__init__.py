@@ -38,7 +38,7 @@ from warehouse.database import (
     transaction,
     write_home_marker,
 )
-from warehouse.migrations import layout_2, layout_3, layout_4, layout_5, layout_6, layout_7
+from warehouse.migrations import layout_2, layout_3, layout_4, layout_5, layout_6, layout_7, layout_8
 from warehouse.migrations.copies import (
     Copy,
     copy_folder,
@@ -65,7 +65,15 @@ from warehouse.settings import Settings
 from warehouse.views import refresh_views
 
 LOG = logging.getLogger(__name__)
-STEPS = (layout_2.STEP, layout_3.STEP, layout_4.STEP, layout_5.STEP, layout_6.STEP, layout_7.STEP)
+STEPS = (
+    layout_2.STEP,
+    layout_3.STEP,
+    layout_4.STEP,
+    layout_5.STEP,
+    layout_6.STEP,
+    layout_7.STEP,
+    layout_8.STEP,
+)
 # From here on the database says its layout itself.
 NUMBERED_FROM = layout_5.LAYOUT
 

@@ -38,10 +38,11 @@ select
 from own, measured as daily
 inner join ref.instruments as instruments on daily.symbol = instruments.symbol
 where
-    instruments.asset_class = 'equity_etf' and daily.session_date <= ? and own.own is not null
+    instruments.asset_class = 'equity_etf' and instruments.role <> 'international'
+    and daily.session_date <= ? and own.own is not null
     and (
         not ?
-        or instruments.role in ('market', 'equal_weight', 'size_style', 'size_style_other', 'micro')
+        or instruments.role in ('market', 'equal_weight', 'size_style', 'size_style_other', 'micro', 'mega')
     )
 """
 
