@@ -188,6 +188,9 @@ def test_pairs_say_whether_they_were_chosen_after_the_fact() -> None:
         "banks_vs_market",
         "regional_vs_large_banks",
         "banks_vs_small_caps",
+        "dow_vs_nasdaq",
+        "domestic_vs_international",
+        "megacaps_vs_equal_weight",
     }
     assert not after & before
     assert all(row["why_chosen"].endswith(".") for row in rows("pairs"))

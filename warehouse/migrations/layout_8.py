@@ -21,7 +21,7 @@ def change_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 STEP = Step(
     LAYOUT,
-    "holdings of funds, positions in futures, income and margins of banks and portfolios by size have tables; claims say"
-    " whether a reading was fitted",
+    "holdings of funds, positions in futures, income and margins of banks and portfolios by size have tables;"
+    " claims say whether a reading was fitted",
     change_tables,
 )
