@@ -1,5 +1,6 @@
 """The source `fdic`: unrealised gains and losses on securities of all FDIC-insured institutions, by
-quarter, from the FDIC's API.
+quarter, from the FDIC's API; and how a quarter of reports is asked for, whatever its fields
+(`FdicFinancials`, also the base of `sources.fdic_margins`).
 
 In: a `Request` of the dataset `bank_financials` whose input is a quarter's last day, such as 2024-06-30.
 Out: the JSON as served (several pages in one array) and from it one row: fair value and amortised cost of
@@ -22,7 +23,9 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
+from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, Provider, SourceError, SourceUnavailable, Unreadable
+from sources.text_numbers import is_finite_number
 from sources.transport import (
     Body,
     Forbidden,
@@ -68,10 +71,15 @@ class Reply:
     moved_to: str | None = None
 
 
-class FdicSource(Provider):
-    """Serves one quarter at a time."""
+class FdicFinancials(Provider):
+    """Asks for the reports of one quarter at a time.
+
+    Attributes:
+        fields: those that are asked for beside the certificate and the date.
+    """
 
     name: ClassVar[str] = "fdic"
+    fields: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -100,13 +108,14 @@ class FdicSource(Provider):
         return cls(url, Secret(text) if text else None, transport=transport)
 
     def fetch(self, request: Request) -> Payload:
-        """Fetch every institution's securities for one quarter."""
-        quarter = _quarter_of(request)
+        """Fetch every institution's report for one quarter."""
+        quarter = quarter_of(request)
         pages: list[bytes] = []
+        certificates: set[str] = set()
         received, total = 0, None
         while total is None or received < total:
             body = self._get(request, quarter, offset=received)
-            page, served_total = _rows(f"fdic: {request.dataset}/{request.input}", json.loads(body))
+            page, served_total = report_rows(f"fdic: {request.dataset}/{request.input}", json.loads(body))
             rows = len(page)
             if served_total == 0:
                 raise NotServed(
@@ -123,6 +132,11 @@ class FdicSource(Provider):
                     f"fdic: {request.dataset}/{request.input}: the pages ended after {received} of"
                     f" {served_total} reports"
                 )
+            if twice := certificates & _certificates(page):
+                raise SourceUnavailable(
+                    f"fdic: {request.dataset}/{request.input}: {_overlap(twice)}; fetch again later"
+                )
+            certificates |= _certificates(page)
             if len(pages) == MAX_PAGES:
                 raise SourceError(
                     f"fdic: {request.dataset}/{request.input}: more than {MAX_PAGES} pages ({served_total}"
@@ -132,40 +146,6 @@ class FdicSource(Provider):
             total, received = served_total, received + rows
         content = pages[0] if len(pages) == 1 else b"[" + b",".join(pages) + b"]"
         return Payload(request, self.name, content, "json", datetime.now(UTC).replace(tzinfo=None))
-
-    @staticmethod
-    def parse(payload: Payload) -> Parsed:
-        """Sum the institutions of one quarter; a report that contradicts itself is rejected and named."""
-        request = payload.request
-        quarter = _quarter_of(request)
-        where = f"fdic: {request.dataset}/{request.input}"
-        try:
-            document = json.loads(payload.content)
-        except (UnicodeDecodeError, ValueError) as error:
-            raise Unreadable(f"{where}: the payload is not JSON ({error})") from None
-        pages = document if isinstance(document, list) else [document]
-        rows, total = [], 0
-        for page in pages:
-            served, total = _rows(where, page)
-            rows += served
-        _require_fields(where, rows)
-        values, rejected = _collect(rows, quarter)
-        reports = len(rows)
-        if reports != total:
-            raise Unreadable(f"{where}: field meta.total says {total} reports, the payload holds {reports}")
-        _require_most(where, values, rejected)
-        frame = pd.DataFrame(
-            {
-                "quarter_end": pd.Series([quarter], dtype="datetime64[us]"),
-                "institutions": pd.Series([reports - len(rejected)], dtype="int64"),
-                # No bank reported it: unknown, not zero.
-                **{
-                    FIELDS[name]: pd.Series([math.fsum(found) if found else None], dtype="float64")
-                    for name, found in values.items()
-                },
-            }
-        )
-        return Parsed(frame.iloc[:0] if reports == len(rejected) else frame, rejected)
 
     def _get(self, request: Request, quarter: date, offset: int) -> bytes:
         where = f"fdic: {request.dataset}/{request.input}"
@@ -181,7 +161,7 @@ class FdicSource(Provider):
     def _sender(self, quarter: date, offset: int) -> Callable[[float, Body], Reply]:
         parameters: dict[str, str | int] = {
             "filters": f"REPDTE:{quarter:%Y%m%d}",
-            "fields": ",".join(("CERT", "REPDTE", *FIELDS)),
+            "fields": ",".join(("CERT", "REPDTE", *self.fields)),
             "sort_by": "CERT",
             "sort_order": "ASC",
             "limit": self._page_rows,
@@ -216,6 +196,38 @@ class FdicSource(Provider):
         return send
 
 
+class FdicSource(FdicFinancials):
+    """Serves the securities of all institutions as one row a quarter."""
+
+    fields: ClassVar[tuple[str, ...]] = tuple(FIELDS)
+
+    @staticmethod
+    def parse(payload: Payload) -> Parsed:
+        """Sum the institutions of one quarter; a report that contradicts itself is rejected and named."""
+        request = payload.request
+        quarter = quarter_of(request)
+        where = f"fdic: {request.dataset}/{request.input}"
+        rows, total = all_reports(where, payload.content)
+        require_fields(where, rows, ("REPDTE", *FIELDS))
+        values, rejected = _collect(rows, quarter)
+        reports = len(rows)
+        if reports != total:
+            raise Unreadable(f"{where}: field meta.total says {total} reports, the payload holds {reports}")
+        _require_most(where, values, rejected)
+        frame = pd.DataFrame(
+            {
+                "quarter_end": pd.Series([quarter], dtype="datetime64[us]"),
+                "institutions": pd.Series([reports - len(rejected)], dtype="int64"),
+                # No bank reported it: unknown, not zero.
+                **{
+                    FIELDS[name]: pd.Series([math.fsum(found) if found else None], dtype="float64")
+                    for name, found in values.items()
+                },
+            }
+        )
+        return Parsed(frame.iloc[:0] if reports == len(rejected) else frame, rejected)
+
+
 def judge_page(where: str, reply: Reply) -> Verdict:
     """What an answer means: a page of reports, or an error that says what to do."""
     if asks_to_slow_down(reply.content):
@@ -236,14 +248,15 @@ def judge_page(where: str, reply: Reply) -> Verdict:
         text = f"{where}: the server sent a web page or nothing, other than a page of reports"
         return Verdict(NotData(text))
     try:
-        _rows(where, json.loads(reply.content))
+        report_rows(where, json.loads(reply.content))
     except (UnicodeDecodeError, ValueError, RecursionError, Unreadable) as error:
         reason = str(error)[:120]
         return Verdict(NotData(f"{where}: the server sent something other than a page of reports ({reason})"))
     return Verdict()
 
 
-def _quarter_of(request: Request) -> date:
+def quarter_of(request: Request) -> date:
+    """The quarter that a request is for, as its last day."""
     try:
         quarter = date.fromisoformat(request.input)
     except ValueError:
@@ -256,7 +269,33 @@ def _quarter_of(request: Request) -> date:
     return quarter
 
 
-def _rows(where: str, page: Any) -> tuple[list[dict[str, Any]], int]:
+def all_reports(where: str, content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The reports of a payload, one page or several in an array, and how many there are by its own count."""
+    document = json_document(where, content)
+    rows: list[dict[str, Any]] = []
+    certificates: set[str] = set()
+    total = 0
+    for page in document if isinstance(document, list) else [document]:
+        served, total = report_rows(where, page)
+        if twice := certificates & _certificates(served):
+            raise Unreadable(f"{where}: {_overlap(twice)}")
+        certificates |= _certificates(served)
+        rows += served
+    return rows, total
+
+
+def _certificates(rows: list[dict[str, Any]]) -> set[str]:
+    return {str(row["CERT"]) for row in rows if row.get("CERT") is not None}
+
+
+def _overlap(twice: set[str]) -> str:
+    return (
+        f"{len(twice):,} reports are on two pages, such as that of CERT {min(twice)[:20]}, so as many others"
+        " are on none"
+    )
+
+
+def report_rows(where: str, page: Any) -> tuple[list[dict[str, Any]], int]:
     """The reports of one page and the number of reports in all pages."""
     if not isinstance(page, dict):
         raise Unreadable(f"{where}: a page is not an object")
@@ -328,7 +367,7 @@ def _securities(row: dict[str, Any]) -> float:
     for name in FIELDS:
         try:
             amounts.append(abs(float(row.get(name) or 0)))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
     return math.fsum(amount for amount in amounts if math.isfinite(amount))
 
@@ -343,7 +382,7 @@ def _broken_rule(row: dict[str, Any], quarter: date) -> str | None:
         value = row.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, int | float) or not is_finite_number(value):
             return f"{FIELDS[name]}_is_a_finite_number"
         if value < 0:
             return f"{FIELDS[name]}_is_not_negative"
@@ -357,9 +396,11 @@ def _broken_rule(row: dict[str, Any], quarter: date) -> str | None:
     return None
 
 
-def _require_fields(where: str, rows: list[dict[str, Any]]) -> None:
-    """Refuse reports of which none has a field: it was renamed or dropped."""
-    missing = [name for name in ("REPDTE", *FIELDS) if not any(name in row for row in rows)]
+def require_fields(where: str, rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
+    """Refuse reports of which none has a field: it was renamed or dropped, or its name is not known to the
+    API, which leaves such a field out without a word.
+    """
+    missing = [name for name in names if not any(name in row for row in rows)]
     if rows and missing:
         found = ", ".join(sorted({str(name) for row in rows[:100] for name in row}))[:150]
         raise Unreadable(
