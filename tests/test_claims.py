@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,11 +16,14 @@ import pytest
 
 from expectations.reference_checks import check_reference_rows
 from tests.market_fixture import simulated
-from tests.model_fixture import add_closes, build, create, project_warehouse, set_session
+from tests.model_fixture import add_closes, build, create, fill, project_warehouse, set_session
 from transforms.lib.claims.evidence import Evidence, Finding, NotComputable
+from transforms.lib.claims.mart_metrics import slope_with_interval
 from transforms.lib.claims.metrics import METRICS
+from transforms.lib.claims.nearby import KINDS, neighbours
 from transforms.lib.claims.parameters import parse_other_bases, parse_parameters, unit_of_last_digit
-from transforms.lib.claims.verdict import Claim, agrees, judge
+from transforms.lib.claims.price_metrics import share_interval_pct
+from transforms.lib.claims.verdict import Claim, Verdict, agrees, is_undecided, judge
 from warehouse import reference_data
 from warehouse.reference_data import ReferenceDataError, reference_frame
 
@@ -112,6 +116,11 @@ def _evidence() -> Evidence:
 def _judged(
     figure: str, other: str = "", parameters: str = "symbol=IWM;sessions=5", **more: str
 ) -> tuple[str, str]:
+    verdict = _whole(figure, other, parameters, **more)
+    return verdict.verdict, verdict.why
+
+
+def _whole(figure: str, other: str = "", parameters: str = "symbol=IWM;sessions=5", **more: str) -> Verdict:
     claim = Claim(
         dt.date(2024, 7, 16),
         more.get("metric", "return_pct"),
@@ -120,9 +129,9 @@ def _judged(
         unit="%",
         other_bases=tuple(parse_other_bases(other)),
         note=more.get("note"),
+        fitted=more.get("fitted") == "yes",
     )
-    verdict = judge(claim, _evidence())
-    return verdict.verdict, verdict.why
+    return judge(claim, _evidence())
 
 
 def test_the_four_verdicts_and_their_sentences() -> None:
@@ -143,10 +152,200 @@ def test_the_four_verdicts_and_their_sentences() -> None:
     assert (verdict, why) == (
         "not_computable",
         (
-            "IWN has no close on 2024-07-09. Also tried, of SPY, not of IWN: return of SPY over 5 sessions to"
+            "There are no prices of IWN (bring prices/IWN.csv, or a live source). Also tried, of SPY,"
+            " not of IWN: return of SPY over 5 sessions to"
             " 2024-07-16: 0.00 %."
         ),
     )
+
+
+def test_a_fitted_reading_confirms_nothing() -> None:
+    # During the session 7.0 was possible; a reading that was taken because of that is no evidence.
+    fitted = _whole("7.0", "shift=-1 | price=session;fitted=yes")
+    assert (fitted.verdict, fitted.as_stated) == ("fitted_only", "contradicted")
+    assert fitted.why.startswith("Comes out only as fitted, of prices during the session") and fitted.basis
+    assert (fitted.tried, fitted.agreeing) == (3, 1)
+    # An honest reading that agrees comes before one that was fitted, wherever it stands.
+    honest = _whole("4.8", "symbol=IWM;fitted=yes | symbol=IWM", "symbol=IWN;sessions=5")
+    assert (honest.verdict, honest.as_stated) == ("confirmed_on_other_basis", "not_computable")
+    assert honest.agreeing == 2
+    # The statement's own reading can be fitted as well; what it chose, its further readings share.
+    own = _whole("4.8", fitted="yes")
+    assert (own.verdict, own.as_stated, own.basis) == ("fitted_only", "fitted_only", None)
+    assert "fitted to the figure" in own.why
+    inherited = _whole("7.0", "price=session", fitted="yes")
+    assert (inherited.verdict, inherited.as_stated) == ("fitted_only", "contradicted")
+
+
+def test_every_reading_is_tried_and_counted_behind_the_first_that_agrees() -> None:
+    confirmed = _whole("4.8", "shift=-1 | price=session | symbol=SPY")
+    assert (confirmed.verdict, confirmed.as_stated) == ("confirmed", "confirmed")
+    assert (confirmed.tried, confirmed.agreeing) == (4, 3)  # 4.81 the session before; 1.90 to 7.62; SPY 0
+
+
+def test_nearby_readings_are_the_registered_ones_and_are_counted() -> None:
+    nearby = _whole("4.8").nearby
+    # a session before 109/104 - 1 = 4.81 (the one after lies outside); over 4 sessions 110/106 - 1 = 3.77,
+    # over 6 110/104 - 1 = 5.77; ^RUT, the twin of IWM, has no prices
+    assert (nearby.readings, nearby.agreeing) == (3, 1)
+    assert nearby.words == (
+        "on the session before 4.81 % (holds); over 4 sessions, not 5 3.77 % (does not); over 6 sessions, not"
+        " 5 5.77 % (does not)"
+    )
+    # Those of the reading that the verdict rests on: around 5 sessions to the session before.
+    moved = _whole("4.81", "shift=-1").nearby
+    assert moved.words and moved.words.startswith(
+        "on the session before 4.85 % (does not); on the session after"
+    )
+    started = _whole("7.0", "", "symbol=IWM;start=2024-07-08").nearby
+    assert (
+        started.words
+        and "counted from 2024-07-09" in started.words
+        and "counted from 2024-07-05" in started.words
+    )
+
+
+def test_neighbours_of_every_metric_are_registered_kinds_and_can_be_read() -> None:
+    evidence = _evidence()
+    for name, metric in METRICS.items():
+        assert set(metric.nearby) <= set(KINDS), name
+    twins = neighbours(evidence, "regime_mean_spread_pp", {"pair": "IWM/SPY", "horizon": "63"})
+    assert twins == [{"pair": "^RUT/^GSPC"}, {"horizon": "21"}, {"horizon": "126"}]
+    estimators = neighbours(evidence, "rate_effect_pct", {"symbol": "KRE"})
+    assert estimators == [{"estimator": "w60"}, {"estimator": "w126"}, {"symbol": "KBE"}]
+    assert neighbours(evidence, "spread_pp", {"base": "IWM", "quote": "EFA", "sessions": "1"}) == [
+        {"shift": "-1"},
+        {"shift": "1"},
+        {"sessions": "2"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "low", "high", "holds", "undecided"),
+    [
+        ("less_than", -3.0, -0.1, True, False),
+        ("less_than", -3.0, 0.1, False, True),
+        ("less_than", 0.1, 2.0, False, False),
+        ("more_than", 0.1, 2.0, True, False),
+        ("more_than", -0.1, 2.0, False, True),
+        ("at_least", 0.0, 2.0, True, False),
+        ("at_most", -2.0, 0.0, True, False),
+    ],
+)
+def test_an_estimate_holds_with_its_whole_interval(
+    comparison: str, low: float, high: float, holds: bool, undecided: bool
+) -> None:
+    finding = Finding("", number=(low + high) / 2, low=low, high=high, interval_pct=90)
+    claim = _claim("0", comparison, metric="rate_effect_pct")
+    assert agrees(claim, finding) is holds
+    assert (is_undecided(claim, finding) and not holds) is undecided
+
+
+def test_a_test_is_decided_by_the_reading_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that passes, found after one that does not, would be a search."""
+    intervals = {"w252": (-1.0, 0.2), "w126": (-2.0, -0.5), "w60": (0.3, 1.0)}
+
+    def effect(evidence: Evidence, day: dt.date, p: Mapping[str, str]) -> Finding:
+        low, high = intervals[p.get("estimator", "w252")]
+        return Finding("effect", number=(low + high) / 2, low=low, high=high, interval_pct=95)
+
+    metric = METRICS["rate_effect_pct"]
+    monkeypatch.setitem(METRICS, "rate_effect_pct", dataclasses.replace(metric, function=effect))
+    claim = Claim(dt.date(2024, 7, 16), "rate_effect_pct", {"symbol": "KRE"}, "0", "less_than", unit="%")
+    searched = dataclasses.replace(claim, other_bases=({"estimator": "w126"},))
+    verdict = judge(searched, _evidence())
+    assert (verdict.verdict, verdict.as_stated) == ("not_distinguishable", "not_distinguishable")
+    assert (verdict.tried, verdict.agreeing) == (2, 1)
+    assert "-0.40 % (95 % interval -1.00 to 0.20), so these data cannot tell" in verdict.why
+    assert "over the last 126 observations" in verdict.why
+    intervals["w252"] = (0.1, 0.9)
+    assert judge(searched, _evidence()).verdict == "contradicted"
+    intervals["w252"] = (-0.9, -0.1)
+    assert judge(claim, _evidence()).verdict == "confirmed"
+
+
+def test_a_published_percentile_inside_the_interval_is_not_told_apart() -> None:
+    finding = Finding("", number=99.7, low=99.1, high=99.9, interval_pct=90)
+    claim = _claim("99.3", metric="history_position")
+    assert not agrees(claim, finding) and is_undecided(claim, finding)
+    assert agrees(_claim("99.7", metric="history_position"), finding)
+    assert not is_undecided(_claim("98", metric="history_position"), finding)
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    # By the formula: p = 0.9, n = 50, z = 1.6449
+    z, p, n = 1.6448536269514722, 0.9, 50
+    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z / (1 + z * z / n)
+    half *= (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    assert share_interval_pct(90.0, 50) == pytest.approx((100 * (middle - half), 100 * (middle + half)))
+
+
+def test_slopes_have_the_errors_of_the_textbooks() -> None:
+    """HC3 and Newey-West by their sums, against what the library gives."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=40)
+    y = 2 * x + rng.normal(size=40) * (1 + np.abs(x))
+    design = np.column_stack([np.ones(40), x])
+    bread = np.linalg.inv(design.T @ design)
+    residual = y - design @ (bread @ design.T @ y)
+    leverage = np.einsum("ij,jk,ik->i", design, bread, design)
+    meat = (design * (residual / (1 - leverage))[:, None] ** 2).T @ design
+    hc3 = (bread @ meat @ bread)[1, 1] ** 0.5
+    scores = design * residual[:, None]
+    long_run = scores.T @ scores
+    for lag in range(1, 6):
+        cross = scores[lag:].T @ scores[:-lag]
+        long_run += (1 - lag / 6) * (cross + cross.T)
+    newey_west = (bread @ long_run @ bread)[1, 1] ** 0.5 * (40 / 38) ** 0.5
+    quantile = 2.0243941639119702  # Student's t, 38 degrees of freedom, 97.5 %
+    for lags, error in ((None, hc3), (5, newey_west)):
+        slope, low, high = slope_with_interval(x, y, lags)
+        assert slope == pytest.approx((bread @ design.T @ y)[1])
+        assert (low, high) == pytest.approx((slope - quantile * error, slope + quantile * error), rel=1e-6)
+    with pytest.raises(NotComputable, match="does not vary"):
+        slope_with_interval(np.ones(10), np.arange(10.0))
+
+
+def test_readings_that_lack_the_same_are_named_once() -> None:
+    verdict, why = _judged("4.8", "return=total | symbol=IWO", "symbol=IWN;sessions=5")
+    assert (verdict, why) == (
+        "not_computable",
+        "There are no prices of IWN (bring prices/IWN.csv, or a live source). Also tried, of IWO, not of IWN:"
+        " there are no prices of IWO (bring prices/IWO.csv, or a live source). Nor, for the same reason, of"
+        " the total return, not of the price return.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "parameters", "changes"),
+    [
+        ("size_premium_rank", "month=2024-01-31", [{"month": "2023-12-31"}, {"month": "2024-02-29"}]),
+        (
+            "margin_change_pp",
+            "quarter=2024-12-31",
+            [{"quarter": "2024-09-30"}, {"quarter": "2025-03-31"}],
+        ),
+        ("sector_rank", "symbol=IWN", [{"reports_back": "1"}]),
+        ("sector_rank", "symbol=IWN;reports_back=1", [{"reports_back": "2"}]),
+        (
+            "positions_change_contracts",
+            "market=russell_2000;since=2024-07-02;report=2024-07-09",
+            [{"report": "2024-07-16"}, {"since": "2024-06-25"}],
+        ),
+        (
+            "positions_share_pct",
+            "market=russell_2000;report=2024-07-09",
+            [{"report": "2024-07-02"}, {"report": "2024-07-16"}],
+        ),
+    ],
+)
+def test_neighbours_of_reports_months_and_quarters(
+    metric: str, parameters: str, changes: list[dict[str, str]]
+) -> None:
+    con = project_warehouse("2024-07-24")
+    days = ["2024-06-25", "2024-07-02", "2024-07-09", "2024-07-16"]
+    fill(con, "marts.futures_positioning", pd.DataFrame({"market_id": "russell_2000", "report_date": days}))
+    assert neighbours(Evidence(con), metric, parse_parameters(parameters)) == changes
 
 
 def test_another_basis_can_confirm_what_is_not_computable_as_stated() -> None:
@@ -211,8 +410,10 @@ def test_a_place_in_history_needs_twenty_windows_side_by_side() -> None:
 def test_the_reference_data_of_the_repository_is_accepted() -> None:
     check_reference_rows()
     rows = reference_frame("claims")
-    ids = set(rows["claim_id"])
-    assert {f"R{n}" for n in range(1, 24)} | {f"P{n}" for n in range(1, 6)} | {"B1", "B2", "B3"} == ids
+    ids = rows["claim_id"].unique()
+    for letter in sorted({name[0] for name in ids}):  # numbers without a gap, so that none is lost
+        numbers = sorted(int(name[1:]) for name in ids if name[0] == letter)
+        assert numbers == list(range(1, len(numbers) + 1)), letter
     assert set(rows["metric"]) <= set(METRICS)
 
 
@@ -286,6 +487,14 @@ def _with(column: str, value: object, place: int = 0) -> Callable[[pd.DataFrame]
         ),
         ("claims", "parameters", "base", "'base' is not key=value"),
         ("claims", "other_bases", "price=session | base=NOPE", "base = 'NOPE' is an unknown symbol"),
+        ("claims", "other_bases", "price=session;fitted=no", "fitted = 'no' is not yes"),
+        ("claims", "parameters", "base=IWM;quote=QQQ;sessions=5;fitted=yes", "unknown parameter 'fitted'"),
+        (
+            "claims",
+            "other_bases",
+            "shift=-1 | sectors=Banks",
+            "unknown parameter 'sectors' of spread_pp",
+        ),
         ("claims", "other_bases", "shift=yesterday", "shift = 'yesterday' is not a small number of sessions"),
         ("claims", "figure", "about ten", "figure = 'about ten' is not a number"),
         ("claims", "comparison", "like", "comparison = 'like' is not one of"),
@@ -297,6 +506,34 @@ def test_a_wrong_row_is_refused_with_file_and_line(
     with pytest.raises(ReferenceDataError) as refused:
         check_reference_rows(_changed(table, _with(column, value)))
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("metric", "parameters", "message"),
+    [
+        (
+            "sector_weight_pct",
+            "symbol=IWN;sectors=Financials+Banks",
+            "sectors = 'Banks' is an unknown sector",
+        ),
+        ("positions_share_pct", "market=gold;report=2024-07-09", "market = 'gold' is an unknown market"),
+        ("size_premium_rank", "month=2024-06-30;years=5", "years = '5' is not one of 1,10"),
+        (
+            "margin_change_pp",
+            "banks=large;quarter=2024-06-30;cycle=hikes",
+            "banks = 'large' is not one of cheapest_third,middle_third,dearest_third,all",
+        ),
+    ],
+)
+def test_what_is_no_sector_market_or_group_of_banks_is_refused(
+    metric: str, parameters: str, message: str
+) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        return _with("metric", metric)(_with("parameters", parameters)(_with("other_bases", None)(frame)))
+
+    with pytest.raises(ReferenceDataError) as refused:
+        check_reference_rows(_changed("claims", change))
+    assert f"reference/claims.csv line 2: claim R1: {message}" in str(refused.value)
 
 
 def test_every_wrong_row_is_named_at_once() -> None:
@@ -329,6 +566,7 @@ def test_a_file_with_one_more_row_is_read_and_checked(
                 "",
                 "%",
                 "",
+                "false",
                 "me",
                 "",
             ]
@@ -347,8 +585,10 @@ def test_a_file_with_one_more_row_is_read_and_checked(
 SYMBOLS = ("IWM", "SPY", "QQQ", "IWC", "^RUT", "^GSPC")
 
 
-def checked_statements(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """The claims of the repository on the prices and yields that a warehouse holds; other marts are empty."""
+def checked_statements(con: duckdb.DuckDBPyConnection, built: Sequence[str] = ()) -> pd.DataFrame:
+    """The claims of the repository on the prices and yields that a warehouse holds; other marts are empty,
+    but for those that are built.
+    """
     for model in (
         "staging.instrument_returns",
         "staging.instrument_history",
@@ -364,8 +604,18 @@ def checked_statements(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         "bank_rate_betas",
         "bank_reported_losses",
         "regimes_daily",
+        "policy_repricing",
+        "policy_turn_returns",
+        "fund_score_daily",
+        "fund_sector_weights",
+        "futures_positioning",
+        "size_premium_monthly",
+        "bank_income",
+        "deposit_betas",
     ):
-        create(con, f"marts.{name}")
+        if name not in built:
+            create(con, f"marts.{name}")
+    create(con, "staging.fomc_decisions")
     return build(con, "marts.claim_checks").set_index(["claim_id", "part"])
 
 
@@ -373,7 +623,7 @@ def test_simulated_data_judges_nothing() -> None:
     con = project_warehouse("2024-07-16")
     con.execute("set variable data_source = 'simulated'")
     checked = build(con, "marts.claim_checks")
-    assert len(checked) > 5 and set(checked["verdict"]) == {"not_computable"}
+    assert len(checked) >= 5 and set(checked["verdict"]) == {"not_computable"}
     assert checked["recomputed"].isna().all() and "simulated" in checked["why"].iloc[0]
 
 

@@ -33,7 +33,8 @@ class Growth(NamedTuple):
     sd_pct: float
 
 
-MONTHLY_GROWTH = {"BUSLOANS": Growth(1001.0, 4.0, 0.6)}
+MONTHLY_GROWTH = {"BUSLOANS": Growth(1001.0, 4.0, 0.6), "TTLCONS": Growth(780_000.0, 4.0, 0.9)}
+QUARTERLY_GROWTH = {"GDPC1": Growth(13_900.0, 2.3, 0.6)}
 WEEKLY_GROWTH = {
     "TOTBKCR": Growth(4750.0, 5.2, 0.15),
     "DPSACBW027SBOG": Growth(3550.0, 6.0, 0.25),
@@ -63,6 +64,10 @@ class Macro:
             "CPILFESL": self._consumer_prices,
             **dict.fromkeys(MONTHLY_GROWTH, self._monthly_level),
             **dict.fromkeys(WEEKLY_GROWTH, self._weekly_level),
+            **dict.fromkeys(QUARTERLY_GROWTH, self._quarterly_level),
+            "DTWEXBGS": self._dollar,
+            "HOUST": self._housing_starts,
+            "MTSDS133FMS": self._deficit,
             "EXPINF1YR": self._expected_inflation,
             "DRTSCILM": self._lending_standards,
             "DRTSCIS": self._lending_standards,
@@ -116,6 +121,9 @@ class Macro:
     def _weekly_level(self, series_id: str) -> Observations:
         return self._level(series_id, WEEKLY_GROWTH[series_id], self._grid.weekly("wednesday"), 52.18)
 
+    def _quarterly_level(self, series_id: str) -> Observations:
+        return self._level(series_id, QUARTERLY_GROWTH[series_id], self._grid.month_days[::3], 4.0)
+
     def _level(self, series_id: str, growth: Growth, days: Days, per_year: float) -> Observations:
         steps = growth.yearly_pct / 100.0 / per_year
         shocks = self._streams.stream(f"level {series_id}").standard_normal(len(days))
@@ -137,6 +145,31 @@ class Macro:
         fear = self._grid.at_weekday(self._factors.fear, days)
         claims = (60e3 + 42e3 * unemployment + 2.5e3 * (fear - 18.0)) * np.exp(noise)
         return Observations(days, np.rint(np.maximum(claims, 150e3) / 1000.0) * 1000.0, 0)
+
+    def _housing_starts(self, series_id: str) -> Observations:
+        """Thousands a year: fewer where the ten-year yield has risen over the year before."""
+        month_days = self._grid.month_days
+        ten_year = self._grid.at_weekday(self._rates.yields[120], month_days)
+        before = np.concatenate([np.full(12, ten_year[0]), ten_year[:-12]])
+        noise = self._streams.ar1("housing starts", len(month_days), 40.0, 0.2)
+        level = 1400.0 * np.exp(noise - 0.08 * (ten_year - before))
+        return Observations(month_days, np.rint(np.clip(level, 450.0, 2500.0)), 0)
+
+    def _deficit(self, series_id: str) -> Observations:
+        """The federal balance of a month in millions: a surplus in April, deficits that grow."""
+        month_days = self._grid.month_days
+        month = month_days.astype("datetime64[M]").astype(np.int64) % 12 + 1
+        size = 1.05 ** (np.arange(len(month_days)) / 12.0)
+        season = np.where(month == 4, 120_000.0, np.where(np.isin(month, (1, 6, 9)), 10_000.0, -55_000.0))
+        noise = 15_000.0 * self._streams.stream("deficit").standard_normal(len(month_days))
+        return Observations(month_days, np.rint(size * (season + noise)), 0)
+
+    def _dollar(self, series_id: str) -> Observations:
+        """The dollar against other currencies: dearer when fear is high; blank on the Fed's holidays."""
+        weekdays = self._grid.weekdays
+        noise = self._streams.ar1("dollar", len(weekdays), 500.0, 0.07)
+        values = 112.0 * np.exp(noise + 0.002 * (self._factors.fear - 19.0))
+        return Observations(weekdays, np.where(self._grid.is_fed_day(weekdays), values, np.nan), 4)
 
     def _mortgage_rate(self, series_id: str) -> Observations:
         days = self._grid.weekly("thursday")

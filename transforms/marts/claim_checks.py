@@ -2,14 +2,15 @@
 
 In: ref.claims (claim_id, part) and the marts its metrics read. Out: one row per claim and part with
 as_of_date up to the publication's session less the sessions that a reading waits for. Metrics and rules:
-transforms/lib/claims/. `recomputed` is the figure by the statement's own reading; where it holds on
-another basis only, that basis and its figure stand beside it.
+transforms/lib/claims/. `recomputed` is the figure by the statement's own reading, `verdict_as_stated` the
+verdict on it alone; where the statement holds on another basis only, that basis and its figure stand beside
+it. All readings are tried and counted, and so are the readings next to the one that the verdict rests on.
 
-A statement is judged once the session after it is in (yields of a day arrive on the next one), or the last
-session that one of its further readings asks for; until then it has no row, so that a verdict never changes
-because later days arrive. Caveat: with simulated data every statement is not_computable. A verdict judges a
-figure, not its author: another source of prices, another vintage or a longer history may well give what was
-published.
+A statement is judged once the session after it is in (yields of a day arrive on the next one), and the one
+after the last session that one of its further readings asks for; until then it has no row, so that a verdict
+never changes because later days arrive. Caveat: with simulated data every statement is not_computable. A
+verdict judges a figure, not its author: another source of prices, another vintage or a longer history may
+well give what was published.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from transforms.lib.claims.evidence import Evidence
+from transforms.lib.claims.evidence import Evidence, Finding
 from transforms.lib.claims.parameters import parse_other_bases, parse_parameters
 from transforms.lib.claims.verdict import Claim, Verdict, judge
 
 MADE_UP = Verdict(
-    "not_computable", "The data is simulated; a statement about the real market cannot be checked with it."
+    "not_computable",
+    "not_computable",
+    "The data is simulated; a statement about the real market cannot be checked with it.",
 )
 COLUMNS = {
     "claim_id": "object",
@@ -41,9 +44,18 @@ COLUMNS = {
     "recomputed_date": "datetime64[s]",
     "tolerance": "float64",
     "verdict": "object",
+    "verdict_as_stated": "object",
+    "recomputed_low": "float64",
+    "recomputed_high": "float64",
     "basis": "object",
     "recomputed_other_basis": "float64",
     "recomputed_other_basis_date": "datetime64[s]",
+    "readings_tried": "int32",
+    "readings_agreeing": "int32",
+    "fitted": "bool",
+    "nearby_readings": "int32",
+    "nearby_agreeing": "int32",
+    "nearby_words": "object",
     "why": "object",
     "source": "object",
 }
@@ -64,6 +76,7 @@ class Row:
     tolerance: float | None
     unit: str
     other_bases: str | None
+    fitted: bool
     source: str
     note: str | None
 
@@ -80,6 +93,7 @@ class Row:
             unit=self.unit,
             other_bases=tuple(parse_other_bases(self.other_bases or "")),
             note=self.note,
+            fitted=self.fitted,
         )
 
 
@@ -91,8 +105,7 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     checked = []
     for row in _claims(con):
         claim = row.claim
-        waits = max([1, *(int(basis.get("shift", 0)) for basis in claim.other_bases)])
-        if sessions_after[row.as_of_date] < waits:
+        if sessions_after[row.as_of_date] < claim.sessions_waited_for:
             continue
         checked.append(_answer(row, claim, MADE_UP if simulated else judge(claim, evidence)))
     frame = pd.DataFrame(checked, columns=list(COLUMNS))
@@ -107,7 +120,7 @@ def _claims(con: duckdb.DuckDBPyConnection) -> list[Row]:
     rows = con.execute("""
         select
             claim_id, part, as_of_date, statement, metric, parameters, figure, comparison, tolerance, unit,
-            other_bases, source, note
+            other_bases, fitted, source, note
         from ref.claims
         where as_of_date <= getvariable('session_date')
         order by claim_id, part
@@ -134,6 +147,7 @@ def _sessions_after(con: duckdb.DuckDBPyConnection) -> dict[dt.date, int]:
 
 def _answer(row: Row, claim: Claim, verdict: Verdict) -> dict[str, object]:
     """The mart's row: the statement and its verdict."""
+    own, other = verdict.own or Finding(""), verdict.other or Finding("")
     return {
         "claim_id": row.claim_id,
         "part": row.part,
@@ -142,14 +156,23 @@ def _answer(row: Row, claim: Claim, verdict: Verdict) -> dict[str, object]:
         "metric": row.metric,
         "unit": row.unit,
         "published": np.nan if claim.is_date else float(row.figure),
-        "recomputed": _number(verdict.recomputed),
+        "recomputed": _number(own.number),
         "published_date": claim.first_day,
-        "recomputed_date": verdict.recomputed_day,
+        "recomputed_date": own.day,
         "tolerance": np.nan if claim.is_date or row.comparison != "equals" else claim.allowed,
         "verdict": verdict.verdict,
+        "verdict_as_stated": verdict.as_stated,
+        "recomputed_low": _number(own.low),
+        "recomputed_high": _number(own.high),
         "basis": verdict.basis,
-        "recomputed_other_basis": _number(verdict.other_number),
-        "recomputed_other_basis_date": verdict.other_day,
+        "recomputed_other_basis": _number(other.number),
+        "recomputed_other_basis_date": other.day,
+        "readings_tried": verdict.tried,
+        "readings_agreeing": verdict.agreeing,
+        "fitted": claim.any_fitted,
+        "nearby_readings": verdict.nearby.readings,
+        "nearby_agreeing": verdict.nearby.agreeing,
+        "nearby_words": verdict.nearby.words,
         "why": verdict.why,
         "source": row.source,
     }

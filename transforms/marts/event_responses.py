@@ -41,6 +41,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from transforms.lib.event_sessions import EVENTS
 from transforms.lib.history import (
     FloatArray,
     IntArray,
@@ -87,39 +88,6 @@ LEAST_BETA_OBSERVATIONS = 200
 LEAST_LIKE_EVENTS = 10
 CONFIDENCE = 0.90
 EXACT_FIT_SHARE = 1e-12  # of the variation; below it the residuals are rounding
-
-EVENTS = """
-    with changes as (
-        select
-            decision_date, announced_at_utc,
-            sign(round(lower_after + upper_after - lower_before - upper_before, 4)) as direction
-        from staging.fomc_decisions
-        where direction != 0
-    ),
-    turns as (
-        select *
-        from changes
-        qualify direction != lag(direction) over (order by decision_date)
-    ),
-    happened as (
-        select event_type, event_date, released_at_utc from ref.events where event_type != 'fomc'
-        union all
-        select 'fomc', decision_date, announced_at_utc from ref.fomc_meetings where not cancelled
-        union all
-        select if(direction < 0, 'first_cut', 'first_hike'), decision_date, announced_at_utc from turns
-    ),
-    sessions as (
-        select calendar_date, session_number, close_at_utc from ref.calendar where session_number is not null
-    )
-    select happened.event_type, happened.event_date, min(sessions.session_number) as session_number
-    from happened
-    inner join sessions
-        on sessions.calendar_date between happened.event_date and happened.event_date + 10
-        and sessions.close_at_utc >= coalesce(happened.released_at_utc, sessions.close_at_utc)
-    where happened.event_date <= getvariable('session_date')
-    group by happened.event_type, happened.event_date
-    order by happened.event_type, happened.event_date
-"""
 
 RATES = """
     select calendar.session_number, curve.change_2y_bp, repricing.change_bp as change_year_end_rate_bp

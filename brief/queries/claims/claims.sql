@@ -12,6 +12,10 @@ select
     recomputed_other_basis,
     recomputed_other_basis_date,
     verdict,
+    readings_tried,
+    readings_agreeing,
+    nearby_readings,
+    nearby_agreeing,
     why
 from marts.claim_checks
 where as_of_date <= $session

@@ -19,6 +19,13 @@ from transforms.lib.history import FloatArray, IntArray
 from transforms.lib.session_grid import float_column
 
 Parameters = Mapping[str, str]
+# Why a publisher's own ranking cannot be computed.
+PROPRIETARY = "the publisher's scores are proprietary, and no free input brings them"
+
+
+def bring_prices(symbol: str) -> str:
+    """What a user has to bring for a symbol without prices."""
+    return f"bring prices/{symbol.replace('^', '_')}.csv, or a live source"
 
 
 class NotComputable(ValueError):
@@ -27,7 +34,10 @@ class NotComputable(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a metric found: a number or a day, or (during a session) the range or days that were possible."""
+    """What a metric found: a number or a day, or (during a session) the range or days that were possible.
+
+    An estimate has its number and, as low and high, its interval of so many per cent.
+    """
 
     words: str
     number: float | None = None
@@ -35,6 +45,12 @@ class Finding:
     low: float | None = None
     high: float | None = None
     possible_days: tuple[dt.date, ...] = ()
+    interval_pct: int = 0
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the number has an interval."""
+        return self.number is not None and self.low is not None and self.high is not None
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,8 @@ class Evidence:
             value = float(prices.of_kind(kind)[row])
             if np.isfinite(value):
                 return value
+        if not len(prices.numbers):
+            raise NotComputable(f"there are no prices of {symbol} ({bring_prices(symbol)})")
         raise NotComputable(f"{symbol} has no {kind} on {self.dates.get(number, number)}")
 
     def closes(self, symbol: str, until: int) -> FloatArray:
@@ -134,6 +152,53 @@ class Evidence:
         known = prices.numbers <= until
         grid[prices.numbers[known]] = prices.close[known]
         return grid
+
+    def observations(self, series: str, day: dt.date) -> Prices:
+        """The observations of a FRED series that were out on a day, on sessions, as closes; highs, lows and
+        total returns are missing.
+        """
+        rows = self.con.execute(
+            """
+            select calendar.session_number, observations.value
+            from staging.fred_observations as observations
+            inner join ref.calendar as calendar on observations.observation_date = calendar.calendar_date
+            where
+                observations.series_id = ? and observations.available_at_utc < ?::date + 1
+                and calendar.session_number is not null
+            order by calendar.session_number
+            """,
+            [series, day],
+        ).fetchnumpy()
+        close = float_column(rows["value"])
+        missing = np.full(len(close), np.nan)
+        numbers = np.asarray(rows["session_number"], dtype=np.int64)
+        return Prices(numbers, close, missing, missing, missing)
+
+    def observations_beside(self, series: str, day: dt.date) -> list[dt.date]:
+        """The days of the observations before and after one of a series, where there are any."""
+        rows = self.con.execute(
+            """
+            select max(observation_date) filter (where observation_date < $2),
+                min(observation_date) filter (where observation_date > $2)
+            from staging.fred_observations where series_id = $1
+            """,
+            [series, day],
+        ).fetchone()
+        return [found for found in rows or () if found is not None]
+
+    def reports_beside(self, market: str, day: dt.date) -> list[dt.date]:
+        """The days of the reports on positions in a market before and after that of a day, where there are
+        any.
+        """
+        rows = self.con.execute(
+            """
+            select max(report_date) filter (where report_date < $2),
+                min(report_date) filter (where report_date > $2)
+            from marts.futures_positioning where market_id = $1
+            """,
+            [market, day],
+        ).fetchone()
+        return [found for found in rows or () if found is not None]
 
     def value(self, sql: str, parameters: Sequence[object], missing: str) -> tuple[Any, ...]:
         """The one row of a query.

@@ -34,6 +34,8 @@ class Known:
     groups: frozenset[str]
     pairs: frozenset[str]
     series: frozenset[str]
+    sectors: frozenset[str]
+    markets: frozenset[str]
 
 
 def parse_parameters(text: str) -> dict[str, str]:
@@ -54,7 +56,9 @@ def parse_parameters(text: str) -> dict[str, str]:
 
 
 def parse_other_bases(text: str) -> list[dict[str, str]]:
-    """The parameters that each further reading changes."""
+    """The parameters that each further reading changes; `shift` counts sessions, `fitted=yes` marks a reading
+    that was chosen because the figure comes out on it.
+    """
     return [parse_parameters(part) for part in text.split(" | ") if part.strip()]
 
 
@@ -66,7 +70,7 @@ def check_parameters(
     Args:
         metric: name of the metric.
         parameters: the statement's own parameters.
-        known: the symbols, groups, pairs and series that exist.
+        known: the symbols, groups, pairs, series, sectors and markets that exist.
         overrides: the parameters that a further reading changes.
 
     Raises:
@@ -75,7 +79,9 @@ def check_parameters(
     if metric not in METRICS:
         raise WrongParameters(f"unknown metric {metric!r}; there are {', '.join(METRICS)}")
     kinds = {**METRICS[metric].required, **METRICS[metric].optional}
-    merged = {**parameters, **{key: value for key, value in (overrides or {}).items() if key != "shift"}}
+    merged = {**parameters, **{k: v for k, v in (overrides or {}).items() if k not in ("shift", "fitted")}}
+    if overrides and overrides.get("fitted", "yes") != "yes":
+        raise WrongParameters(f"fitted = {overrides['fitted']!r} is not yes; leave it out where nothing was")
     if overrides and "shift" in overrides and not re.fullmatch(r"[+-]?[1-9]", overrides["shift"]):
         raise WrongParameters(f"shift = {overrides['shift']!r} is not a small number of sessions")
     for key, value in merged.items():
@@ -96,12 +102,15 @@ def _check_value(key: str, value: str, kind: str, known: Known) -> None:
         "group": known.groups,
         "pair": known.pairs,
         "series": known.series,
+        "sectors": known.sectors,
+        "market": known.markets,
     }
     if kind in named:
-        for part in value.split("+") if kind == "symbols" else [value]:
+        several = kind in ("symbols", "sectors")
+        for part in value.split("+") if several else [value]:
             if part not in named[kind]:
                 raise WrongParameters(
-                    f"{key} = {part!r} is an unknown {kind.removesuffix('s') if kind == 'symbols' else kind}"
+                    f"{key} = {part!r} is an unknown {kind.removesuffix('s') if several else kind}"
                 )
     elif kind == "integer":
         if not re.fullmatch(r"[1-9][0-9]{0,4}", value):

@@ -13,9 +13,16 @@ import datetime as dt
 
 import numpy as np
 
-from transforms.lib.claims.evidence import Evidence, Finding, NotComputable, Parameters
-from transforms.lib.history import FloatArray, change_pct, compute_expanding_statistics, least_history
+from transforms.lib.claims.evidence import Evidence, Finding, NotComputable, Parameters, bring_prices
+from transforms.lib.history import (
+    FloatArray,
+    IntArray,
+    change_pct,
+    compute_expanding_statistics,
+    least_history,
+)
 
+INTERVAL_PCT = 90
 STATISTICS = {"z": "z score", "percentile": "percentile", "rank": "rank", "per_century": "number per century"}
 
 # The measure is a parameter of the claim, so it is chosen by a bound value and never formatted into the text.
@@ -166,7 +173,23 @@ def history_position(evidence: Evidence, day: dt.date, p: Parameters) -> Finding
                 f" which this is number {statistics.rank[-1]:.0f} of {held:,}"
             )
         return Finding(words, number=float(statistics.rank[-1]) * 100 / years)
-    return Finding(words, number=float(getattr(statistics, which)[-1]))
+    value = float(getattr(statistics, which)[-1])
+    if which == "percentile":
+        low, high = share_interval_pct(value, held / int(p["sessions"]))
+        return Finding(words, number=value, low=low, high=high, interval_pct=INTERVAL_PCT)
+    return Finding(words, number=value)
+
+
+def share_interval_pct(share_pct: float, trials: float) -> tuple[float, float]:
+    """Wilson's interval of a share, for so many independent trials; all three in per cent but the trials."""
+    from statsmodels.stats.proportion import (
+        proportion_confint,
+    )  # 0.2 s to import, which DAG parsing must not pay
+
+    low, high = proportion_confint(
+        share_pct / 100 * trials, trials, alpha=1 - INTERVAL_PCT / 100, method="wilson"
+    )
+    return 100 * float(low), 100 * float(high)
 
 
 def more_extreme_count(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
@@ -208,16 +231,123 @@ def drawdown_pct(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
 
 
 def record_date(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
-    """Session of the record close or, with `price=intraday`, of the record high."""
-    prices, end = evidence.prices(p["symbol"]), evidence.session_at(day)
-    kind = "high" if p.get("price") == "intraday" else "close"
-    values = prices.of_kind(kind)[prices.numbers <= end]
-    if not len(values) or not np.isfinite(values).all():
-        raise NotComputable(f"{p['symbol']}: a {kind} is missing before {evidence.dates[end]}")
+    """Session of the record close or, with `price=intraday`, of the record high; with `series` of an index in
+    FRED.
+    """
+    name, numbers, values, kind = _to_date(evidence, day, p)
     return Finding(
-        f"record {kind} of {p['symbol']} up to {evidence.dates[end]}",
-        day=evidence.dates[int(prices.numbers[int(np.argmax(values))])],
+        f"record {kind} of {name} up to {evidence.dates[evidence.session_at(day)]}",
+        day=evidence.dates[int(numbers[int(np.argmax(values))])],
     )
+
+
+def record_closes(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """How many sessions after `start` and up to the day closed above every earlier close."""
+    name, numbers, values, kind = _to_date(evidence, day, p)
+    start = evidence.session_at(dt.date.fromisoformat(p["start"]))
+    if not len(numbers) or numbers[0] > start:
+        raise NotComputable(f"{name} has no {kind} on {p['start']}")
+    before = np.concatenate([[np.inf], np.maximum.accumulate(values)[:-1]])
+    count = int(np.count_nonzero((values > before) & (numbers > start)))
+    return Finding(
+        f"record {kind}s of {name} from the session after {evidence.dates[start]} to"
+        f" {evidence.dates[evidence.session_at(day)]}",
+        number=float(count),
+    )
+
+
+def smallest_drawdown_pct(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """How near a price came to the record before it between two days: the largest close against the record,
+    in % (0 = a new record).
+    """
+    name, numbers, values, kind = _to_date(evidence, day, p)
+    first, last = (evidence.session_at(dt.date.fromisoformat(p[key])) for key in ("start", "end"))
+    inside = (numbers >= first) & (numbers <= last)
+    if not inside.any():
+        raise NotComputable(f"{name} has no {kind} from {p['start']} to {p['end']}")
+    falls = 100 * (values / np.maximum.accumulate(values) - 1)
+    place = int(np.argmax(np.where(inside, falls, -np.inf)))
+    return Finding(
+        f"{name} nearest to its record {kind} from {evidence.dates[first]} to {evidence.dates[last]}"
+        f" ({evidence.dates[int(numbers[place])]})",
+        number=float(falls[place]),
+    )
+
+
+def drop_line(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """The price that lies `drop_pct` below the record to date: the line of a bear market at 20."""
+    name, numbers, values, kind = _to_date(evidence, day, p)
+    place = int(np.argmax(values))
+    return Finding(
+        f"price {p['drop_pct']} % below the record {kind} of {name} ({values[place]:.2f} on"
+        f" {evidence.dates[int(numbers[place])]})",
+        number=float(values[place] * (1 - float(p["drop_pct"]) / 100)),
+    )
+
+
+def price_level(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """The close or, with `price=high` or `low`, the highest or lowest price of the session."""
+    end, kind = evidence.session_at(day), p.get("price", "close")
+    value = evidence.price(p["symbol"], end, kind)
+    return Finding(f"{kind} of {p['symbol']} on {evidence.dates[end]}", number=value)
+
+
+def largest_gain_pct(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """The largest one-session return after `start` and up to the day, in %; with `price=session` from the
+    close before to the high of the session.
+    """
+    end, symbol = evidence.session_at(day), p["symbol"]
+    start = evidence.session_at(dt.date.fromisoformat(p["start"]))
+    kind = "high" if p.get("price") == "session" else "close"
+    gains = [
+        100 * (evidence.price(symbol, number, kind) / evidence.price(symbol, number - 1, "close") - 1)
+        for number in range(start + 1, end + 1)
+    ]
+    if not gains:
+        raise NotComputable(f"there is no session between {p['start']} and {evidence.dates[end]}")
+    place = int(np.argmax(gains))
+    return Finding(
+        f"largest one-session gain of {symbol} to its {kind} from the session after"
+        f" {evidence.dates[start]} to {evidence.dates[end]} ({evidence.dates[start + 1 + place]})",
+        number=gains[place],
+    )
+
+
+def ratio_larger_count(evidence: Evidence, day: dt.date, p: Parameters) -> Finding:
+    """How many earlier sessions had a price ratio base/quote at least as large as the day's."""
+    if p["basis"] == "valuation":
+        raise NotComputable(
+            "valuations (prices over earnings or book values of funds) are not free: no input has them"
+        )
+    end = evidence.session_at(day)
+    ratio = evidence.closes(p["base"], end) / evidence.closes(p["quote"], end)
+    known = np.flatnonzero(np.isfinite(ratio))
+    if not len(known) or known[-1] != end:
+        raise NotComputable(f"{p['base']} or {p['quote']} has no close on {evidence.dates[end]}")
+    return Finding(
+        f"earlier sessions since {evidence.dates[int(known[0])]} with a price ratio"
+        f" {p['base']}/{p['quote']} at least as large as the {ratio[end]:.3f} of {evidence.dates[end]}"
+        " (a ratio of prices says nothing of valuations)",
+        number=float(np.count_nonzero(ratio[known[:-1]] >= ratio[end])),
+    )
+
+
+def _to_date(evidence: Evidence, day: dt.date, p: Parameters) -> tuple[str, IntArray, FloatArray, str]:
+    """Name, session numbers and closes (or highs) up to the day, and which of the two."""
+    end = evidence.session_at(day)
+    kind = "high" if p.get("price") == "intraday" else "close"
+    if "series" in p:
+        name, prices = p["series"], evidence.observations(p["series"], day)
+    else:
+        name, prices = p["symbol"], evidence.prices(p["symbol"])
+    known = prices.numbers <= end
+    values = prices.of_kind(kind)[known]
+    if not len(values):
+        wanted = f"bring fred/{name}.csv, or a FRED key" if "series" in p else bring_prices(p["symbol"])
+        raise NotComputable(f"there are no prices of {name} up to {evidence.dates[end]} ({wanted})")
+    if not np.isfinite(values).all():
+        raise NotComputable(f"{name}: a {kind} is missing before {evidence.dates[end]}")
+    return name, prices.numbers[known], values, kind
 
 
 def _window(evidence: Evidence, day: dt.date, p: Parameters) -> tuple[int, int, str]:
