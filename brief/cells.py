@@ -69,13 +69,14 @@ def plain_number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+" if signed else "") + shown
 
 
-def day(cell: Cell | None, *, year: bool = True, month: bool = False) -> Markup:
-    """A date as 16 Jul 2024, or as Jul 2024."""
+def day(cell: Cell | None, *, year: bool = True, month: bool = False, only_year: bool = False) -> Markup:
+    """A date as 16 Jul 2024, as Jul 2024, or as 2024."""
     if cell is None or not cell.known:
         return MISSING
-    return Markup('<time datetime="{}" data-sql="{}">{}</time>').format(
-        cell.value, cell.sql, f"{cell.value:%b %Y}" if month else plain_day(cell.value, year=year)
-    )
+    words = plain_day(cell.value, year=year)
+    if month or only_year:
+        words = f"{cell.value:%b %Y}" if month else f"{cell.value:%Y}"
+    return Markup('<time datetime="{}" data-sql="{}">{}</time>').format(cell.value, cell.sql, words)
 
 
 def plain_day(value: dt.date, *, year: bool = True) -> str:

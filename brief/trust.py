@@ -11,8 +11,10 @@ from brief.blocks import Page, Section
 from brief.cells import Absent, Cell, Row
 
 VERDICTS = {
-    "confirmed": ("✓", "confirmed"),
+    "confirmed": ("✓", "confirmed as stated"),
     "confirmed_on_other_basis": ("≈", "confirmed on another basis"),
+    "fitted_only": ("◌", "on a fitted reading only"),
+    "not_distinguishable": ("~", "not distinguishable"),
     "contradicted": ("✗", "contradicted"),
     "not_computable": ("?", "not computable"),
 }
@@ -23,10 +25,10 @@ SAMPLE_LENGTH = 110
 
 @dataclass(frozen=True)
 class Claim:
-    """A published statement; `month`: what was published is a month."""
+    """A published statement; `short_date`: the month or the year that was published, empty for all else."""
 
     row: Row
-    month: bool
+    short_date: str
 
     @property
     def verdict(self) -> str:
@@ -42,6 +44,21 @@ class Claim:
     def words(self) -> str:
         """The verdict in words."""
         return VERDICTS[self.verdict][1]
+
+    @property
+    def month(self) -> bool:
+        """Whether a month was published."""
+        return "-" in self.short_date
+
+    @property
+    def year(self) -> bool:
+        """Whether a year was published."""
+        return bool(self.short_date) and not self.month
+
+    @property
+    def tried(self) -> bool:
+        """Whether any reading was tried; none is where the data is made up."""
+        return bool(self.row["readings_tried"].value)
 
     @property
     def unit(self) -> str:
@@ -114,11 +131,18 @@ def claims(page: Page, section: Section) -> None:
         (reader.scalar("claims/count", session=page.session, verdict=verdict), words)
         for verdict, (_, words) in VERDICTS.items()
     ]
-    section.lead("verdicts", [(count, words) for count, words in counts if count.value])
-    months = set()
+    figures = ("claims/readings", "claims/readings_agreeing", "claims/nearby", "claims/nearby_agreeing")
+    section.lead(
+        "verdicts",
+        counts,
+        *(reader.scalar(name, session=page.session) for name in figures),
+    )
+    dates = {}
     if "ref.claims" in reader.tables:
-        months = {(row["claim_id"], row["part"]) for row in reader.points("claims/months")}
-    section.full("claims", [Claim(row, (row["claim_id"].value, row["part"].value) in months) for row in rows])
+        dates = {(row["claim_id"], row["part"]): row["figure"] for row in reader.points("claims/short_dates")}
+    section.full(
+        "claims", [Claim(row, dates.get((row["claim_id"].value, row["part"].value), "")) for row in rows]
+    )
 
 
 def checks(page: Page, section: Section) -> None:

@@ -59,6 +59,8 @@ def label(name: str, unit: str) -> str:
         "_years",
         "_days",
         "_sessions",
+        "_months",
+        "_contracts",
         "_utc",
         "_percentile",
     ):

@@ -147,6 +147,7 @@ def test_every_number_on_the_page_is_what_its_statement_gives(page_text: str, wa
                 f"{value.day} {value:%b %Y}",
                 f"{value.day} {value:%b}",
                 f"{value:%b %Y}",
+                f"{value:%Y}",
             )
         else:
             assert item["data-text"] == str(value), item

@@ -19,7 +19,7 @@ from alerts.delivery import Brief, deliver
 from orchestration.operators import PublishOperator
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.shared_homes import HomeAfter, copied_home
-from tests.small_market import START
+from tests.small_market import HISTORY_START
 from warehouse.settings import Settings
 
 PASSWORD, HOOK_SECRET = "canary-smtp-77aa10", "T1CANARY/canary-hook-88bb21"
@@ -49,7 +49,7 @@ def home(
     monkeypatch.setenv("ROTATION_SOURCE", "files")
     monkeypatch.setenv("ROTATION_FILES_DIR", str(settings.files_dir))
     monkeypatch.setenv("ROTATION_HOME", str(settings.home))
-    monkeypatch.setenv("ROTATION_HISTORY_START", str(START))
+    monkeypatch.setenv("ROTATION_HISTORY_START", str(HISTORY_START))
     monkeypatch.setenv("ROTATION_DELIVER_BRIEF", "mail,webhook")
     monkeypatch.setenv("ROTATION_BRIEF_MAIL_TO", "desk@example.com, pm@example.com")
     monkeypatch.setenv("ROTATION_ALERT_MAIL_TO", "ops@example.com")

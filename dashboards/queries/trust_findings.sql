@@ -67,6 +67,12 @@ claims as (
         count(*) as claims,
         count(*) filter (where verdict = 'confirmed') as confirmed,
         count(*) filter (where verdict = 'confirmed_on_other_basis') as on_other_basis,
+        count(*) filter (where verdict = 'fitted_only') as fitted_only,
+        count(*) filter (where verdict = 'not_distinguishable') as not_distinguishable,
+        sum(readings_tried) as readings,
+        sum(readings_agreeing) as readings_agreeing,
+        sum(nearby_readings) as nearby,
+        sum(nearby_agreeing) as nearby_agreeing,
         count(*) filter (where verdict = 'contradicted') as contradicted,
         count(*) filter (where verdict = 'not_computable') as not_computable
     from marts.claim_checks
@@ -171,8 +177,10 @@ select
                     from marts.claim_checks
                 )
         else
-            'Published statements: ' || claims || '; confirmed: ' || confirmed || ', on another basis: ' || on_other_basis
-            || ', contradicted: ' || contradicted || ', not to be computed: ' || not_computable || '.'
+            'Published statements: ' || claims || '; confirmed as stated: ' || confirmed || ', on another basis: ' || on_other_basis
+            || ', on a fitted reading only: ' || fitted_only || ', not distinguishable: ' || not_distinguishable
+            || ', contradicted: ' || contradicted || ', not to be computed: ' || not_computable || '. Readings tried: ' || readings
+            || ', of which ' || readings_agreeing || ' agree; of ' || nearby || ' next to those, ' || nearby_agreeing || '.'
     end as finding,
     newest.session_date
 from claims

@@ -375,3 +375,62 @@ def test_a_rule_that_failed_is_one_row_however_often_it_ran(few: duckdb.DuckDBPy
     assert (str(broken[6]), str(broken[7]), broken[8]) == ("2024-06-05", "2024-06-04", 2)
     assert broken[9] == "marts.a, marts.b, marts.c, marts.d and 1 more"
     assert sound[1:6] == ("critical", table, "none of 2 rules failed", 0, 9)
+
+
+def test_a_fund_s_weeks_end_with_the_chosen_session(few: duckdb.DuckDBPyConnection) -> None:
+    days = ("2024-07-03", "2024-07-05", "2024-07-08", "2024-07-10")
+    given(few, "marts.daily_summary", *({"session_date": day} for day in (*days, "2025-07-10")))
+    given(few, "ref.group_members", {"group_id": "us_small_blend", "symbol": "IWM"})
+    scores = enumerate(days, start=1)
+    given(
+        few,
+        "marts.fund_score_daily",
+        *({"symbol": "IWM", "session_date": day, "score": number} for number, day in scores),
+    )
+    rows = answered(few, "rotation_fund_scores", "session_date in ('2024-07-08', '2024-07-10', '2025-07-10')")
+    shown = [(str(session), fund, week, score) for session, fund, week, score, *_ in rows]
+    assert shown[:4] == [
+        ("2024-07-08", "small blend: IWM", "2024-07-05", 2.0),
+        ("2024-07-08", "small blend: IWM", "2024-07-08", 3.0),
+        ("2024-07-10", "small blend: IWM", "2024-07-05", 2.0),
+        ("2024-07-10", "small blend: IWM", "2024-07-10", 4.0),
+    ]
+    assert [row[1:] for row in shown[4:]] == [
+        ("none", "no fund of small companies has a score in these weeks", None)
+    ]
+
+
+def test_a_spread_that_is_not_split_says_why(few: duckdb.DuckDBPyConnection) -> None:
+    of_pair = {"pair_id": "IWM/SPY", "window_sessions": 5}
+    days = ("2024-07-09", "2024-07-10")
+    cells = [{**of_pair, "window_sessions": window, "session_date": days[0]} for window in (5, 10)]
+    given(few, "marts.rotation_pair_daily", *cells, {**of_pair, "session_date": days[1]})
+    split = {"total_return_spread_pp": 1.0, "allocation_pp": 0.3, "within_sector_pp": 0.7}
+    given(few, "marts.spread_attribution_daily", {**of_pair, "session_date": days[1], **split})
+    said = {(str(row[0]), row[2], row[4]): row[5] for row in answered(few, "rotation_sectors")}
+    assert said == {
+        (days[0], 5, "Not split: no report of holdings of both funds by this session"): None,
+        (days[0], 10, "Not split over this window: only over 1, 5, 21 and 63 sessions"): None,
+        (days[1], 5, "Explained by the weights of the sectors"): 0.3,
+        (days[1], 5, "The rest: size, style and shares within the sectors"): 0.7,
+    }
+
+
+def test_quarters_of_a_policy_cycle_count_from_the_one_before_its_first_move(
+    few: duckdb.DuckDBPyConnection,
+) -> None:
+    given(few, "ops.publication", {"generation": 1, "session_date": "2024-09-03", "data_source": "files"})
+    (none,) = answered(few, "banks_deposit_betas")
+    assert none[3].startswith("None: no quarter with a cycle") and none[5] is None
+    cycle = {
+        "bank_group": "all", "deposit_basis": "all_domestic", "policy_cycle": "hikes",
+        "cycle_first_move_date": "2022-03-16", "cycle_base_quarter_end": "2021-12-31",
+    }  # fmt: skip
+    given(
+        few,
+        "marts.deposit_betas",
+        {**cycle, "quarter_end": "2022-03-31", "cumulative_deposit_beta": None},
+        {**cycle, "quarter_end": "2022-12-31", "cumulative_deposit_beta": 0.21},
+    )
+    (row,) = answered(few, "banks_deposit_betas")
+    assert row[3:6] == ("Hikes 2022-03", 4, 0.21)
