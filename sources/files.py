@@ -224,10 +224,11 @@ class FilesProvider(Provider):
         files = self._files_by_name().get(item, [])
         found = [(path, extension) for path, stem, extension in files if item in self.inputs_of(path, stem)]
         if not found:
+            others = ", ".join(f".{extension}" for extension in self.extensions[1:])
             raise NotServed(
                 f"files: {request.dataset}/{item} has no file; expected"
                 f" {self.subfolder}/{item.replace('^', '_')}.{self.extensions[0]}"
-                f" (or {', '.join('.' + extension for extension in self.extensions[1:])})"
+                f"{f' (or {others})' if others else ''}"
             )
         if len(found) > 1:
             raise SourceError(

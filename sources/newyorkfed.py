@@ -16,7 +16,6 @@ begins on a weekend has its value.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ import pandas as pd
 
 from market_calendar.sessions import fed_business_days_between
 from sources.days import is_closed_day
+from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.public_api import PublicApi
 from warehouse.payloads import Payload, Request
@@ -107,14 +107,7 @@ def parse_rates(payload: Payload) -> Parsed:
 
 
 def _rows(what: str, item: str, content: bytes) -> list[dict[str, Any]]:
-    document: Any = None
-    readable = True
-    try:
-        document = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        readable = False
-    if not readable:
-        raise Unreadable(f"{what}: the answer is not JSON; it may be cut short")
+    document = json_document(what, content)
     rows = document.get("refRates") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Unreadable(f"{what}: field refRates is not a list of days")

@@ -73,7 +73,7 @@ class PublicApi(Provider):
             from curl_cffi import requests
 
             if self._session is None:
-                self._session = requests.Session(headers={"User-Agent": "rotation-warehouse"})
+                self._session = requests.Session(headers={"User-Agent": self.user_agent()})
             answer = self._session.get(
                 f"{self.url}/{path}",
                 params=dict(parameters),
@@ -82,7 +82,15 @@ class PublicApi(Provider):
             )
             return Reply(answer.status_code, answer.headers.get("Retry-After"), body.content)
 
-        return self.transport.ask(what, send, lambda reply: judge_reply(what, reply)).content
+        return self.transport.ask(what, send, lambda reply: self.judge(what, reply)).content
+
+    def user_agent(self) -> str:
+        """What the provider is told about who asks."""
+        return "rotation-warehouse"
+
+    def judge(self, what: str, reply: Reply) -> Verdict:
+        """What an answer means before it is read."""
+        return judge_reply(what, reply)
 
 
 def judge_reply(what: str, reply: Reply) -> Verdict:

@@ -26,8 +26,23 @@ PROVIDERS: Mapping[tuple[str, str], str] = {
     ("fred", "files"): "sources.files:FilesSeries",
     ("fred", "simulated"): "sources.simulated:SimulatedSeries",
     ("bank_financials", "fdic"): "sources.fdic:FdicSource",
+    ("bank_margins", "fdic"): "sources.fdic_margins:FdicMargins",
+    ("bank_margins", "files"): "sources.fdic_margins:FilesBankMargins",
+    ("bank_margins", "simulated"): "sources.fdic_margins:SimulatedBankMargins",
+    ("fund_holdings", "ishares"): "sources.ishares:ISharesHoldings",
+    ("fund_holdings", "files"): "sources.ishares:FilesFundHoldings",
+    ("fund_holdings", "simulated"): "sources.ishares:SimulatedFundHoldings",
     ("reference_rates", "newyorkfed"): "sources.newyorkfed:NewYorkFedRates",
     ("par_yields", "treasury"): "sources.treasury:TreasuryYields",
+    ("size_portfolios", "french"): "sources.french:FrenchPortfolios",
+    ("size_portfolios", "files"): "sources.french:FilesSizePortfolios",
+    ("size_portfolios", "simulated"): "sources.french:SimulatedSizePortfolios",
+    ("futures_positions", "cftc"): "sources.cftc:CftcPositions",
+    ("futures_positions", "files"): "sources.cftc:FilesPositions",
+    ("futures_positions", "simulated"): "sources.cftc:SimulatedPositions",
+    ("bank_income", "sec"): "sources.sec:SecConcepts",
+    ("bank_income", "files"): "sources.sec:FilesConcepts",
+    ("bank_income", "simulated"): "sources.sec:SimulatedConcepts",
 }
 # The providers behind ROTATION_SOURCE=live.
 LIVE: Mapping[str, str] = {
@@ -35,6 +50,11 @@ LIVE: Mapping[str, str] = {
     "futures": "yahoo",
     "fred": "fred",
     "bank_financials": "fdic",
+    "size_portfolios": "french",
+    "bank_margins": "fdic",
+    "futures_positions": "cftc",
+    "bank_income": "sec",
+    "fund_holdings": "ishares",
 }
 # Kinds of input without which there is no run; every other one can be turned off.
 NEEDED = ("prices", "futures", "fred")

@@ -26,6 +26,17 @@ _GROUPED = {
 _TWO_READINGS = re.compile(rf"{_SIGN}[1-9]\d{{0,2}}[.,]\d{{3}}")
 
 
+# Beyond it a whole number of JSON cannot become a double.
+_LARGEST = 1e300
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether a value out of JSON is a number that a double can hold: no NaN, no infinity, no truth value and
+    no whole number of hundreds of digits.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
+
+
 class UnclearNumbers(ValueError):
     """The numbers can be read in two ways; the message says which and what to do."""
 

@@ -25,6 +25,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, PriceProvider, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, with_previous_adj_close
 from sources.transport import (
@@ -222,14 +223,7 @@ def parse_prices(payload: Payload) -> Parsed:
 
 
 def _rows(what: str, content: bytes) -> list[dict[str, Any]]:
-    document: Any = None
-    readable = True
-    try:
-        document = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        readable = False
-    if not readable:
-        raise Unreadable(f"{what}: the answer is not JSON; it may be cut short")
+    document = json_document(what, content)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         raise Unreadable(f"{what}: the answer is not a list of days but of type {type(document).__name__}")
     for row in document:

@@ -8,8 +8,6 @@ and named as provisional.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from sources.json_text import json_document
 from sources.protocol import Parsed, SourceError, Unreadable
 from sources.tabular import PRICE_COLUMNS, delivery_month, with_previous_adj_close
 from sources.yahoo_days import (
@@ -197,11 +196,7 @@ def _traded(frame: pd.DataFrame) -> pd.Series:
 
 
 def _result(what: str, payload: Payload) -> dict[str, Any]:
-    document: Any = None
-    with contextlib.suppress(ValueError, RecursionError):
-        document = json.loads(payload.content.decode("utf-8-sig"))
-    if document is None:
-        raise Unreadable(f"{what}: the answer is not JSON; it may be cut short")
+    document = json_document(what, payload.content)
     results = _field(what, _field(what, document, "chart", dict), "result", list)
     if len(results) != 1 or not isinstance(results[0], dict):
         raise Unreadable(f"{what}: field chart.result holds {len(results)} results, expected one")

@@ -42,6 +42,11 @@ def environ_of(server: Server, home: Path) -> dict[str, str]:
         "ROTATION_FRED_URL": server.url,
         "ROTATION_YAHOO_URL": server.url,
         "ROTATION_FDIC_URL": server.url,
+        "ROTATION_SIZE_PORTFOLIOS_SOURCE": "none",
+        "ROTATION_FUND_HOLDINGS_SOURCE": "none",
+        "ROTATION_FUTURES_POSITIONS_SOURCE": "none",
+        "ROTATION_BANK_INCOME_SOURCE": "none",
+        "ROTATION_BANK_MARGINS_SOURCE": "none",
         "ROTATION_CHECK_SOURCES": "none",
         "FRED_API_KEY": CANARY,
         "AIRFLOW_CONN_FRED_DEFAULT": json.dumps(
