@@ -114,6 +114,7 @@ class Dataset(ABC):
         stands_in_for: the kind of input whose newest days it supplies while they are missing; blank: none.
         lines_before: how many lines of a file before those that were appended show that these go on plainly;
             None where such a file is read whole.
+        keeps_whole_history: whether rows from before ROTATION_HISTORY_START are loaded too.
         accept_setting: the setting that lists inputs whose change of meaning is accepted for one run.
     """
 
@@ -130,6 +131,7 @@ class Dataset(ABC):
     proves_sessions: ClassVar[bool] = False
     stands_in_for: ClassVar[str] = ""
     lines_before: ClassVar[int | None] = None
+    keeps_whole_history: ClassVar[bool] = False
     accept_setting: ClassVar[str] = ""
 
     # ---- what to ask for

@@ -8,18 +8,35 @@ from collections.abc import Mapping
 from datetime import date
 
 from datasets.bank_financials import BankFinancials
+from datasets.bank_income import BankIncome
+from datasets.bank_margins import BankMargins
 from datasets.base import Dataset
 from datasets.fred import FredSeries
+from datasets.fund_holdings import FundHoldings
 from datasets.futures import Futures
+from datasets.futures_positions import FuturesPositions
 from datasets.prices import Prices
 from datasets.second_sources import ParYields, ReferenceRates
+from datasets.size_portfolios import SizePortfolios
 from sources.protocol import PriceProvider
 from sources.registry import open_provider, provider_name
 from warehouse.settings import Settings
 
 DATASETS: Mapping[str, Dataset] = {
     dataset.name: dataset
-    for dataset in (Prices(), Futures(), FredSeries(), BankFinancials(), ReferenceRates(), ParYields())
+    for dataset in (
+        Prices(),
+        Futures(),
+        FredSeries(),
+        BankFinancials(),
+        ReferenceRates(),
+        ParYields(),
+        SizePortfolios(),
+        BankMargins(),
+        FuturesPositions(),
+        BankIncome(),
+        FundHoldings(),
+    )
 }
 
 

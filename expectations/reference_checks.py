@@ -43,7 +43,17 @@ def check_reference_rows(frames: Frames = reference_frame) -> None:
     """
     problems = [
         problem
-        for check in (_texts, _instruments, _members, _pairs, _claims, _cross_checks, _exceptions, _dates)
+        for check in (
+            _texts,
+            _instruments,
+            _members,
+            _pairs,
+            _claims,
+            _cross_checks,
+            _exceptions,
+            _dates,
+            _sectors,
+        )
         for problem in check(frames)
     ]
     if problems:
@@ -115,12 +125,32 @@ def _pairs(frames: Frames) -> Problems:
             yield "pairs", line, "base_symbol and quote_symbol are the same"
 
 
+def _sectors(frames: Frames) -> Problems:
+    """Funds of holdings and of sectors are instruments, and a sector has one fund on a day."""
+    symbols = set(frames("instruments")["symbol"])
+    for line, row in _rows(frames("fund_holdings_files")):
+        if row["symbol"] not in symbols:
+            yield "fund_holdings_files", line, f"unknown symbol {row['symbol']!r}"
+    ended: dict[str, str] = {}
+    for line, row in _rows(frames("sector_funds")):
+        if row["sector_fund"] not in symbols:
+            yield "sector_funds", line, f"unknown sector_fund {row['sector_fund']!r}"
+        begins, ends = row["sector_from_date"][:10], row["sector_to_date"][:10] or "9999-12-31"
+        if begins > ends:
+            yield "sector_funds", line, f"sector_from_date {begins} is after sector_to_date {ends}"
+        if begins <= ended.get(row["sector"], ""):
+            yield "sector_funds", line, f"{row['sector']} has two funds on {begins}; end the row before"
+        ended[row["sector"]] = ends
+
+
 def _claims(frames: Frames) -> Problems:
     known = Known(
         symbols=frozenset(frames("instruments")["symbol"]),
         groups=frozenset(frames("groups")["group_id"]),
         pairs=frozenset(frames("pairs")["pair_id"]),
         series=frozenset(frames("fred_series")["series_id"]),
+        sectors=frozenset(frames("sector_funds")["sector"]),
+        markets=frozenset(frames("positioned_contracts")["market_id"]),
     )
     for line, row in _rows(frames("claims")):
         try:

@@ -21,8 +21,9 @@ PANDAS_TYPES = {
     "DATE": ["datetime64[ns]", "datetime64[us]", "datetime64[s]"],
     "TIMESTAMP": ["datetime64[ns]", "datetime64[us]", "datetime64[s]"],
     "DOUBLE": ["float64"],
-    "INTEGER": ["int32", "int64"],
-    "BIGINT": ["int64"],
+    # Great Expectations' name for whole numbers of which some are missing is that of the class.
+    "INTEGER": ["int32", "int64", "Int32Dtype", "Int64Dtype"],
+    "BIGINT": ["int64", "Int64Dtype"],
     "BOOLEAN": ["bool"],
 }
 

@@ -9,6 +9,8 @@ In: a rule, the series' frequency and its observation dates. Out: naive UTC time
                                   (market_calendar/projections.py); later ones name it anew
     business_days:N@HH:MM         the N-th Federal Reserve business day after the observation date; N = 0 is
                                   that day itself, or the next business day when it is not one
+    next_week@HH:MM               the first Federal Reserve business day of the week after the observation's
+                                  (daily values that are published together each Monday)
     days:N@HH:MM                  N calendar days after the END of the observation's period, then forward to a
                                   Federal Reserve business day; N may be negative (a survey taken early in its
                                   quarter)
@@ -45,7 +47,7 @@ EQUITY_RULE = "session_close"
 FUTURES_RULE = "same_day@17:00"
 FREQUENCIES = ("daily", "weekly", "monthly", "quarterly", "annual", "irregular")
 _SIMPLE = re.compile(r"(?P<kind>business_days|days):(?P<lag>-?\d+)@(?P<hour>\d\d):(?P<minute>\d\d)")
-_AT_A_TIME = re.compile(r"(?P<kind>same_day|projections)@(?P<hour>\d\d):(?P<minute>\d\d)")
+_AT_A_TIME = re.compile(r"(?P<kind>same_day|projections|next_week)@(?P<hour>\d\d):(?P<minute>\d\d)")
 _CALENDAR = re.compile(r"calendar:(?P<event>[a-z_]+)\|(?P<fallback>.+)")
 
 
@@ -84,7 +86,7 @@ def parse_rule(text: str) -> ReleaseRule:
         pass
     raise ValueError(
         f"release rule {text!r} cannot be read: expected session_close, same_day@HH:MM, projections@HH:MM, "
-        "business_days:N@HH:MM, days:N@HH:MM or calendar:EVENT|days:N@HH:MM"
+        "next_week@HH:MM, business_days:N@HH:MM, days:N@HH:MM or calendar:EVENT|days:N@HH:MM"
     )
 
 
@@ -174,7 +176,11 @@ def _compute(
         ]
         return new_york_to_utc(np.array(first, dtype="datetime64[D]"), rule.clock_time)
     calendar = np.busdaycalendar(weekmask="1111100", holidays=_fed_holidays())
-    if rule.kind == "business_days":
+    if rule.kind == "next_week":
+        # 1970-01-01 was a Thursday: three days later the count of weeks begins on Mondays.
+        monday = days - (days.astype("int64") + 3) % 7 + np.timedelta64(7, "D")
+        released = np.busday_offset(monday, 0, roll="forward", busdaycal=calendar)
+    elif rule.kind == "business_days":
         roll = "backward" if rule.lag else "forward"
         released = np.busday_offset(days, rule.lag, roll=roll, busdaycal=calendar)  # type: ignore[call-overload]
     else:

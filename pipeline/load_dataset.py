@@ -90,7 +90,9 @@ class _Read:
     grown: dict[str, Grown] = field(default_factory=dict)
 
     def rows(self, dataset: Dataset, settings: Settings) -> pd.DataFrame:
-        """Their rows since the history starts; no column where there is no payload."""
+        """Their rows since the history starts, or all of a kind that keeps its whole history; no column where
+        there is no payload.
+        """
         if not self.frames:
             return pd.DataFrame()
         counts = [len(frame) for frame in self.frames]
@@ -101,6 +103,8 @@ class _Read:
             payload_sha256=pd.array([item.sha256 for item in items], dtype="str").repeat(counts),
             _goes_on=np.repeat([item.input in self.grown for item in items], counts),
         )
+        if dataset.keeps_whole_history:
+            return rows
         return rows[rows[dataset.day] >= pd.Timestamp(settings.history_start)].reset_index(drop=True)
 
     def without(self, inputs: Iterable[str], key: str) -> _Read:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,9 @@ def copied_home(home: Settings, folder: Path, *, files: Path | None = None) -> S
 
 @pytest.fixture(scope="session")
 def small_market_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of the small market, to be read only."""
-    return made_once(session_folder(tmp_path_factory), "market", write_small_market)
+    """Files of the whole small market, to be read only."""
+    make = partial(write_small_market, whole=True)
+    return made_once(session_folder(tmp_path_factory), "market", make)
 
 
 @pytest.fixture(scope="session")

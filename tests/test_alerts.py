@@ -40,7 +40,7 @@ from pipeline.run_record import status_on_failure, write_run_status
 from tests.alert_servers import HookServer, MailServer, free_port, html_of
 from tests.scheduler_fixture import RunningAirflow
 from tests.shared_homes import HomeAfter
-from tests.small_market import START, context, run_day, write_small_market
+from tests.small_market import HISTORY_START, START, context, run_day, write_small_market
 from warehouse.publication import current_generation
 from warehouse.settings import Settings, SettingsError
 
@@ -100,7 +100,7 @@ def home(published_home: Settings, market: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ROTATION_SOURCE", "files")
     monkeypatch.setenv("ROTATION_FILES_DIR", str(market))
     monkeypatch.setenv("ROTATION_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("ROTATION_HISTORY_START", str(START))
+    monkeypatch.setenv("ROTATION_HISTORY_START", str(HISTORY_START))
     return Settings.from_environment()
 
 

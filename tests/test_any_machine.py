@@ -80,7 +80,7 @@ def test_the_same_files_load_the_same_rows_on_every_machine(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_whole_run_gives_the_same_marts_on_two_machines(tmp_path: Path) -> None:
     """A short history: every model runs, which is all that it takes for a zone or a language to show."""
-    folder = write_small_market(tmp_path / "files", start=date(2023, 7, 3), end=DAY)
+    folder = write_small_market(tmp_path / "files", start=date(2023, 7, 3), end=DAY, whole=True)
     found = []
     for name, what in (("Greenwich", "build"), ("Kiritimati", "run")):
         (tmp_path / name).mkdir()

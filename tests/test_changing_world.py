@@ -78,6 +78,11 @@ def run_through(
     ):
         for name, value in {
             "ROTATION_SOURCE": "live",
+            "ROTATION_FUTURES_POSITIONS_SOURCE": "none",
+            "ROTATION_BANK_INCOME_SOURCE": "none",
+            "ROTATION_BANK_MARGINS_SOURCE": "none",
+            "ROTATION_SIZE_PORTFOLIOS_SOURCE": "none",
+            "ROTATION_FUND_HOLDINGS_SOURCE": "none",
             "ROTATION_CHECK_SOURCES": "none",
             "ROTATION_HOME": str(folder),
             "ROTATION_HISTORY_START": "2023-01-03",

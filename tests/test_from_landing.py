@@ -40,7 +40,7 @@ def replace_in(path: Path, day: str, change: float) -> None:
 
 @pytest.mark.slow
 def test_a_home_loaded_again_from_landing_is_the_same(tmp_path: Path) -> None:
-    market = write_small_market(tmp_path / "market")
+    market = write_small_market(tmp_path / "market", whole=True)
     replace_in(market / "prices" / "JPM.csv", "2024-03-01", 1000.0)
     settings = small_settings(market, tmp_path / "home")
     run_unaudited(settings, "2024-07-16")

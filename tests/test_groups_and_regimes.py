@@ -25,8 +25,10 @@ from tests.model_fixture import (
     fill,
     project_warehouse,
 )
+from tests.test_point_and_figure import draw
+from transforms.lib.point_and_figure import NEAR_BOX
 from transforms.marts.event_responses import like_means, market_model_before, rank_among_like
-from transforms.marts.group_score_daily import member_scores
+from transforms.marts.fund_score_daily import member_scores
 from transforms.marts.regimes_daily import statistics_by_regime
 from transforms.marts.session_regimes_daily import growth_state, latest_claims, policy_state
 
@@ -39,7 +41,7 @@ def test_six_points_by_hand() -> None:
     )
     flat = np.ones(len(rise))
     closes = np.column_stack([rise, flat, 2 - rise])
-    scores = member_scores(closes, closes / flat[:, np.newaxis], np.ones(closes.shape, dtype=bool))
+    scores = member_scores(closes, closes / flat[:, np.newaxis], np.ones(closes.shape, dtype=bool)).score
     # The first: double top in price and against the market, X, above both means, the largest of three
     # returns: 6. The second: neither above nor below anything, no chart, second of three: 2/3. The
     # third: last of three: 1/3.
@@ -54,6 +56,7 @@ def test_group_change_and_rank_by_hand() -> None:
     # one fund rises from session 300 on, one falls
     add_closes(con, "XLE", "2023-06-01", [80.0] * 300 + list(np.linspace(80, 90, 20)))
     days = add_closes(con, "XLU", "2023-06-01", [70.0] * 300 + list(np.linspace(70, 60, 20)))
+    build(con, "marts.fund_score_daily")
     frame = build(con, "marts.group_score_daily")
     last = frame[frame["session_date"] == pd.Timestamp(days[-1])].set_index("group_id")
     # the market itself has no benchmark and is not scored, so the peers are two
@@ -70,8 +73,54 @@ def test_group_change_and_rank_by_hand() -> None:
 def test_group_scores_do_not_look_ahead() -> None:
     symbols = ["SPY", "IWM", "IWN", "IJR", "VBR", "KRE", "KBE", "XLE", "XLU", "IWF", "QQQ"]
     long, short = simulated(symbols, "2024-09-30"), simulated(symbols, "2022-11-15")
-    name = "marts.group_score_daily"
-    assert_prefix_is_equal(build(long, name), build(short, name), ["group_id", "session_date"])
+    for name, key in {"marts.fund_score_daily": "symbol", "marts.group_score_daily": "group_id"}.items():
+        assert_prefix_is_equal(build(long, name), build(short, name), [key, "session_date"])
+
+
+def test_fund_scores_against_charts_drawn_by_hand() -> None:
+    """Some days of a simulated market, each from the closes alone: charts box by box, means and returns with
+    pandas.
+    """
+    symbols = ["SPY", "IWM", "IWN", "IJR", "KRE", "XLE", "XLU", "IWF", "QQQ"]
+    con = simulated(symbols, "2024-09-30")
+    frame = build(con, "marts.fund_score_daily").set_index(["session_date", "symbol"])
+    wide = con.execute("select symbol, session_date, close from staging.equity_prices").df()
+    closes = wide.pivot(index="session_date", columns="symbol", values="close")
+    instruments = con.execute("select symbol, benchmark_symbol from ref.instruments").df()
+    benchmark = instruments.set_index("symbol")["benchmark_symbol"].dropna()
+    members = con.execute(
+        "select distinct symbol from ref.group_members inner join ref.groups using (group_id)"
+        " where group_kind = 'equity'"
+    ).df()["symbol"]
+    peers = [symbol for symbol in closes if symbol in set(members) and symbol in benchmark]
+    returns = closes[peers].pct_change(126, fill_method=None)
+    compared = 0
+    for day in closes.index[[250, 800, 1900, 3301, 4444, 5555, -30, -1]]:
+        for symbol in frame.loc[day].index:
+            own = closes[symbol][:day]
+            _, price_signal = draw(own.to_numpy(), NEAR_BOX)[-1]
+            rs_column, rs_signal = draw((own / closes[benchmark[symbol]][:day]).to_numpy(), NEAR_BOX)[-1]
+            expected = [
+                price_signal == 1,
+                own.iloc[-1] > own.tail(50).mean() + 1e-9,
+                own.iloc[-1] > own.tail(200).mean() + 1e-9,
+                rs_column == 1,
+                rs_signal == 1,
+                (returns.loc[day] <= returns.at[day, symbol]).sum() / returns.loc[day].notna().sum(),
+            ]
+            row = frame.loc[(day, symbol)]
+            tests = [
+                *("is_price_signal_buy", "is_above_50d_mean", "is_above_200d_mean"),
+                *("is_rs_column_x", "is_rs_signal_buy", "peer_share"),
+            ]
+            assert row[tests].tolist() == pytest.approx(expected), (day, symbol)
+            assert row["score"] == pytest.approx(sum(expected))
+            assert row["is_acceptable"] == (sum(expected) >= 3) and row["is_strong"] == (sum(expected) >= 4)
+            before = frame.xs(symbol, level="symbol")["score"][: day - pd.Timedelta(days=30)]
+            change = row["score"] - before.iloc[-1] if len(before) else np.nan
+            assert row["score_change_30_days"] == pytest.approx(change, nan_ok=True)
+            compared += 1
+    assert compared > 50
 
 
 @pytest.mark.parametrize(
@@ -98,6 +147,7 @@ def test_a_member_counts_from_its_first_to_its_last_day(name: str, key: str, com
     }.items():
         con = simulated(symbols, "2024-06-28")
         con.execute(change)
+        build(con, "marts.fund_score_daily")
         frames[kind] = build(con, name).set_index([key, "session_date"])[compared].sort_index()
     assert not frames["with"].equals(frames["without"])
     inside = {
@@ -456,6 +506,7 @@ def test_summary_repeats_the_marts_and_keeps_every_session() -> None:
         "rotation_extremes_daily",
         "rotation_state_daily",
         "size_style_rank_daily",
+        "fund_score_daily",
         "group_score_daily",
         "yield_curve_daily",
         "macro_daily",

@@ -226,6 +226,17 @@ def test_business_days_over_weekends_holidays_and_summer_time() -> None:
     assert available("business_days:2@09:00", "daily", "2024-08-30") == ["2024-09-04 13:00"]  # Labor Day
 
 
+def test_what_is_published_together_each_monday() -> None:
+    rule = "next_week@16:15"
+    week = ["2024-07-08", "2024-07-09", "2024-07-10", "2024-07-11", "2024-07-12", "2024-07-13", "2024-07-14"]
+    assert available(rule, "daily", *week) == ["2024-07-15 20:15"] * 7
+    # The Monday after is Labor Day, then Columbus Day of 2024.
+    assert available(rule, "daily", "2024-08-30", "2024-10-07") == ["2024-09-03 20:15", "2024-10-15 20:15"]
+    assert available(rule, "daily", "1969-12-31", "1970-01-04") == ["1970-01-05 21:15"] * 2
+    with pytest.raises(ValueError, match="next_week@HH:MM"):
+        release_rules.parse_rule("next_week:1@16:15")
+
+
 def test_month_end_dff_is_there_for_the_first_session_of_the_next_month() -> None:
     """The expired contract's final settlement is rebuilt from DFF in the first run of the new month."""
     for year in range(2000, 2028):

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tests.extended_models import assert_extension_is_the_same
 from tests.model_fixture import build, create, empty_warehouse, fill, fill_reference
+from transforms.lib.event_sessions import EVENTS
 from transforms.lib.signals import HORIZONS_SESSIONS
-from transforms.marts.event_responses import EVENTS
 
 LAST = "2023-03-09"
 SYMBOLS = ("AAA", "BBB", "CCC", "KRE", "SPY")

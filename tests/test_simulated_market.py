@@ -327,9 +327,15 @@ def test_macro_series_are_plausible(market: SimulatedMarket) -> None:
     values = {series_id: series(market, series_id, date(2000, 1, 1)).dropna() for series_id in every}
     assert all(len(found) > 20 and np.isfinite(found).all() for found in values.values())
     limits = {"UNRATE": (3, 11), "ICSA": (140e3, 900e3), "BAMLH0A0HYM2": (1, 22), "PAYEMS": (110e3, 230e3)}
+    limits |= {"DTWEXBGS": (70, 160), "HOUST": (450, 2500), "GDPC1": (13e3, 28e3), "TTLCONS": (6e5, 3e6)}
+    limits |= {"MTSDS133FMS": (-9e5, 7e5)}
     for series_id, (low, high) in limits.items():
         assert values[series_id].between(low, high).all(), series_id
     inflation = values["CPIAUCSL"].pct_change(12).dropna() * 100
+    deficit = values["MTSDS133FMS"]
+    assert (deficit[deficit.index.month == 4] > 0).mean() > 0.9 and deficit.rolling(
+        12
+    ).sum().dropna().max() < 0
     assert 1.5 < inflation.mean() < 4 and inflation.between(-3, 12).all()
     fear = values["VIXCLS"].rolling(20).mean()
     assert values["BAMLH0A0HYM2"].corr(fear) > 0.5

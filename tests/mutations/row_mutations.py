@@ -42,9 +42,22 @@ def times(column: str, factor: float) -> Change:
     return lambda rows, row: rows[column].iloc[row] * factor
 
 
+def of_the_row_before(column: str, divisor: int = 1) -> Change:
+    """The value of the row before, which is of the quarter before, or a part of it."""
+    return lambda rows, row: rows[column].iloc[row - 1] // divisor
+
+
 PRICES_OF_A_BAR = ("open", "high", "low", "close", "adj_close", "previous_adj_close")
 
 ROW_MUTATIONS = [
+    RowMutation(
+        "bank_margins",
+        "assets_are_in_the_unit_of_the_quarter_before",
+        {
+            "cert": of_the_row_before("cert"),
+            "assets_usd_thousand": of_the_row_before("assets_usd_thousand", 1_000),
+        },
+    ),
     RowMutation(
         "prices", "close_is_between_high_and_low", {"close": lambda rows, row: rows["high"].iloc[row] * 1.02}
     ),

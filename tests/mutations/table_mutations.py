@@ -7,13 +7,68 @@ the same numbers. `before`: statements that make the ground on which the rule ca
 
 from __future__ import annotations
 
+from tests.mutations.bank_margin_mutations import BANK_MARGIN_MUTATIONS
 from tests.mutations.fed_mutations import FED_MUTATIONS
+from tests.mutations.holdings_mutations import HOLDINGS_MUTATIONS
 from tests.mutations.mutation import Mutation, delete, one_row, update
+from tests.mutations.positions_and_income import MUTATIONS_OF_POSITIONS_AND_INCOME
 
 BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
+PREMIUM, OVERLAP = "marts.size_premium_monthly", "marts.size_premium_overlap"
+
+
+def months_of_premium(number: int) -> str:
+    """Some months of small shares, as no recorded market has them."""
+    return (
+        f"delete from {PREMIUM}; "
+        f"insert into {PREMIUM} by name select 'lo_30/hi_30' as size_pair, 'value' as weighting,"
+        " 1 as window_months, last_day(date '1950-01-15' + (i * 31)::integer) as month_end,"
+        " 4.0 as small_return_pct, 2.0 - i as large_return_pct, 2.0 + i as premium_pp, 1 as premium_rank,"
+        " i + 1 as premium_rank_from_below, 1 as premium_stretch_rank, i + 1 as windows_so_far,"
+        " i + 1 as premium_stretch_rank_from_below, i + 1 as n_nonoverlapping, 'files' as data_source,"
+        " date '1950-01-31' as first_window_month_end,"
+        " last_day(date '1950-01-15' + (i * 31)::integer) + interval 60 days as available_at_utc"
+        f" from range({number}) as made(i)"
+    )
+
 
 MUTATIONS = [
     *FED_MUTATIONS,
+    *BANK_MARGIN_MUTATIONS,
+    Mutation(
+        PREMIUM,
+        "premium_is_small_less_large",
+        update(PREMIUM, "large_return_pct = large_return_pct + 1"),
+        before=months_of_premium(3),
+    ),
+    Mutation(
+        PREMIUM,
+        "ranks_fit_in_the_history",
+        update(PREMIUM, "premium_rank = windows_so_far + 1"),
+        before=months_of_premium(3),
+    ),
+    Mutation(
+        PREMIUM,
+        "no_month_is_used_before_it_was_out",
+        update(PREMIUM, "available_at_utc = getvariable('session_date') + interval 5 days"),
+        before=months_of_premium(3),
+    ),
+    Mutation(
+        PREMIUM,
+        "monthly_returns_are_in_per_cent",
+        f"update {PREMIUM} set small_return_pct = small_return_pct / 100,"
+        " large_return_pct = large_return_pct / 100, premium_pp = premium_pp / 100",
+        before=months_of_premium(90),
+    ),
+    Mutation(
+        OVERLAP,
+        "the_premium_goes_with_the_spread",
+        f"delete from {OVERLAP}; "
+        f"insert into {OVERLAP} by name select 'lo_30/hi_30' as size_pair, 'value' as weighting,"
+        " 'IWM/SPY' as pair_id, 120 as months_in_common, 0.1 as premium_correlation, 'files' as data_source",
+    ),
+    *MUTATIONS_OF_POSITIONS_AND_INCOME,
+    *HOLDINGS_MUTATIONS,
     Mutation(
         "marts.calendar",
         "no_day_is_missing",
@@ -223,6 +278,41 @@ MUTATIONS = [
     ),
     Mutation(
         "marts.claim_checks",
+        "a_fitted_reading_confirms_nothing",
+        update("marts.claim_checks", "verdict = 'fitted_only', fitted = false"),
+    ),
+    Mutation(
+        "marts.claim_checks",
+        "the_reading_as_stated_comes_first",
+        update("marts.claim_checks", "verdict_as_stated = 'confirmed'", "verdict <> 'confirmed'"),
+    ),
+    Mutation(
+        "marts.claim_checks",
+        "readings_are_counted",
+        update("marts.claim_checks", "readings_agreeing = readings_tried + 1"),
+    ),
+    Mutation(
+        "marts.claim_checks",
+        "what_cannot_be_told_apart_has_its_interval",
+        update("marts.claim_checks", "recomputed = 1, recomputed_low = 2, recomputed_high = 3"),
+    ),
+    Mutation(
+        "marts.policy_turn_returns",
+        "turn_mean_lies_in_its_interval",
+        update("marts.policy_turn_returns", "over_market_turns = turns + 1"),
+    ),
+    Mutation(
+        "marts.policy_turn_returns",
+        "fall_within_is_no_smaller_than_the_fall_to_the_end",
+        update("marts.policy_turn_returns", "turn_return_pct = deepest_drawdown_pct - 1"),
+    ),
+    Mutation(
+        "marts.policy_turn_returns",
+        "a_turn_has_its_first_sessions_in_event_responses",
+        update("marts.policy_turn_returns", "session_date = session_date + 1", "symbol = 'IWM'"),
+    ),
+    Mutation(
+        "marts.claim_checks",
         "every_claim_is_judged_within_two_weeks",
         "delete from marts.claim_checks where claim_id = (select min(claim_id) from ref.claims"
         " where as_of_date <= getvariable('session_date') - interval 14 days)",
@@ -273,6 +363,22 @@ MUTATIONS = [
         "marts.event_responses",
         "session_is_the_first_at_or_after_the_event",
         update("marts.event_responses", "session_date = event_date - 1", "window_sessions > 1"),
+    ),
+    Mutation(
+        "marts.fund_score_daily",
+        "score_is_the_sum_of_its_tests",
+        update("marts.fund_score_daily", "is_rs_column_x = not is_rs_column_x"),
+    ),
+    Mutation(
+        "marts.fund_score_daily",
+        "a_fund_counts_itself_among_its_peers",
+        update("marts.fund_score_daily", "score = score - peer_share, peer_share = 0"),
+        also=("acceptable_and_strong_follow_the_score",),
+    ),
+    Mutation(
+        "marts.fund_score_daily",
+        "acceptable_and_strong_follow_the_score",
+        update("marts.fund_score_daily", "is_strong = not is_strong"),
     ),
     Mutation(
         "marts.group_score_daily",

@@ -23,6 +23,7 @@ MODELS = (
     "marts.rotation_extremes_daily",
     "marts.rotation_state_daily",
     "marts.size_style_rank_daily",
+    "marts.fund_score_daily",
     "marts.group_score_daily",
     "marts.yield_curve_daily",
     "marts.macro_daily",

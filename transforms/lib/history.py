@@ -102,13 +102,14 @@ def compute_expanding_statistics(
     )
 
 
-def least_history(window: int) -> int:
-    """The observations (sessions) from which a z or a percentile of overlapping windows is answered.
+def least_history(window: int, minimum: int = MINIMUM_HISTORY) -> int:
+    """The observations from which a z or a percentile of overlapping windows is answered.
 
     Args:
-        window: in sessions.
+        window: in sessions, or in months where the observations are.
+        minimum: the least, however short the window is.
     """
-    return max(MINIMUM_HISTORY, INDEPENDENT_WINDOWS * window)
+    return max(minimum, INDEPENDENT_WINDOWS * window)
 
 
 def expanding_z(values: FloatArray, first: int = 0) -> FloatArray:
