@@ -18,6 +18,14 @@ VERDICTS = {
     "contradicted": ("✗", "contradicted"),
     "not_computable": ("?", "not computable"),
 }
+COMPARED = {
+    "equals": "published",
+    "over": "published: a little over",
+    "more_than": "holds above",
+    "less_than": "holds below",
+    "at_least": "holds from",
+    "at_most": "holds up to",
+}
 SHORT_UNITS = {"standard deviations": "σ", "count": "", "ratio": "", "date": ""}
 FAILED_SHOWN = 20
 SAMPLE_LENGTH = 110
@@ -44,6 +52,11 @@ class Claim:
     def words(self) -> str:
         """The verdict in words."""
         return VERDICTS[self.verdict][1]
+
+    @property
+    def compared(self) -> str:
+        """What the published figure is to the statement: the figure itself, or the limit that it names."""
+        return COMPARED[str(self.row["comparison"].value)]
 
     @property
     def month(self) -> bool:

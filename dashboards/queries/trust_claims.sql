@@ -10,7 +10,14 @@ select
     statement,
     replace(verdict, '_', ' ') as verdict,
     replace(verdict_as_stated, '_', ' ') as verdict_as_stated,
-    coalesce(published_date::varchar, format('{:g}', round(published, 2)) || unit_shown) as stated,
+    case comparison
+        when 'over' then 'a little over '
+        when 'more_than' then 'more than '
+        when 'less_than' then 'less than '
+        when 'at_least' then 'at least '
+        when 'at_most' then 'at most '
+        else ''
+    end || coalesce(published_date::varchar, format('{:g}', round(published, 2)) || unit_shown) as stated,
     coalesce(recomputed_date::varchar, format('{:g}', round(recomputed, 2)) || unit_shown, 'no figure') as recomputed_as_stated,
     coalesce(basis, 'as stated') as basis,
     coalesce(

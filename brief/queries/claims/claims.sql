@@ -5,6 +5,7 @@ select
     as_of_date,
     statement,
     unit,
+    comparison,
     published,
     recomputed,
     published_date,
