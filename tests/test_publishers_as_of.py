@@ -42,7 +42,7 @@ def rows_at(
     fill_reference(con)
     if len(frame):
         dated = dataset.with_availability(frame.reset_index(drop=True))
-        fill(con, dataset.table, dated[[name for name in dated if not name.startswith("_")]])
+        fill(con, dataset.table, dated[[name for name in dated if not str(name).startswith("_")]])
     build(con, model)
     found = con.execute(f"from {model} order by all").df()
     con.close()
