@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -42,9 +43,16 @@ def times(column: str, factor: float) -> Change:
     return lambda rows, row: rows[column].iloc[row] * factor
 
 
-def of_the_row_before(column: str, divisor: int = 1) -> Change:
-    """The value of the row before, which is of the quarter before, or a part of it."""
-    return lambda rows, row: rows[column].iloc[row - 1] // divisor
+def of_the_quarter_before(column: str, divisor: int = 1) -> Change:
+    """The bank's value in the quarter before, or a part of it; another bank's where it was not there."""
+
+    def value(rows: pd.DataFrame, row: int) -> Any:
+        end, bank = rows["quarter_end"].iloc[row] - pd.offsets.QuarterEnd(1), rows["cert"].iloc[row]
+        before = rows[rows["quarter_end"] == end]
+        own = before[before["cert"] == bank]
+        return (own if len(own) else before)[column].iloc[0] // divisor
+
+    return value
 
 
 PRICES_OF_A_BAR = ("open", "high", "low", "close", "adj_close", "previous_adj_close")
@@ -54,9 +62,11 @@ ROW_MUTATIONS = [
         "bank_margins",
         "assets_are_in_the_unit_of_the_quarter_before",
         {
-            "cert": of_the_row_before("cert"),
-            "assets_usd_thousand": of_the_row_before("assets_usd_thousand", 1_000),
+            "cert": of_the_quarter_before("cert"),
+            "assets_usd_thousand": of_the_quarter_before("assets_usd_thousand", 1_000),
         },
+        # In an earlier quarter it would be the quarter after it as well.
+        last=True,
     ),
     RowMutation(
         "prices", "close_is_between_high_and_low", {"close": lambda rows, row: rows["high"].iloc[row] * 1.02}

@@ -76,9 +76,10 @@ def chosen(name: str, dataset: Dataset) -> str:
 
 
 def made_up(table: Table) -> pd.DataFrame:
-    """Rows of a kind of input that the home does not hold: within all limits."""
+    """Rows of a kind of input that the home does not hold: within all limits, the newest first."""
     values: dict[str, Any] = {}
-    quarters = pd.Series(pd.date_range("1995-03-31", periods=SERVED_ROWS, freq="QE")).astype("datetime64[us]")
+    days = pd.date_range("1995-03-31", periods=SERVED_ROWS, freq="QE")
+    quarters = pd.Series(days[::-1]).astype("datetime64[us]")
     for column in table.columns:
         if column.name == "run_id":
             continue
