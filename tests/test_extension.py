@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.extension_world import STEPS, World
 from tests.histories import histories
-from transforms.changes import NOTHING, WHOLE, Change, reached
+from transforms.changes import NOTHING, WHOLE, Change, reached, reads_a_variable
 from transforms.extension import KEYS, VIEWS, list_keys, parts_of
 from warehouse.catalog import load_catalog
 
@@ -106,9 +106,30 @@ def test_any_history_equals_a_rebuild(first: World, names: list[str]) -> None:
             world.check()
 
 
-def test_a_moved_session_reaches_the_models_that_do_not_say_how_they_grow() -> None:
-    """They may read the session itself, and nothing tells whether it makes a difference."""
+def test_a_moved_session_reaches_the_models_that_may_read_it() -> None:
+    """Those that do not say how they grow and read a variable of the run, here or in what they import."""
     catalog = load_catalog()
-    for name, moved in (("marts.claim_checks", WHOLE), ("marts.instrument_daily", NOTHING)):
-        assert reached(catalog[name], catalog, {}, session_moved=True) == moved
+    for name, moved in (
+        ("marts.claim_checks", WHOLE),
+        ("marts.spread_attribution_daily", WHOLE),
+        ("staging.size_portfolios", WHOLE),
+        ("marts.instrument_daily", NOTHING),
+        ("marts.size_premium_monthly", NOTHING),
+        ("marts.bank_reported_losses", NOTHING),
+    ):
+        assert reached(catalog[name], catalog, {}, session_moved=True) == moved, name
         assert reached(catalog[name], catalog, {}, session_moved=False) == NOTHING
+
+
+def test_a_variable_is_found_where_a_model_imports_the_text_that_reads_it(tmp_path: Path) -> None:
+    model = tmp_path / "model.py"
+    for text, reads in (
+        ("from transforms.lib import (\n    event_sessions,\n    history,\n)\n", True),
+        ("from transforms.lib.event_sessions import sessions_of\n", True),
+        ("from transforms.lib.history import lagged\n", False),
+        ("SQL = \"select getvariable('session_date')\"\n", True),
+        ("SQL = \"select getvariable('data_source')\"\n", False),
+    ):
+        reads_a_variable.cache_clear()
+        model.write_text(text)
+        assert reads_a_variable(model) == reads, text

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_CODE = ("transforms/*.py", "transforms/lib/**/*.py", "warehouse/catalog/**/*", "market_calendar/**/*")
 SHARED_PACKAGES = ("duckdb", "numpy", "pandas")
 BEGINNING = date(1, 1, 1)
+# A variable that a model reads; the kind of data never changes from one session to the next.
+READS_A_VARIABLE = re.compile(r"getvariable\((?!'data_source'\))")
+IMPORTS = re.compile(
+    r"^\s*(?:from|import) (transforms(?:\.\w+)+)(?: import ([^\n(]+|\([^)]*\)))?", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -265,7 +272,7 @@ def reached(table: Table, catalog: Catalog, changes: Mapping[str, Change], *, se
         catalog: knows by which key its inputs grow.
         changes: of its inputs, by table; what is not among them did not change.
         session_moved: whether the publication is for another session than the one before. A model that does
-            not say how it grows may read the session itself.
+            not say how it grows is computed anew for it if it reads a variable, as the session is.
     """
     reads = table.increment.reads if table.increment else {}
     found = NOTHING
@@ -273,7 +280,33 @@ def reached(table: Table, catalog: Catalog, changes: Mapping[str, Change], *, se
         change = changes.get(item, NOTHING)
         if change:
             found |= _reached_by(table, catalog[item], change, reads.get(item))
-    return WHOLE if session_moved and not reads else found
+    return WHOLE if session_moved and not reads and reads_a_variable(table.model) else found
+
+
+@cache
+def reads_a_variable(model: Path | None) -> bool:
+    """Whether a model's own text, or that of a module that it imports, reads a variable of the run other than
+    the kind of data. A function that the model does not call counts as well.
+    """
+    texts: dict[Path, str] = {}
+    left = [model] if model else []
+    while left:
+        path = left.pop()
+        if path not in texts:
+            texts[path] = path.read_text(encoding="utf-8")
+            left += _imported(texts[path]) if path.suffix == ".py" else []
+    return model is None or any(READS_A_VARIABLE.search(text) for text in texts.values())
+
+
+def _imported(text: str) -> list[Path]:
+    """The files of `transforms` that a module imports."""
+    found = []
+    for module, names in IMPORTS.findall(text):
+        for name in ("", *re.findall(r"\w+", names)):
+            path = REPOSITORY.joinpath(*module.split("."), name).with_suffix(".py")
+            if path.is_file():
+                found.append(path)
+    return found
 
 
 def _reached_by(table: Table, item: Table, change: Change, reach: int | str | None) -> Change:
