@@ -71,7 +71,7 @@ test-mutations: $(VENV)/.installed-dev ## Break every rule in turn and see it fi
 	@$(RUN) -m pytest -m mutation tests/mutations
 
 # SLOW=1 runs the slow tests as well (whole runs of the pipeline, mostly), FULL=1 those that need more than Python packages.
-# COVERAGE=1 measures line coverage, with SLOW=1 against the floor in pyproject.toml. CI sets all three: in one call the homes are made
+# COVERAGE=1 measures line coverage, with SLOW=1 against the floor in pyproject.toml. CI sets the first two: in one call the homes are made
 # once, and while one worker waits for a scheduler the other computes. HISTORIES=20 tries more random histories.
 COVER := $(if $(COVERAGE),--cov --cov-report=term $(if $(SLOW),,--cov-fail-under=0))
 LEFT_OUT := not mutation$(if $(FULL),, and not full)$(if $(SLOW),, and not slow)
