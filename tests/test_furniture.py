@@ -54,7 +54,7 @@ def test_the_workflow_calls_ci_run_on_every_python_that_the_project_supports() -
     assert job["strategy"]["matrix"]["python"] == supported
 
 
-def test_ci_holds_the_floor_of_coverage() -> None:
+def test_ci_runs_every_test_and_coverage_has_a_floor() -> None:
     assert "FULL=1 SLOW=1 make test" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     assert 0 < PROJECT["tool"]["coverage"]["report"]["fail_under"] <= 100
     assert PROJECT["tool"]["coverage"]["run"]["source"] == PROJECT["tool"]["importlinter"]["root_packages"]
