@@ -85,6 +85,7 @@ class Publishers:
             "ROTATION_BANK_INCOME_SOURCE": "sec",
             "ROTATION_FUND_HOLDINGS_SOURCE": "ishares",
             "ROTATION_SIZE_PORTFOLIOS_SOURCE": "french",
+            "ROTATION_BANK_MARGINS_SOURCE": "fdic",
         }
 
     def asked(self) -> dict[str, int]:
