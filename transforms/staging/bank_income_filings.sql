@@ -12,5 +12,5 @@ select
 from pipeline.raw.bank_income
 where available_at_utc <= getvariable('cutoff_utc') and filed_on <= getvariable('session_date')
 qualify row_number() over (
-    partition by symbol, concept, period_start, period_end, accession_number order by known_at_utc desc, payload_sha256
+    partition by symbol, concept, period_start, period_end, accession_number order by known_at_utc desc, payload_sha256 asc
 ) = 1
