@@ -177,6 +177,12 @@ def test_cumulative_betas_against_pandas() -> None:
     assert checked == 300
 
 
+def in_quarter(mart: pd.DataFrame, quarter_end: str) -> pd.DataFrame:
+    """The rows of all domestic deposits in a quarter."""
+    of_quarter = mart["quarter_end"] == pd.Timestamp(quarter_end)
+    return mart[of_quarter & (mart["deposit_basis"] == "all_domestic")]
+
+
 def test_at_the_end_of_a_cycle_the_cumulative_beta_is_the_one_that_is_known() -> None:
     """Four quarters after the last move all of it has arrived: mid 2007, and at the end of 2010."""
     mart = table("marts.deposit_betas").set_index(["quarter_end", "bank_group", "deposit_basis"])
@@ -189,9 +195,7 @@ def test_at_the_end_of_a_cycle_the_cumulative_beta_is_the_one_that_is_known() ->
 
 
 def test_cheap_deposits_gain_at_high_rates_where_they_were_made_so() -> None:
-    mart = table("marts.deposit_betas").query(
-        "deposit_basis == 'all_domestic' and quarter_end == '2023-12-31'"
-    )
+    mart = in_quarter(table("marts.deposit_betas"), "2023-12-31")
     change = mart.set_index("bank_group")["margin_change_pp"]
     assert change["cheapest_third"] > change["middle_third"] > change["dearest_third"]
 
@@ -279,9 +283,7 @@ def test_the_rolling_regression_against_one_by_hand(group: str) -> None:
 
 
 def test_the_known_beta_is_found_by_size() -> None:
-    mart = table("marts.deposit_betas").query(
-        "quarter_end == '2025-06-30' and deposit_basis == 'all_domestic'"
-    )
+    mart = in_quarter(table("marts.deposit_betas"), "2025-06-30")
     mart = mart.set_index("bank_group")
     for size, beta in BETAS.items():
         row = mart.loc[size]
