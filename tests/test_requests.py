@@ -26,7 +26,7 @@ from pipeline.state import RunPlan
 from pipeline.turns import Turns
 from sources.fdic import FdicSource
 from sources.simulated import SimulatedPrices
-from tests.small_market import START, small_settings, write_small_market
+from tests.small_market import HISTORY_START, small_settings, write_small_market
 from warehouse.database import append, pipeline_database
 from warehouse.publication import STORAGE_VERSION
 from warehouse.settings import Settings
@@ -123,7 +123,7 @@ def test_a_backfill_fetches_what_is_named_although_landing_holds_it(home: Settin
     one_before = "2024-07-15"
     assert asked(_plan_or_nothing(run(home, session=one_before, turns=turns()))) == {}
     found = asked(_plan_or_nothing(run(home, "prices/SPY", "fred/DGS2", session=one_before, turns=turns())))
-    assert found == {"prices/SPY": START, "fred/DGS2": START}
+    assert found == {"prices/SPY": HISTORY_START, "fred/DGS2": HISTORY_START}
 
 
 def _plan_or_nothing(context: RunContext) -> RunPlan:
