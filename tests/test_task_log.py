@@ -108,7 +108,7 @@ def test_every_missing_input_and_every_failed_rule_is_a_line_at_its_level(
     optional = next(text for _, text in lines if "optional inputs missing" in text)
     assert len(optional) < 250 and " more; the logs of fetch and load name each" in optional
     # `make run` shows progress and keeps the single inputs for its summary.
-    assert "fetch: prices 1/4: AGG … IJS: " in shown.getvalue() and "load: prices: " in shown.getvalue()
+    assert "fetch: prices 1/4: AGG … IJK: " in shown.getvalue() and "load: prices: " in shown.getvalue()
     assert " is missing: " not in shown.getvalue() and "is not taken" not in shown.getvalue()
     assert not [record for record in caplog.records if record.name.startswith("great_expectations")]
     recorded = step_messages(tmp_path / "home")["load"]
