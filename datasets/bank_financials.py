@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import duckdb
 import pandas as pd
 
-from datasets.base import Dataset, Reach
+from datasets.base import Dataset, Freshness, Reach
 from sources.protocol import Provider
 from warehouse.landing import Landed
 from warehouse.reference_data import reference_frame
@@ -53,6 +53,10 @@ class BankFinancials(Dataset):
         recent = str(reach.since - timedelta(days=self.trailing_days))
         quarters = quarter_inputs(first, reach.until - timedelta(days=REPORT_DAYS))
         return [name for name in quarters if name not in held or name >= recent]
+
+    def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
+        """Once quarters were served, the last one that the release rule promises should be there."""
+        return self.against_its_rule(connection, session, "all_banks")
 
     def broken_continuity(
         self, connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame

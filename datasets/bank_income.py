@@ -50,8 +50,7 @@ class BankIncome(Dataset):
     ) -> list[str]:
         """The banks that the provider can be asked for."""
         rows = connection.execute("select distinct symbol from ref.bank_filers order by 1").fetchall()
-        present = getattr(provider, "present_inputs", None)
-        offered = None if present is None else set(present())
+        offered = provider.present_inputs()
         return [symbol for (symbol,) in rows if offered is None or symbol in offered]
 
     def with_availability(self, rows: pd.DataFrame) -> pd.DataFrame:

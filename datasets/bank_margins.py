@@ -10,9 +10,6 @@ import pandas as pd
 
 from datasets.bank_financials import quarter_inputs
 from datasets.base import Dataset, Freshness, Reach
-from market_calendar.release_rules import available_at_utc
-from market_calendar.sessions import cutoff_utc
-from sources.files import FilesAsServed
 from sources.protocol import Provider
 from warehouse.landing import Landed
 from warehouse.settings import Settings
@@ -69,8 +66,9 @@ class BankMargins(Dataset):
         are.
         """
         known = quarter_inputs(settings.history_start, reach.until - timedelta(days=KNOWN_DAYS))
-        if isinstance(provider, FilesAsServed):
-            return sorted(set(known) & set(provider.present_inputs()))
+        present = provider.present_inputs()
+        if present is not None:
+            return sorted(set(known) & set(present))
         recent = str(reach.since - timedelta(days=self.trailing_days))
         return [name for name in known if name not in held or name >= recent]
 
@@ -116,18 +114,7 @@ class BankMargins(Dataset):
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
         """Once quarters were served, the last one that its release rule promises should be there."""
-        row = connection.execute(
-            f"select max(quarter_end), max_by(source, quarter_end) from pipeline.{self.table}"
-            " where available_at_utc <= ?",
-            [cutoff_utc(session)],
-        ).fetchone()
-        if row is None or row[0] is None:
-            return []
-        ends = pd.Series(pd.date_range(end=pd.Timestamp(session), periods=4, freq="QE"))
-        promised = ends[
-            available_at_utc(self.release_rule, self.frequency, ends) <= pd.Timestamp(cutoff_utc(session))
-        ]
-        return [Freshness(self.name, "all_banks", False, row[0], promised.max().date(), row[1])]
+        return self.against_its_rule(connection, session, "all_banks")
 
     def gone(
         self, connection: duckdb.DuckDBPyConnection, landed: list[Landed], rows: pd.DataFrame

@@ -18,6 +18,7 @@ import pandas as pd
 
 from datasets.stand_in import StandIn
 from market_calendar.release_rules import available_at_utc
+from market_calendar.sessions import cutoff_utc
 from sources.protocol import Provider
 from warehouse.landing import Landed
 from warehouse.payloads import Request
@@ -336,6 +337,30 @@ class Dataset(ABC):
         evening of the session.
         """
         return []
+
+    def against_its_rule(
+        self, connection: duckdb.DuckDBPyConnection, session: date, name: str
+    ) -> list[Freshness]:
+        """How far a kind that is served as a whole reaches, against the last month or quarter that its
+        release rule promises on the evening of the session; nothing where it was never served.
+
+        Args:
+            connection: with the pipeline's database attached.
+            session: of the publication.
+            name: what is late, as messages call it.
+        """
+        evening = cutoff_utc(session)
+        row = connection.execute(
+            f"select max({self.day}), max_by(source, {self.day}) from pipeline.{self.table}"
+            " where available_at_utc <= ?",
+            [evening],
+        ).fetchone()
+        if row is None or row[0] is None:
+            return []
+        step = {"monthly": "ME", "quarterly": "QE"}[self.frequency]
+        ends = pd.Series(pd.date_range(end=pd.Timestamp(session), periods=6, freq=step))
+        promised = ends[available_at_utc(self.release_rule, self.frequency, ends) <= pd.Timestamp(evening)]
+        return [Freshness(self.name, name, False, row[0], promised.max().date(), row[1])]
 
 
 def goes_on(rows: pd.DataFrame) -> pd.Series:

@@ -17,7 +17,6 @@ import pandas as pd
 
 from datasets.base import Dataset, Freshness, Reach
 from market_calendar.sessions import cutoff_utc, sessions_between
-from sources.files import FilesAsServed
 from sources.ishares import NEWEST_DAYS, ISharesHoldings, funds
 from sources.protocol import Provider
 from warehouse.landing import Landed
@@ -56,8 +55,9 @@ class FundHoldings(Dataset):
         """Of a folder what lies there; else the newest report of each fund, and from the issuer the ends of
         quarters that are not held.
         """
-        if isinstance(provider, FilesAsServed):
-            return provider.present_inputs()
+        present = provider.present_inputs()
+        if present is not None:
+            return present
         names = sorted(funds())
         if provider.name != ISharesHoldings.name:
             return names

@@ -61,8 +61,7 @@ class FuturesPositions(Dataset):
             "select contract_market_code, positions_to from ref.positioned_contracts order by 1"
         ).fetchall()
         asked_from = reach.since - timedelta(days=self.trailing_days)
-        present = getattr(provider, "present_inputs", None)
-        offered = None if present is None else set(present())
+        offered = provider.present_inputs()
         return [
             code
             for code, last in rows

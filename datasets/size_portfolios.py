@@ -9,9 +9,6 @@ import duckdb
 import pandas as pd
 
 from datasets.base import Dataset, Freshness, Reach
-from market_calendar.release_rules import available_at_utc
-from market_calendar.sessions import cutoff_utc
-from sources.files import FilesAsServed
 from sources.french import INPUT
 from sources.protocol import Provider
 from warehouse.landing import Landed
@@ -51,8 +48,9 @@ class SizePortfolios(Dataset):
         held: Mapping[str, date],
     ) -> list[str]:
         """The file; from a library only once the month after the last one held can be in it."""
-        if isinstance(provider, FilesAsServed):
-            return provider.present_inputs()
+        present = provider.present_inputs()
+        if present is not None:
+            return present
         last = held.get(INPUT)
         if last is not None and reach.until < _month_end_after(last) + timedelta(days=ASKED_DAYS):
             return []
@@ -125,18 +123,7 @@ class SizePortfolios(Dataset):
 
     def freshness(self, connection: duckdb.DuckDBPyConnection, session: date) -> list[Freshness]:
         """Once it was served, it should reach the month that its release rule promises."""
-        row = connection.execute(
-            f"select max(month_end), max_by(source, month_end) from pipeline.{self.table}"
-            " where available_at_utc <= ?",
-            [cutoff_utc(session)],
-        ).fetchone()
-        if row is None or row[0] is None:
-            return []
-        ends = pd.Series(pd.date_range(end=pd.Timestamp(session), periods=6, freq="ME"))
-        promised = ends[
-            available_at_utc(self.release_rule, self.frequency, ends) <= pd.Timestamp(cutoff_utc(session))
-        ]
-        return [Freshness(self.name, INPUT, False, row[0], promised.max().date(), row[1])]
+        return self.against_its_rule(connection, session, INPUT)
 
 
 def _month_end_after(day: date) -> date:

@@ -21,6 +21,7 @@ import math
 import re
 import statistics
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,9 @@ _OF_SIZE = re.compile(r"\bsize\s+portfolios\b", re.IGNORECASE)
 _MONTH = re.compile(r"\d{4}(?:0[1-9]|1[0-2])")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
 MISSING = (-99.99, -999.0)
+# What reading a damaged zip raises: its directory, the end of its data, an unknown method of compression, a
+# flag of encryption, a place or a name that cannot be, and the compressed data itself.
+DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error)
 # The middle of all absolute monthly returns in per cent is about 3.5; as fractions 0.035.
 LEAST_TYPICAL_PCT, MOST_TYPICAL_PCT = 0.5, 25.0
 # With more cells left out, what is left is not the file any more.
@@ -240,10 +244,8 @@ def _member(what: str, content: bytes) -> bytes:
                 raise Unreadable(f"{what}: {members[0].filename} has {members[0].file_size:,} bytes unpacked")
             with archive.open(members[0]) as stream:
                 return stream.read(LARGEST_MEMBER_BYTES)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    except DAMAGED as error:
         raise Unreadable(f"{what}: the zip is damaged or cut short ({str(error)[:80]})") from None
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]
-        raise Unreadable(f"{what}: the zip is damaged ({str(error)[:80]})") from None
 
 
 def _blocks(text: str) -> tuple[str, list[_Block]]:

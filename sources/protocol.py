@@ -95,6 +95,10 @@ class Provider(ABC):
             SettingsError: names the setting that is missing or wrong.
         """
 
+    def present_inputs(self) -> list[str] | None:
+        """The inputs that it has, without asking anybody; None where only asking tells."""
+        return None
+
     def not_taken(self) -> list[str]:
         """What lies where this provider reads and is not read: a sentence each, with what to do."""
         return []

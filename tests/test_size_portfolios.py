@@ -5,6 +5,7 @@ what is refused, what is loaded, and the premium against pandas.
 from __future__ import annotations
 
 import functools
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -351,6 +352,25 @@ def test_a_zip_that_is_not_whole_or_holds_something_else_is_refused(
 ) -> None:
     with pytest.raises(Unreadable, match=said):
         parse(content if isinstance(content, bytes) else content(), "zip")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_zip_with_some_bytes_changed_is_refused_or_says_the_same(seed: int) -> None:
+    """Its directory, its headers and its data, each by the hundreds."""
+    whole, draw = zipped(text()), random.Random(seed)
+    same, refused = parse(whole, "zip").frame, 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(draw.choice((1, 2, 4))):
+            places = (draw.randrange(60), draw.randrange(len(whole)), len(whole) - 1 - draw.randrange(140))
+            damaged[draw.choice(places)] = draw.randrange(256)
+        try:
+            found = parse(bytes(damaged), "zip").frame
+        except Unreadable:
+            refused += 1
+        else:
+            pd.testing.assert_frame_equal(found, same)
+    assert refused > 30
 
 
 def _flipped(content: bytes) -> bytes:

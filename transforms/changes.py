@@ -11,6 +11,7 @@ Caveat: `hash` is DuckDB's own and may change with its version; the version is p
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import platform
 import re
@@ -33,9 +34,6 @@ SHARED_PACKAGES = ("duckdb", "numpy", "pandas")
 BEGINNING = date(1, 1, 1)
 # A variable that a model reads; the kind of data never changes from one session to the next.
 READS_A_VARIABLE = re.compile(r"getvariable\((?!'data_source'\))")
-IMPORTS = re.compile(
-    r"^\s*(?:from|import) (transforms(?:\.\w+)+)(?: import ([^\n(]+|\([^)]*\)))?", re.MULTILINE
-)
 
 
 @dataclass(frozen=True)
@@ -300,13 +298,14 @@ def reads_a_variable(model: Path | None) -> bool:
 
 def _imported(text: str) -> list[Path]:
     """The files of `transforms` that a module imports."""
-    found = []
-    for module, names in IMPORTS.findall(text):
-        for name in ("", *re.findall(r"\w+", names)):
-            path = REPOSITORY.joinpath(*module.split("."), name).with_suffix(".py")
-            if path.is_file():
-                found.append(path)
-    return found
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    paths = [REPOSITORY.joinpath(*name.split(".")).with_suffix(".py") for name in names]
+    return [path for path in paths if path.is_relative_to(REPOSITORY / "transforms") and path.is_file()]
 
 
 def _reached_by(table: Table, item: Table, change: Change, reach: int | str | None) -> Change:

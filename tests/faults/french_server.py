@@ -46,8 +46,9 @@ def zipped(text: str | bytes, member: str = f"{INPUT}.csv") -> bytes:
     """The text as the one member of a zip, with the line ends of the real one."""
     content = text if isinstance(text, bytes) else text.replace("\n", "\r\n").encode()
     held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(member), content)
+    with zipfile.ZipFile(held, "w") as archive:
+        # A member with a name and a time of its own is not compressed unless it says so.
+        archive.writestr(zipfile.ZipInfo(member), content, zipfile.ZIP_DEFLATED)
     return held.getvalue()
 
 

@@ -23,6 +23,7 @@ class Metric:
     nearby: tuple[str, ...] = ()
 
 
+_TURN = {"event": "first_cut,first_hike", "symbol": "symbol", "horizon": "integer"}
 _BANKS = ",".join(bank_metrics.BANKS)
 _WINDOW = {"sessions": "integer", "start": "date", "years": "integer"}
 METRICS: dict[str, Metric] = {
@@ -163,12 +164,12 @@ METRICS: dict[str, Metric] = {
     "series_percentile": Metric(mart_metrics.series_percentile, {"series": "series"}),
     "turn_mean_return_pct": Metric(
         mart_metrics.turn_mean_return_pct,
-        {"event": "first_cut,first_hike", "symbol": "symbol", "horizon": "integer"},
+        _TURN,
         nearby=("horizon", "twin"),
     ),
     "turn_mean_over_market_pp": Metric(
         mart_metrics.turn_mean_over_market_pp,
-        {"event": "first_cut,first_hike", "symbol": "symbol", "horizon": "integer"},
+        _TURN,
         nearby=("horizon", "twin"),
     ),
     "fund_score": Metric(
