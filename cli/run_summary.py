@@ -102,9 +102,10 @@ def _print_failure(
 
 
 def _print_loaded(loaded: LoadSummary) -> None:
+    width = max((len(dataset) for dataset in loaded.datasets), default=0)
     for dataset, entry in loaded.datasets.items():
         print(
-            f"  {dataset:<8} {entry.source:<10} {entry.fetched:>4} of {entry.inputs} inputs,"
+            f"  {dataset:<{width}} {entry.source:<10} {entry.fetched:>4} of {entry.inputs} inputs,"
             f" {entry.new_rows:>9,} new rows, {entry.quarantined} quarantined"
         )
         for rule, found in entry.quarantine_by_rule.items():
