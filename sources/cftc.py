@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from sources.days import plain_day
 from sources.files import FilesAsServed
 from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
@@ -246,12 +247,7 @@ def _numbers(row: dict[str, Any]) -> list[int | None]:
 
 def _day(text: object) -> date | None:
     found = DAY.fullmatch(text.strip()) if isinstance(text, str) else None
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found[1])
-    except ValueError:
-        return None
+    return plain_day(found[1]) if found else None
 
 
 def _broken_rule(row: dict[str, Any], day: date, fetched: datetime) -> str | None:

@@ -17,7 +17,6 @@ begins on a weekend has its value.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,14 +25,13 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from market_calendar.sessions import fed_business_days_between
-from sources.days import is_closed_day
+from sources.days import is_closed_day, plain_day
 from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
 from sources.public_api import PublicApi
 from warehouse.payloads import Payload, Request
 
 PATHS = {"EFFR": "unsecured/effr", "SOFR": "secured/sofr"}
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 NUMBERS = ("percentRate", "targetRateFrom", "targetRateTo")
 COLUMNS = ["series_id", "observation_date", "value"]
 # The longest row of days without a rate is four, around Christmas and New Year.
@@ -85,7 +83,7 @@ def parse_rates(payload: Payload) -> Parsed:
     rows: dict[date, dict[str, Any]] = {}
     rejected: list[tuple[str, dict[str, Any]]] = []
     for row in _rows(what, item, payload.content):
-        day = _day(row["effectiveDate"])
+        day = plain_day(row["effectiveDate"])
         rule = "observation_date_is_a_date" if day is None else _broken_rule(item, day, row)
         if rule is None and day in rows and not _same(row, rows[day]):
             rule = "day_is_served_once"
@@ -122,15 +120,6 @@ def _rows(what: str, item: str, content: bytes) -> list[dict[str, Any]]:
         if due and not any(name in row for row in due):
             raise Unreadable(f"{what}: field {name} is missing; there are {', '.join(due[0])[:150]}")
     return rows
-
-
-def _day(text: object) -> date | None:
-    if not isinstance(text, str) or not DAY.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _broken_rule(item: str, day: date, row: dict[str, Any]) -> str | None:

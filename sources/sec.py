@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
+from sources.days import plain_day
 from sources.files import FilesAsServed
 from sources.json_text import json_document
 from sources.protocol import NotServed, Parsed, SourceError, Unreadable
@@ -43,7 +44,6 @@ NO_CONTACT = (
     " name and an e-mail address, or ROTATION_BANK_INCOME_SOURCE=none."
 )
 TAXONOMY, UNIT = "us-gaap", "USD"
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 ACCESSION = re.compile(r"\d{10}-\d{2}-\d{6}")
 FACT_FIELDS = ("start", "end", "val", "accn", "form", "filed")
 # The largest bank's year is about 100 bn USD.
@@ -327,20 +327,11 @@ def _facts(
     return str(document["tag"]), facts
 
 
-def _day(text: object) -> date | None:
-    if not isinstance(text, str) or not DAY.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def _broken_rule(fact: dict[str, Any], fetched: datetime) -> str | None:
     """The rule that a fact breaks."""
     if fact.get("start") is None:
         return "an_amount_is_of_a_period"
-    start, end, filed = (_day(fact.get(name)) for name in ("start", "end", "filed"))
+    start, end, filed = (plain_day(fact.get(name)) for name in ("start", "end", "filed"))
     if start is None or end is None or filed is None:
         return "start_end_and_filed_are_dates"
     if not start < end <= start + LONGEST_PERIOD:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.lib.history import FloatArray
+from transforms.lib.window_sums import rolling_sums
 
 # Below that difference of two returns the quotient is taken at its limit: it loses its digits.
 SAME_RETURN = 1e-9
@@ -95,23 +96,13 @@ def _factor(base: FloatArray, quote: FloatArray) -> FloatArray:
 
 
 def _compounded(returns: FloatArray, window: int) -> FloatArray:
-    found: FloatArray = np.full(len(returns), np.nan)
-    if len(returns) >= window:
-        value: FloatArray = np.ones(len(returns) - window + 1)
-        for day in range(window):
-            value = value * (1.0 + returns[day : len(returns) - window + 1 + day])
-        found[window - 1 :] = value - 1.0
-    return found
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth: FloatArray = np.expm1(_sums(np.log1p(returns), window))
+    return growth
 
 
 def _sums(values: FloatArray, window: int) -> FloatArray:
-    found: FloatArray = np.full(len(values), np.nan)
-    if len(values) >= window:
-        total: FloatArray = np.zeros(len(values) - window + 1)
-        for day in range(window):
-            total = total + values[day : len(values) - window + 1 + day]
-        found[window - 1 :] = total
-    return found
+    return rolling_sums(values[:, np.newaxis], window)[:, 0]
 
 
 def row_sums(values: FloatArray) -> FloatArray:

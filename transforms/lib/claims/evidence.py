@@ -176,27 +176,21 @@ class Evidence:
 
     def observations_beside(self, series: str, day: dt.date) -> list[dt.date]:
         """The days of the observations before and after one of a series, where there are any."""
-        rows = self.con.execute(
-            """
-            select max(observation_date) filter (where observation_date < $2),
-                min(observation_date) filter (where observation_date > $2)
-            from staging.fred_observations where series_id = $1
-            """,
-            [series, day],
-        ).fetchone()
-        return [found for found in rows or () if found is not None]
+        return self._beside("staging.fred_observations", "series_id", series, "observation_date", day)
 
     def reports_beside(self, market: str, day: dt.date) -> list[dt.date]:
         """The days of the reports on positions in a market before and after that of a day, where there are
         any.
         """
+        return self._beside("marts.futures_positioning", "market_id", market, "report_date", day)
+
+    def _beside(self, table: str, key: str, name: str, column: str, day: dt.date) -> list[dt.date]:
         rows = self.con.execute(
-            """
-            select max(report_date) filter (where report_date < $2),
-                min(report_date) filter (where report_date > $2)
-            from marts.futures_positioning where market_id = $1
+            f"""
+            select max({column}) filter (where {column} < $2), min({column}) filter (where {column} > $2)
+            from {table} where {key} = $1
             """,
-            [market, day],
+            [name, day],
         ).fetchone()
         return [found for found in rows or () if found is not None]
 
