@@ -15,13 +15,13 @@ import pytest
 
 from datasets.bank_income import BankIncome
 from datasets.base import Reach
-from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, SourceError, Unreadable
 from sources.registry import open_provider
 from sources.sec import FilesConcepts, SecConcepts, SimulatedConcepts, filers
-from sources.transport import Forbidden, NotData, RateLimited
+from tests.faults.failed_requests import FAILED_REQUESTS, MAX_BYTES
 from tests.faults.home import impatient
 from tests.faults.sec_server import BAC, CONCEPT, PUBLISHED, WFC, SecServer, document, fact
-from tests.faults.server import Fault, hang_up, silent, truncated
+from tests.faults.server import Fault
 from tests.model_fixture import build, empty_warehouse, fill, fill_reference
 from warehouse.catalog import load_catalog
 from warehouse.payloads import Payload, Request
@@ -195,27 +195,19 @@ def test_an_answer_of_another_form_is_refused_by_name(content: Any, named: str) 
     ("fault", "expected"),
     [
         (Fault(status=404), NotServed),
-        (Fault(status=403), Forbidden),
-        (Fault(status=429, headers={"Retry-After": "120"}), RateLimited),
-        (Fault(status=503), SourceUnavailable),
-        (Fault(send=hang_up), SourceUnavailable),
-        (Fault(send=silent), SourceUnavailable),
-        (Fault(send=truncated), SourceUnavailable),
-        (Fault(body=lambda body: b""), NotData),
-        (Fault(body=lambda body: b"<!DOCTYPE html><html>maintenance</html>"), NotData),
-        (Fault(body=lambda body: body + b" " * 3_000_000), Unreadable),
-        (Fault(status=301, headers={"Location": "/elsewhere"}), SourceError),
+        *FAILED_REQUESTS,
     ],
 )
 def test_a_failed_request_has_the_error_of_its_class(
     monkeypatch: pytest.MonkeyPatch, fault: Fault, expected: type[Exception]
 ) -> None:
-    impatient(monkeypatch, deadline=3.0, attempt=1.5, max_bytes=1_000_000)
+    impatient(monkeypatch, deadline=3.0, attempt=1.5, max_bytes=MAX_BYTES)
     fault.played = 0
     with SecServer() as server:
         server.fault = fault
-        with pytest.raises(expected, match="sec: bank_income/BAC"):
+        with pytest.raises(expected, match="sec: bank_income/BAC") as caught:
             provider(server).fetch(REQUEST)
+    assert caught.type is expected
 
 
 def test_a_body_that_is_cut_off_is_fetched_and_refused_when_it_is_read() -> None:

@@ -218,7 +218,7 @@ def test_a_body_that_is_no_answer(content: bytes, said: str) -> None:
         (Fault(body=lambda body: b"\xff" + body), NotData),
         (Fault(body=lambda body: b"[" * 100_000), NotData),
         (Fault(body=lambda body: b'{"meta": {"total": 40}, "rows": []}'), NotData),
-        (Fault(body=lambda body: body + b" " * (65 << 20)), SourceError),
+        (Fault(body=lambda body: body + b" " * (65 << 20)), Unreadable),
         (Fault(send=hang_up), SourceUnavailable),
     ],
 )
@@ -227,8 +227,9 @@ def test_an_answer_that_fails_is_an_error_that_names_the_input(
 ) -> None:
     with FdicServer({DAY: reports(QUARTER)}) as server:
         server.fault = fault
-        with pytest.raises(error, match=f"fdic: bank_margins/{QUARTER}"):
+        with pytest.raises(error, match=f"fdic: bank_margins/{QUARTER}") as caught:
             provider_at(server.url).fetch(request())
+    assert caught.type is error
 
 
 def test_a_busy_server_is_asked_again_and_then_answers() -> None:

@@ -19,12 +19,12 @@ from datasets.base import Reach
 from datasets.futures_positions import FuturesPositions, last_report_out, released_at_utc
 from datasets.registry import DATASETS
 from sources.cftc import FIELDS, CftcPositions, FilesPositions, SimulatedPositions
-from sources.protocol import NotServed, SourceError, SourceUnavailable, Unreadable
+from sources.protocol import NotServed, SourceError, Unreadable
 from sources.registry import open_provider
-from sources.transport import Forbidden, NotData, RateLimited
 from tests.faults.cftc_server import PUBLISHED, CftcServer, report, weekly
+from tests.faults.failed_requests import FAILED_REQUESTS, MAX_BYTES
 from tests.faults.home import impatient
-from tests.faults.server import Fault, hang_up, silent, truncated
+from tests.faults.server import Fault
 from tests.model_fixture import build, empty_warehouse, fill, fill_reference
 from transforms.marts.futures_positioning import effective_number
 from warehouse.catalog import load_catalog
@@ -188,29 +188,21 @@ def test_an_answer_of_another_form_is_refused_by_name(rows: Any, named: str) -> 
     [
         (Fault(status=404), SourceError),
         (Fault(status=400), SourceError),
-        (Fault(status=403), Forbidden),
-        (Fault(status=429, headers={"Retry-After": "120"}), RateLimited),
-        (Fault(status=503), SourceUnavailable),
-        (Fault(send=hang_up), SourceUnavailable),
-        (Fault(send=silent), SourceUnavailable),
-        (Fault(send=truncated), SourceUnavailable),
-        (Fault(body=lambda body: b""), NotData),
-        (Fault(body=lambda body: b"<!DOCTYPE html><html>maintenance</html>"), NotData),
         (Fault(body=lambda body: body[: len(body) // 2]), Unreadable),
         (Fault(body=lambda body: body.replace(b'"239742"', b'"209742"')), Unreadable),
-        (Fault(body=lambda body: body + b" " * 3_000_000), Unreadable),
-        (Fault(status=301, headers={"Location": "/elsewhere"}), SourceError),
+        *FAILED_REQUESTS,
     ],
 )
 def test_a_failed_request_has_the_error_of_its_class(
     monkeypatch: pytest.MonkeyPatch, fault: Fault, expected: type[Exception]
 ) -> None:
-    impatient(monkeypatch, deadline=3.0, attempt=1.5, max_bytes=1_000_000)
+    impatient(monkeypatch, deadline=3.0, attempt=1.5, max_bytes=MAX_BYTES)
     fault.played = 0
     with CftcServer() as server:
         server.fault = fault
-        with pytest.raises(expected, match="cftc: futures_positions/239742"):
+        with pytest.raises(expected, match="cftc: futures_positions/239742") as caught:
             provider(server).fetch(REQUEST)
+    assert caught.type is expected
 
 
 def test_it_is_asked_again_after_a_short_wait() -> None:

@@ -11,7 +11,7 @@ from tests.mutations.bank_margin_mutations import BANK_MARGIN_MUTATIONS
 from tests.mutations.fed_mutations import FED_MUTATIONS
 from tests.mutations.holdings_mutations import HOLDINGS_MUTATIONS
 from tests.mutations.mutation import Mutation, delete, one_row, update
-from tests.mutations.positions_and_income import MUTATIONS_OF_POSITIONS_AND_INCOME
+from tests.mutations.position_and_income_mutations import POSITION_AND_INCOME_MUTATIONS
 
 BETAS, MARK = "marts.bank_rate_betas", "marts.bank_securities_mark"
 PREMIUM, OVERLAP = "marts.size_premium_monthly", "marts.size_premium_overlap"
@@ -67,7 +67,7 @@ MUTATIONS = [
         f"insert into {OVERLAP} by name select 'lo_30/hi_30' as size_pair, 'value' as weighting,"
         " 'IWM/SPY' as pair_id, 120 as months_in_common, 0.1 as premium_correlation, 'files' as data_source",
     ),
-    *MUTATIONS_OF_POSITIONS_AND_INCOME,
+    *POSITION_AND_INCOME_MUTATIONS,
     *HOLDINGS_MUTATIONS,
     Mutation(
         "marts.calendar",

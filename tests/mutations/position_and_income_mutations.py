@@ -28,7 +28,7 @@ QUARTERS = (
     " '2023-03-01', timestamp '2024-04-01', interval 3 month) as made(day)"
 )
 
-MUTATIONS_OF_POSITIONS_AND_INCOME = [
+POSITION_AND_INCOME_MUTATIONS = [
     Mutation(
         POSITIONS,
         "a_report_comes_out_after_its_day",
