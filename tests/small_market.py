@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 
 from datasets.bank_financials import quarter_inputs
+from market_calendar.release_rules import available_at_utc
 from pipeline import steps
 from pipeline.context import Requested, RunContext
 from pipeline.endings import TryAgain
@@ -31,6 +33,7 @@ from sources.simulated import SimulatedProvider, simulated_market
 from sources.simulated_market.fund_holdings import SECTORS
 from warehouse.payloads import Request
 from warehouse.publication import building_folder, current_generation, digests
+from warehouse.reference_data import reference_frame
 from warehouse.settings import Settings
 
 SYMBOLS = ("SPY", "IWM", "QQQ", "KRE", "JPM", "^RUT", "^GSPC")
@@ -57,12 +60,26 @@ def write_small_market(folder: Path, *, end: date = END, start: date = START, wh
             market.prices_csv(symbol, start, end)
         )
     for series in SERIES:
-        (folder / "fred" / f"{series}.csv").write_bytes(market.fred_csv(series, start, end))
+        (folder / "fred" / f"{series}.csv").write_bytes(released(series, market.fred_csv(series, start, end)))
     for contract in market.contracts(start, end):
         (folder / "futures" / f"{contract}.csv").write_bytes(market.futures_csv(contract, start, end))
     if whole:
         write_publishers_files(folder, start, end)
     return folder
+
+
+def released(series_id: str, content: bytes) -> bytes:
+    """A series' file without what FRED would not have released by now.
+
+    What a file holds was known by then, so a market that ends today would be as old as its first run, and no
+    two homes equal.
+    """
+    series = reference_frame("fred_series").set_index("series_id").loc[series_id]
+    head, *lines = content.splitlines(keepends=True)
+    days = pd.Series(pd.to_datetime([line.split(b",")[0].decode() for line in lines]))
+    available = available_at_utc(series["release_rule"], series["frequency"], days)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return head + b"".join(line for line, known in zip(lines, available <= now, strict=True) if known)
 
 
 def write_publishers_files(folder: Path, start: date, end: date) -> None:
