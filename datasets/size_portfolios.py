@@ -102,15 +102,15 @@ class SizePortfolios(Dataset):
                 INPUT: f"{what}: its months end with {served_until:%Y-%m}, and those that are held with"
                 f" {held_until:%Y-%m}: it is an older file. Nothing new was loaded."
             }
+        if moved is not None and moved_crosswise < moved and moved_crosswise <= FAR_FROM_HELD_PP:
+            return {
+                INPUT: f"{what}: its returns by value are nearer to the equally weighted ones that are held"
+                " than to those by value: the two blocks are exchanged. Nothing new was loaded."
+            }
         if moved is not None and moved > FAR_FROM_HELD_PP:
             return {
                 INPUT: f"{what}: half of its returns differ by more than {moved:.2g} points from those that"
                 " are held: they are in another unit, or of other portfolios. Nothing new was loaded."
-            }
-        if moved is not None and moved_crosswise < moved:
-            return {
-                INPUT: f"{what}: its returns by value are nearer to the equally weighted ones that are held"
-                " than to those by value: the two blocks are exchanged. Nothing new was loaded."
             }
         return {}
 

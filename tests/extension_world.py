@@ -194,7 +194,7 @@ class World:
     def check(self) -> dict[str, Extended]:
         """Extend the publication, build one anew, and compare every table."""
         catalog = load_catalog()
-        done = self._extend()
+        done = self.extend()
         self.con.execute("attach ':memory:' as rebuilt")
         self.con.execute("attach ':memory:' as pipeline")
         for schema in ("raw", "ref"):
@@ -221,7 +221,8 @@ class World:
         assert differing == [], {name: done[name] for name in differing}
         return done
 
-    def _extend(self) -> dict[str, Extended]:
+    def extend(self) -> dict[str, Extended]:
+        """Extend the publication by what changed since it was last extended."""
         catalog = load_catalog()
         self.con.execute("use publication")
         changes: dict[str, Change] = {}

@@ -101,9 +101,13 @@ def test_the_parts_of_a_change_hold_every_changed_row_once(change: Change) -> No
 )
 def test_any_history_equals_a_rebuild(first: World, names: list[str]) -> None:
     with world_of_its_own(first) as world:
-        for name in names:
+        *earlier, last = names
+        for name in earlier:
             STEPS[name](world)
-            world.check()
+            world.extend()
+        # What an earlier step left wrong and none repairs is seen here; the test above compares after each.
+        STEPS[last](world)
+        world.check()
 
 
 def test_a_moved_session_reaches_the_models_that_may_read_it() -> None:
@@ -122,14 +126,15 @@ def test_a_moved_session_reaches_the_models_that_may_read_it() -> None:
 
 
 def test_a_variable_is_found_where_a_model_imports_the_text_that_reads_it(tmp_path: Path) -> None:
-    model = tmp_path / "model.py"
-    for text, reads in (
-        ("from transforms.lib import (\n    event_sessions,\n    history,\n)\n", True),
-        ("from transforms.lib.event_sessions import sessions_of\n", True),
-        ("from transforms.lib.history import lagged\n", False),
-        ("SQL = \"select getvariable('session_date')\"\n", True),
-        ("SQL = \"select getvariable('data_source')\"\n", False),
+    for number, (text, reads) in enumerate(
+        (
+            ("from transforms.lib import (\n    event_sessions,\n    history,\n)\n", True),
+            ("from transforms.lib.event_sessions import sessions_of\n", True),
+            ("from transforms.lib.history import lagged\n", False),
+            ("SQL = \"select getvariable('session_date')\"\n", True),
+            ("SQL = \"select getvariable('data_source')\"\n", False),
+        )
     ):
-        reads_a_variable.cache_clear()
+        model = tmp_path / f"model_{number}.py"
         model.write_text(text)
         assert reads_a_variable(model) == reads, text

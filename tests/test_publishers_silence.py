@@ -314,13 +314,31 @@ def test_blocks_that_are_exchanged_do_not_continue_what_is_held(
     assert dataset.broken_continuity(warehouse, rows) == {}
     # Their years are exchanged with them, so the file agrees with itself.
     other = portfolios(both_exchanged(csv_text(END))).frame
-    assert INPUT in dataset.broken_continuity(warehouse, other)
+    assert "the two blocks are exchanged" in dataset.broken_continuity(warehouse, other)[INPUT]
+    far = other.assign(portfolio_return_pct=100.0 * other["portfolio_return_pct"])
+    assert "they are in another unit" in dataset.broken_continuity(warehouse, far)[INPUT]
     near = rows.merge(other, on=["weighting", "portfolio", "month_end"], suffixes=("", "_other"))
     little = near.assign(
         portfolio_return_pct=near["portfolio_return_pct"]
         + 0.05 * (near["portfolio_return_pct_other"] - near["portfolio_return_pct"])
-    )
-    assert dataset.broken_continuity(warehouse, little[rows.columns.tolist()]) == {}, "a restatement"
+    )[rows.columns.tolist()]
+    assert dataset.broken_continuity(warehouse, little) == {}, "a restatement"
+
+
+def test_blocks_that_lie_close_and_are_exchanged_are_told_apart(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Weights that differ by less than a restatement may: only the nearer one tells."""
+    dataset, rows = SizePortfolios(), portfolios(csv_text(END)).frame
+    by_value = rows[rows["weighting"] == "value"]
+
+    def blocks(value_pp: float, equal_pp: float) -> pd.DataFrame:
+        return pd.concat(
+            by_value.assign(weighting=name, portfolio_return_pct=by_value["portfolio_return_pct"] + added)
+            for name, added in (("value", value_pp), ("equal", equal_pp))
+        )
+
+    hold(warehouse, dataset, blocks(0.0, 0.06), "french")
+    assert dataset.broken_continuity(warehouse, blocks(0.02, 0.08)) == {}
+    assert "the two blocks are exchanged" in dataset.broken_continuity(warehouse, blocks(0.06, 0.0))[INPUT]
 
 
 # --- FDIC --------------------------------------------------------------------------------------------------

@@ -286,18 +286,29 @@ def reads_a_variable(model: Path | None) -> bool:
     """Whether a model's own text, or that of a module that it imports, reads a variable of the run other than
     the kind of data. A function that the model does not call counts as well.
     """
-    texts: dict[Path, str] = {}
+    seen: set[Path] = set()
     left = [model] if model else []
     while left:
         path = left.pop()
-        if path not in texts:
-            texts[path] = path.read_text(encoding="utf-8")
-            left += _imported(texts[path]) if path.suffix == ".py" else []
-    return model is None or any(READS_A_VARIABLE.search(text) for text in texts.values())
+        if path not in seen:
+            seen.add(path)
+            reads, imported = _reads_and_imports(path)
+            if reads:
+                return True
+            left += imported
+    return model is None
+
+
+@cache
+def _reads_and_imports(path: Path) -> tuple[bool, list[Path]]:
+    """Whether a file's text reads a variable, else the files of `transforms` that it imports as a module."""
+    text = path.read_text(encoding="utf-8")
+    if READS_A_VARIABLE.search(text):
+        return True, []
+    return False, _imported(text) if path.suffix == ".py" else []
 
 
 def _imported(text: str) -> list[Path]:
-    """The files of `transforms` that a module imports."""
     names: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):

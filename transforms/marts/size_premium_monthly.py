@@ -60,22 +60,22 @@ def build(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
                 """,
                 [weighting, small, large],
             ).df()
+            grid = on_every_month(months)
             parts += [
-                windows_of(months, length).assign(size_pair=f"{small}/{large}", weighting=weighting)
+                windows_of(grid, length).assign(size_pair=f"{small}/{large}", weighting=weighting)
                 for length in WINDOWS
             ]
     rows = pd.concat(parts, ignore_index=True)
     return rows[["size_pair", "weighting", *rows.columns[:-2]]]
 
 
-def windows_of(months: pd.DataFrame, length: int) -> pd.DataFrame:
+def windows_of(grid: pd.DataFrame, length: int) -> pd.DataFrame:
     """The windows of one length, oldest first.
 
     Args:
-        months: month_end, small_pct, large_pct and available_at_utc of the months there are, oldest first.
+        grid: month_end, small_pct, large_pct and available_at_utc of every month, oldest first.
         length: in months.
     """
-    grid = on_every_month(months)
     small, large = (grown(grid[name].to_numpy(), length) for name in ("small_pct", "large_pct"))
     premium = 100.0 * (small - large)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -147,13 +147,13 @@ def stretch_ranks(values: FloatArray, length: int) -> FloatArray:
     """
     count = len(values)
     taken = np.zeros(count, dtype=np.int64)
-    # By row: windows that share a month with one that was taken already.
+    # By row, for each later one: whether it shares a month with one that the later one counts already.
     shared = np.zeros((count, count), dtype=np.bool_)
     for place in np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())].tolist():
-        later = np.arange(place + length, count)
-        rows = later[(values[later] > values[place]) & ~shared[later, place]]
-        taken[rows] += 1
-        shared[rows, max(place - length + 1, 0) : place + length] = True
+        later = slice(place + length, count)
+        counts = (values[later] > values[place]) & ~shared[place, later]
+        taken[later] += counts
+        shared[max(place - length + 1, 0) : place + length, later] |= counts
     return np.where(np.isfinite(values), 1.0 + taken, np.nan)
 
 
