@@ -157,7 +157,8 @@ def test_generations_come_and_go_under_sixteen_readers_and_a_browser(home: Setti
             for _ in range(GENERATIONS):
                 number = publish(home)
                 status, body = ask_sql(client, STATEMENT)
-                assert status == 200 and body["data"][0]["a"] >= number, "the next question sees it"
+                assert status == 200, words(body)
+                assert body["data"][0]["a"] >= number, "the next question sees it"
             looked.load()
             assert [answer.said for answer in looked.answers() if answer.said] == []
             assert looked.complaints == []
