@@ -183,8 +183,10 @@ def _fetched(run: RunContext, names: Names) -> Iterator[Made]:
 
 
 def _loaded(run: RunContext, names: Names) -> Iterator[Made]:
-    """Each kind of input, from landing into its raw table."""
+    """Each kind of input of which something was in landing, from there into its raw table."""
     for dataset, summary in (run.state.read("loaded", LoadSummary) or LoadSummary()).datasets.items():
+        if not summary.fetched + summary.replayed:
+            continue
         table = DATASETS[dataset].table
         output = names.table(table, OutputDataset, outputFacets=_rows(summary.new_rows))
         source = names.landed(dataset, InputDataset)
