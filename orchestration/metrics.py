@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk.configuration import conf
 from airflow.sdk.observability import stats
 
+from datasets.registry import active_datasets
 from orchestration.assets import FAMILIES
 from orchestration.facts import PublicationFacts
 from pipeline.context import RunContext
@@ -208,9 +209,10 @@ def _written_since(run: RunContext, name: str, moment: float) -> bool:
 
 
 def _of_plan(run: RunContext) -> Iterator[Measure]:
-    planned: dict[str, int] = {}
+    # A kind of which nothing is asked is a 0: a gauge keeps its last value.
+    planned = {dataset.name: 0 for dataset in active_datasets(run.settings)}
     for batch in run.plan.batches:
-        planned[batch.dataset] = planned.get(batch.dataset, 0) + len(batch.inputs)
+        planned[batch.dataset] += len(batch.inputs)
     for dataset, inputs in planned.items():
         yield Measure("rotation.inputs_planned", inputs, {"dataset": dataset})
 

@@ -125,7 +125,8 @@ class Visit:
         until, quiet = time.monotonic() + SETTLE_SECONDS, 0
         since = time.monotonic()
         while quiet < 4:
-            missing = titles - {answer.title for answer in self.answers()}
+            # The titles alone: each body would be fetched from the browser again, four times a second.
+            missing = titles - {self._title(response) for response in self._responses}
             assert time.monotonic() < until, f"{self.slug}: still waiting for {missing or self._waiting}"
             self.page.wait_for_timeout(250)
             busy = self._waiting > 0 or missing or self.page.locator(BUSY).count() > 0
@@ -137,13 +138,18 @@ class Visit:
         """What the charts were answered since `forget`, the values of the filters' lists not among them."""
         found = []
         for response in self._responses:
-            asked = json.loads(response.request.post_data or "{}")
-            title = self.titles.get(asked.get("form_data", {}).get("slice_id"))
-            if title and "native_filter_id" not in asked["form_data"]:
+            title = self._title(response)
+            if title:
                 body = response.json()
                 said = "" if response.ok else str(body)[:1_000]
-                found.append(Answer(title, asked["queries"], body.get("result", []), said))
+                queries = json.loads(response.request.post_data)["queries"]
+                found.append(Answer(title, queries, body.get("result", []), said))
         return found
+
+    def _title(self, response: Any) -> str | None:
+        """Of the chart that was answered; None for the values of a filter's list."""
+        form = json.loads(response.request.post_data or "{}").get("form_data", {})
+        return None if "native_filter_id" in form else self.titles.get(form.get("slice_id"))
 
     def questions(self) -> list[Entry]:
         """What the charts asked since `forget`, to be asked again."""
