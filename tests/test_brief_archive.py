@@ -19,9 +19,10 @@ from brief import archive
 from operations.backup import make_backup, restore
 from operations.housekeeping import clean_home
 from orchestration.pages import NoSuchPage, session_page
+from pipeline import steps
 from pipeline.endings import StepFailed
 from tests.shared_homes import HomeAfter, copied_home
-from tests.small_market import run_unaudited, small_settings
+from tests.small_market import context, run_to_build, run_unaudited, small_settings
 from warehouse.publication import current_generation
 from warehouse.settings import Settings
 
@@ -190,16 +191,25 @@ def test_a_backup_has_the_briefs_and_a_restore_puts_them_back(home: Settings, tm
     ]
 
 
+@pytest.fixture(scope="module")
+def waiting(home_after: HomeAfter, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose second session is built and not published yet; to be copied only."""
+    settings = copied_home(home_after("2024-07-16"), tmp_path_factory.mktemp("waiting") / "home")
+    run_to_build(settings, "2024-07-17")
+    return settings
+
+
 def test_an_archive_that_cannot_be_written_stops_the_run_with_the_last_publication_in_place(
-    home: Settings,
+    waiting: Settings, tmp_path: Path
 ) -> None:
+    home = copied_home(waiting, tmp_path / "home")
     folder = home.published / "briefs"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / ".index.html.tmp").mkdir()
     with pytest.raises(
         StepFailed, match=r"could not be put into the archive: IsADirectoryError.*then run again"
     ):
-        run_unaudited(home, "2024-07-17")
+        steps.publish(context(home, "2024-07-17"))
     assert {
         path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")
     } == before
@@ -212,9 +222,10 @@ def test_an_archive_that_cannot_be_written_stops_the_run_with_the_last_publicati
 
 @pytest.mark.parametrize("renamed", [0, 1, 3])
 def test_a_run_that_is_killed_between_archive_and_link_is_made_good_by_the_next(
-    home: Settings, monkeypatch: pytest.MonkeyPatch, renamed: int
+    waiting: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renamed: int
 ) -> None:
     """After so many renames of the archive, or, after the last of them, before the link."""
+    home = copied_home(waiting, tmp_path / "home")
     replace, left = os.replace, [renamed]
 
     def killed(source: Path, target: Path) -> None:
@@ -226,7 +237,7 @@ def test_a_run_that_is_killed_between_archive_and_link_is_made_good_by_the_next(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("os.replace", killed)
-        run_unaudited(home, "2024-07-17")
+        steps.publish(context(home, "2024-07-17"))
     assert (current_generation(home) or home.home).name == "1"
     run_unaudited(home, "2024-07-17")
     folder = home.published / "briefs"
