@@ -44,6 +44,18 @@ STATEMENT = (
     "select (select max(generation) from ops.publication) as a,"
     " (select count(*) from ops.generation_mark) as b, (select min(generation) from ops.generation_mark) as c"
 )
+FIRST_STATEMENTS = """
+from superset.app import create_app
+app = create_app()
+from dashboards import gunicorn_config
+from superset.extensions import celery_app
+def bound():
+    task = celery_app._tasks.get("sql_lab.get_sql_results")
+    return task is not None and task.request_stack is not None
+before = bound()
+gunicorn_config.post_worker_init(None)
+print(before, bound())
+"""
 EXPORT = (
     "import json, sys; from superset.app import create_app; app = create_app(); app.app_context().push();"
     " from dashboards.bundle import bundle_files, exported_bundle;"
@@ -126,6 +138,19 @@ def chart_question(client: httpx.Client, title: str) -> dict[str, Any]:
         "result_format": "json",
         "result_type": "full",
     }
+
+
+def test_the_first_statements_may_come_together(server: Served) -> None:
+    """Celery binds a task when it is first called, one thread's half done work in another's sight."""
+    ran = subprocess.run(
+        [str(server.python), "-c", FIRST_STATEMENTS],
+        cwd=REPOSITORY,
+        env=environment(server.folder, server.published),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.splitlines()[-1:] == ["False True"], ran.stderr[-2000:]
 
 
 def test_generations_come_and_go_under_sixteen_readers_and_a_browser(home: Settings, server: Served) -> None:
