@@ -1,4 +1,5 @@
-"""The same files give the same rows on every machine: whatever its time zone, its language, its folder."""
+"""The same files give the same rows on every machine: whatever its time zone, its language, its threads,
+its folder."""
 
 from __future__ import annotations
 
@@ -24,10 +25,10 @@ from warehouse.settings import REPOSITORY, Settings
 START, DAY = date(2024, 6, 3), date(2024, 7, 16)
 # Not PYTHONUTF8=0 under POSIX: Airflow cannot read its own configuration there.
 MACHINES = {
-    "Greenwich": {"TZ": "UTC", "LC_ALL": "C"},
+    "Greenwich": {"TZ": "UTC", "LC_ALL": "C", "ROTATION_THREADS": "1"},
     "New York": {"TZ": "America/New_York", "LC_ALL": "C.UTF-8"},
     "Tokyo": {"TZ": "Asia/Tokyo", "LC_ALL": "POSIX"},
-    "Kiritimati": {"TZ": "Pacific/Kiritimati", "LANG": "de_DE.UTF-8", "LC_ALL": ""},
+    "Kiritimati": {"TZ": "Pacific/Kiritimati", "LANG": "de_DE.UTF-8", "LC_ALL": "", "ROTATION_THREADS": "4"},
 }
 
 
