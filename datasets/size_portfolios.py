@@ -76,25 +76,37 @@ class SizePortfolios(Dataset):
                             partition by portfolio_set, weighting, portfolio, month_end
                             order by known_at_utc desc
                         ) = 1
+                ),
+
+                distances as (
+                    select
+                        served.portfolio,
+                        served.weighting,
+                        median(abs(served.portfolio_return_pct - held.portfolio_return_pct)) filter (
+                            where served.weighting = held.weighting
+                        ) as moved,
+                        median(abs(served.portfolio_return_pct - held.portfolio_return_pct)) filter (
+                            where served.weighting <> held.weighting
+                        ) as moved_crosswise
+                    from served_months as served
+                    inner join held on served.portfolio = held.portfolio and served.month_end = held.month_end
+                    group by all
                 )
 
                 select
                     (select max(month_end) from held) as held_until,
                     (select max(month_end)::date from served_months) as served_until,
-                    median(abs(served.portfolio_return_pct - held.portfolio_return_pct)) filter (
-                        where served.weighting = held.weighting
-                    ) as moved,
-                    median(abs(served.portfolio_return_pct - held.portfolio_return_pct)) filter (
-                        where served.weighting <> held.weighting
-                    ) as moved_crosswise
-                from served_months as served
-                inner join held on served.portfolio = held.portfolio and served.month_end = held.month_end
+                    median(moved) as moved,
+                    median(moved_crosswise) as moved_crosswise,
+                    max(moved) as moved_most,
+                    arg_max(portfolio || ' by ' || weighting, moved) as farthest
+                from distances
                 """
             ).fetchone()
         finally:
             connection.unregister("served_months")
         assert row is not None
-        held_until, served_until, moved, moved_crosswise = row
+        held_until, served_until, moved, moved_crosswise, moved_most, farthest = row
         source = str(rows["source"].iloc[-1]) if "source" in rows else self.name
         what = f"{source}: {self.name}/{INPUT}"
         if held_until is not None and served_until < held_until:
@@ -111,6 +123,11 @@ class SizePortfolios(Dataset):
             return {
                 INPUT: f"{what}: half of its returns differ by more than {moved:.2g} points from those that"
                 " are held: they are in another unit, or of other portfolios. Nothing new was loaded."
+            }
+        if moved_most is not None and moved_most > FAR_FROM_HELD_PP:
+            return {
+                INPUT: f"{what}: half of the returns of {farthest} differ by more than {moved_most:.2g}"
+                " points from those that are held: the column is another portfolio's. Nothing new was loaded."
             }
         return {}
 

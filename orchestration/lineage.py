@@ -175,8 +175,12 @@ def _nothing(run: RunContext, names: Names) -> Iterator[Made]:
 
 
 def _fetched(run: RunContext, names: Names) -> Iterator[Made]:
-    """One kind of input, from its provider into landing; the batches of a kind are runs of one job."""
+    """One kind of input, from its provider into landing; the batches of a kind are runs of one job. A batch
+    that brought nothing wrote nothing.
+    """
     assert run.batch is not None, "fetch runs for one batch"
+    if not any(entry.landed for entry in run.state.fetched(run.batch).inputs.values()):
+        return
     dataset = run.plan.batches[run.batch].dataset
     source = names.provider(dataset)
     yield Made(dataset, [source], names.landed(dataset), f"Fetches {dataset} from {source.namespace}.")

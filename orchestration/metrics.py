@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo
 from airflow.sdk.configuration import conf
 from airflow.sdk.observability import stats
 
-from datasets.registry import active_datasets
+from datasets.registry import DATASETS
 from orchestration.assets import FAMILIES
 from orchestration.facts import PublicationFacts
 from pipeline.context import RunContext
-from pipeline.state import AuditSummary, BuildSummary, LoadSummary
+from pipeline.state import NOTHING_LOADED, AuditSummary, BuildSummary, LoadSummary
 from warehouse.database import pipeline_database
 
 LOG = logging.getLogger(__name__)
@@ -209,8 +209,8 @@ def _written_since(run: RunContext, name: str, moment: float) -> bool:
 
 
 def _of_plan(run: RunContext) -> Iterator[Measure]:
-    # A kind of which nothing is asked is a 0: a gauge keeps its last value.
-    planned = {dataset.name: 0 for dataset in active_datasets(run.settings)}
+    # A gauge keeps its last value: a kind of which nothing is asked, or that was turned off, is a 0.
+    planned = dict.fromkeys(DATASETS, 0)
     for batch in run.plan.batches:
         planned[batch.dataset] += len(batch.inputs)
     for dataset, inputs in planned.items():
@@ -219,8 +219,8 @@ def _of_plan(run: RunContext) -> Iterator[Measure]:
 
 def _of_load(run: RunContext) -> Iterator[Measure]:
     loaded = run.state.read("loaded", LoadSummary) or LoadSummary()
-    for dataset, summary in loaded.datasets.items():
-        tags = {"dataset": dataset}
+    for dataset in DATASETS:
+        tags, summary = {"dataset": dataset}, loaded.datasets.get(dataset, NOTHING_LOADED)
         yield Measure("rotation.inputs_missing", summary.inputs - summary.fetched, tags)
         yield Measure("rotation.served_rows", summary.served_rows, tags)
         yield Measure("rotation.new_rows", summary.new_rows, tags)

@@ -175,6 +175,18 @@ class DatasetSummary(HandOver):
     quarantine_by_rule: Mapping[str, QuarantinedRule] = {}
 
 
+NOTHING_LOADED = DatasetSummary(
+    source="",
+    inputs=0,
+    fetched=0,
+    replayed=0,
+    unchanged_payloads=0,
+    served_rows=0,
+    new_rows=0,
+    quarantined=0,
+)
+
+
 class LoadSummary(HandOver):
     """What `load` did, by kind of input, and the sentences on optional inputs that are missing; `refused` are
     those of them that are there and were not taken, `gaps` says of which sessions of a range required inputs

@@ -325,6 +325,20 @@ def test_blocks_that_are_exchanged_do_not_continue_what_is_held(
     assert dataset.broken_continuity(warehouse, little) == {}, "a restatement"
 
 
+def test_two_portfolios_in_each_other_s_columns_do_not_continue_what_is_held(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """Two of forty columns: the middle of all stays where it is."""
+    dataset, rows = SizePortfolios(), portfolios(csv_text(END)).frame
+    hold(warehouse, dataset, rows, "french")
+    other = {"lo_10": "hi_10", "hi_10": "lo_10"}
+    swapped = rows.assign(
+        portfolio=rows["portfolio"].where(rows["weighting"] != "equal", rows["portfolio"].replace(other))
+    )
+    said = dataset.broken_continuity(warehouse, swapped)[INPUT]
+    assert re.search(r"the returns of (lo|hi)_10 by equal differ .* the column is another portfolio's", said)
+
+
 def test_blocks_that_lie_close_and_are_exchanged_are_told_apart(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Weights that differ by less than a restatement may: only the nearer one tells."""
     dataset, rows = SizePortfolios(), portfolios(csv_text(END)).frame

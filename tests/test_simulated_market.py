@@ -6,14 +6,16 @@ import hashlib
 import io
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sources.simulated import simulated_market
 from sources.simulated_market import SimulatedMarket, UnknownInputError
+from tests.small_market import released
 
 REFERENCE = Path(__file__).resolve().parents[1] / "warehouse" / "reference"
 START, END = date(2000, 1, 3), date(2026, 6, 30)
@@ -348,3 +350,12 @@ def test_unknown_names_are_refused_clearly(market: SimulatedMarket) -> None:
             ask(name, START, END)
         assert isinstance(caught.value, KeyError)
         assert "simulated" in str(caught.value)
+
+
+def test_a_small_market_that_ends_today_holds_what_fred_has_released() -> None:
+    """A value that is held before its release is as old as the run that found it: no two homes are equal."""
+    month = f"{datetime.now(UTC):%Y-%m}-01"
+    content = f"observation_date,CPIAUCSL\n2024-06-01,313.0\n{month},330.0\n".encode()
+    assert released("CPIAUCSL", content) == b"observation_date,CPIAUCSL\n2024-06-01,313.0\n"
+    whole = simulated_market().fred_csv("ICSA", date(2022, 1, 3), date(2024, 8, 30))
+    assert released("ICSA", whole) == whole

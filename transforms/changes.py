@@ -309,6 +309,7 @@ def _reads_and_imports(path: Path) -> tuple[bool, list[Path]]:
 
 
 def _imported(text: str) -> list[Path]:
+    """The files of `transforms` that a module imports."""
     names: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
